@@ -1,0 +1,1 @@
+"""Tidegate takes a software change from merge to production and back."""

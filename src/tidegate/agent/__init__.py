@@ -1,0 +1,1 @@
+"""Leases step runs from a server, performs them through a runner, spools logs and reports."""

@@ -1,0 +1,1 @@
+"""Load, decide, save, act: the thin shell around the decisions of model/."""

@@ -1,0 +1,1 @@
+"""Git and, later, forges and notifications."""

@@ -1,0 +1,30 @@
+"""The seam between the engine and the way in which figures are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tidegate.model.figures import Batch
+from tidegate.model.pipeline import VerifyRule
+from tidegate.model.verdict import Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is to be judged: all batches of a rollout so far, in order, and the step that it is at.
+
+    Evidence of harm is collected over the whole rollout; evidence for passing is taken from the batches of `step`.
+    """
+
+    batches: Sequence[Batch]
+    step: int
+    rule: VerifyRule
+
+
+class Judge(Protocol):
+    """Turns figures into a verdict. Pure: the same case gives the same judgement."""
+
+    def judge(self, case: Case) -> Judgement:
+        """The verdict on the new deployment after the last batch; asked again after every batch."""

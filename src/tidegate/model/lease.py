@@ -1,0 +1,134 @@
+"""What passes between a server and an agent about one attempt of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from tidegate.model.ids import Commit, Digest, RunId, ServiceName, StepRunId
+from tidegate.model.pipeline import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one agent to perform one attempt of a step.
+
+    `fence` grows with every lease of the step run: a report with an older one is refused. `checkout` names the
+    checkout that steps of one build share, one after another; `setup` runs once in each.
+    """
+
+    step_run: StepRunId
+    attempt: int
+    fence: int
+    run: RunId
+    service: ServiceName
+    scope: str
+    """`build`, or the name of the stage that the step belongs to."""
+
+    step: Step
+    source: str
+    """A git URL or path that the agent can fetch `commit` from."""
+
+    commit: Commit
+    path: str
+    setup: str | None
+    env: Mapping[str, str]
+    artifacts: Mapping[str, Digest]
+    """Files (by name) that the step finds in `$TIDEGATE_ARTIFACTS`."""
+
+
+class StepOutcome(StrEnum):
+    """How an attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class TestReport:
+    """Figures of a JUnit report."""
+
+    __test__ = False
+    total: int
+    failed: int
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltFile:
+    """A file that a step made: `name` as the pipeline calls it, `file` as it is called on disk."""
+
+    name: str
+    file: str
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What an agent reports of an ended attempt; `detail` says in words what went wrong and what to do."""
+
+    outcome: StepOutcome
+    exit_code: int | None
+    detail: str
+    began_at: datetime
+    ended_at: datetime
+    artifacts: tuple[BuiltFile, ...] = ()
+    tests: TestReport | None = None
+    line_coverage: float | None = None
+    """Percent, from a Cobertura report."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a step's output, stamped when the agent read it."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepHandle:
+    """A started command, enough to find it again after a crash of whoever started it."""
+
+    folder: str
+    pid: int
+    started: float
+    """The process's start time as the operating system gives it, which tells it from a later one of the same pid."""
+
+    boot: str
+
+
+class ProcessState(StrEnum):
+    """Whether a started command still runs."""
+
+    RUNNING = "running"
+    EXITED = "exited"
+    GONE = "gone"
+    """Its process group is proven gone and it left no exit status."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolledStep:
+    """What a runner found out about a started command."""
+
+    state: ProcessState
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepCommand:
+    """What a runner is asked to start: a script for `sh -eu` in `cwd`, with exactly this environment.
+
+    Its output (both streams) goes to `folder/output`; `folder` also keeps what is needed to find it again.
+    """
+
+    script: str
+    cwd: str
+    folder: str
+    env: Mapping[str, str] = field(default_factory=dict)

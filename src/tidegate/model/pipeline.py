@@ -1,0 +1,205 @@
+"""The definition of a pipeline, as `tidegate.yaml` gives it once it is read and resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
+from tidegate.model.share import Share
+
+
+class Risk(StrEnum):
+    """What harm a bad release of the service does."""
+
+    LOW = "low"
+    STANDARD = "standard"
+    HIGH = "high"
+
+
+class Mode(StrEnum):
+    """Who opens the gate to a protected environment: a person, or policy."""
+
+    DELIVERY = "delivery"
+    DEPLOYMENT = "deployment"
+
+
+class Strategy(StrEnum):
+    """How a placement moves from one deployment to the next."""
+
+    ROLLING = "rolling"
+    CANARY = "canary"
+    BLUE_GREEN = "blue-green"
+
+
+class RetryCause(StrEnum):
+    """Why an attempt of a step may be made again without a person."""
+
+    LOST = "lost"
+    TIMEOUT = "timeout"
+    FAILED = "failed"
+
+
+class OnDoubt(StrEnum):
+    """What a rollout does where verification has no answer."""
+
+    HOLD = "hold"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a step is attempted in all, and after which endings."""
+
+    attempts: int = 1
+    causes: tuple[RetryCause, ...] = (RetryCause.LOST, RetryCause.TIMEOUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command; `run` is a script for `sh -eu`, never interpolated."""
+
+    name: StepName
+    run: str
+    needs: tuple[StepName, ...] = ()
+    timeout: timedelta = timedelta(minutes=30)
+    retry: Retry = Retry()
+    env: dict[str, str] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
+    """Artifact name → glob below the checkout; each must match exactly one file."""
+    junit: str | None = None
+    coverage: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What is done once for every change. `setup` runs once per checkout, before the first step in it."""
+
+    steps: tuple[Step, ...] = ()
+    setup: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The question by which an instance proves that it can serve."""
+
+    path: str = "/healthz"
+    within: timedelta = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """How a deployment runs. `prepare` runs once per deployment, in its folder; `command` once per instance."""
+
+    command: str
+    artifact: str | None = None
+    prepare: str | None = None
+    health: Health = Health()
+    instances: int = 1
+    stop_grace: timedelta = timedelta(seconds=20)
+    env: dict[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    mixed_versions: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRule:
+    """How many people must say yes, and for how long their word holds."""
+
+    count: int
+    expires: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SharePoint:
+    """A share of a canary and the least time that it is given."""
+
+    share: Share
+    at_least: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPoint:
+    """A point between two shares at which people are asked."""
+
+    count: int
+
+
+RolloutPoint = SharePoint | ApprovalPoint
+
+
+@dataclass(frozen=True, slots=True)
+class DeployRule:
+    """How a stage deploys; `strategy` is resolved, never empty."""
+
+    strategy: Strategy
+    shares: tuple[RolloutPoint, ...] = ()
+    keep_warm: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticTraffic:
+    """Requests that Tidegate sends itself while it verifies, where there are no users."""
+
+    path: str
+    per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRule:
+    """How much slower the new deployment may be: `tolerance` 0.1 allows a tenth more at each quantile."""
+
+    quantiles: tuple[float, ...] = (0.5, 0.95, 0.99)
+    tolerance: float = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRule:
+    """How a deployment is verified."""
+
+    soak: timedelta = timedelta(0)
+    at_most: timedelta = timedelta(minutes=30)
+    watch: timedelta = timedelta(0)
+    traffic: SyntheticTraffic | None = None
+    latency: LatencyRule = LatencyRule()
+    availability: float | None = None
+    """The objective, a share of requests that must succeed (0.999); None where the file names none."""
+    undecided: OnDoubt = OnDoubt.HOLD
+    no_data: OnDoubt = OnDoubt.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """gate → work (deploy, steps) → verify → (roll back)."""
+
+    name: StageName
+    environment: EnvironmentName
+    needs: tuple[StageName, ...] = ()
+    approvals: ApprovalRule | None = None
+    deploy: DeployRule | None = None
+    steps: tuple[Step, ...] = ()
+    verify: VerifyRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The whole definition of a service's pipeline at one commit."""
+
+    service: ServiceName
+    team: str | None = None
+    risk: Risk = Risk.STANDARD
+    mode: Mode = Mode.DELIVERY
+    branch: str | None = None
+    path: str = "."
+    build: Build = Build()
+    runtime: Runtime | None = None
+    stages: tuple[Stage, ...] = ()
+
+    def stage(self, name: StageName) -> Stage:
+        """The stage of that name. Raises KeyError where there is none."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)

@@ -1,0 +1,40 @@
+"""What verification says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """The answer of a verification."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNDECIDED = "undecided"
+    NO_DATA = "no_data"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFinding:
+    """What one metric showed: `canary` and `baseline` in its unit, `evidence` against the new deployment as a p-value
+    already corrected for looking often and at several metrics (smaller is worse)."""
+
+    name: str
+    canary: float | None
+    baseline: float | None
+    evidence: float
+    unit: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with its reason in words and the figures behind it."""
+
+    verdict: Verdict
+    reason: str
+    blamed: str | None = None
+    metrics: tuple[MetricFinding, ...] = ()
+    level: float = 0.01
+    """The stated false-alarm level: the probability, over a whole rollout, of failing a harmless deployment."""

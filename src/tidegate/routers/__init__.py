@@ -1,0 +1,1 @@
+"""What splits the traffic of a placement between deployments."""

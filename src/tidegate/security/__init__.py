@@ -1,0 +1,1 @@
+"""Tokens, secrets, and the user that steps run as."""

@@ -1,0 +1,1 @@
+"""supervisord: what keeps running without the server, and how orphans are ended."""
