@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from tidegate.model.ids import Commit, DeploymentId, Digest, EnvironmentName, PlacementId, ReleaseId, ServiceName
 from tidegate.model.pipeline import Runtime
-from tidegate.model.share import Share
+from tidegate.model.share import WHOLE_PARTS, Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class InstallationState(StrEnum):
     PREPARING = "preparing"
     STARTING = "starting"
     READY = "ready"
+    STOPPING = "stopping"
+    """Instances that are not desired any more have been asked to end, and some still run."""
     FAILED = "failed"
 
 
@@ -106,15 +108,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """The whole split of a placement's traffic. No routes at all: nothing serves, every request is answered 503."""
+    """The whole split of a placement's traffic. The shares add up to the whole, or to nothing where nothing serves:
+    then every request is answered 503, and deployments that are still named only finish what they have begun."""
 
     placement: PlacementId
     port: int
     routes: tuple[Route, ...]
 
     def __post_init__(self) -> None:
-        if self.routes and sum(route.share.parts for route in self.routes) != 10_000:
-            raise ValueError(f"the shares of {self.placement} do not add up to 100%")
+        if sum(route.share.parts for route in self.routes) not in (0, WHOLE_PARTS):
+            raise ValueError(f"the shares of {self.placement} add up neither to 100% nor to nothing")
 
 
 @dataclass(frozen=True, slots=True)

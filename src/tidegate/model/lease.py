@@ -119,6 +119,8 @@ class PolledStep:
 
     state: ProcessState
     exit_code: int | None = None
+    ended_at: datetime | None = None
+    """When it ended, where the runner knows: the agent may look much later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 from tidegate.model.share import Share
 
@@ -38,12 +39,17 @@ def format_duration(span: timedelta) -> str:
     return " ".join(parts[:2]) or "0s"
 
 
-def parse_share(text: str) -> Share:
-    """`5%`, `0.5%`. Raises ValueError with the remedy in its message."""
+def parse_percentage(text: str) -> float:
+    """`5%`, `99.95%` as a fraction (0.05, 0.9995). Raises ValueError with the remedy in its message."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
     if not match:
         raise ValueError(f"{text!r} is not a percentage; write one like 5%")
-    return Share.percent(float(match[1]))
+    return float(Decimal(match[1]) / 100)
+
+
+def parse_share(text: str) -> Share:
+    """`5%`, `0.5%`. Raises ValueError with the remedy in its message."""
+    return Share.percent(parse_percentage(text) * 100)
 
 
 def parse_rate(text: str) -> float:

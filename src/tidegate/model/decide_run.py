@@ -1,0 +1,161 @@
+"""The decision about a run: which step is ready, whether a gate opens, and how the run ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from tidegate.model.decision import Decision
+from tidegate.model.event import EventKind
+from tidegate.model.pipeline import Pipeline
+from tidegate.model.reason import Reason
+from tidegate.model.release import Release
+from tidegate.model.rollout import Cause
+from tidegate.model.run import RunStatus, StageRun, StageState
+from tidegate.model.run_draft import RunDraft, RunState
+from tidegate.model.run_stages import advance_stage, ask_rollback
+from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
+from tidegate.model.step_run import BUILD, StepRun, StepState
+
+_ENDINGS = {
+    StageState.FAILED: RunStatus.FAILED,
+    StageState.ROLLED_BACK: RunStatus.ROLLED_BACK,
+    StageState.REJECTED: RunStatus.REJECTED,
+    StageState.SUPERSEDED: RunStatus.SUPERSEDED,
+    StageState.CANCELLED: RunStatus.CANCELLED,
+}
+
+
+def decide_run(state: RunState, now: datetime) -> Decision:
+    """Decide what a run does now: build, make the release, pass its stages one after another, end."""
+    draft = RunDraft(state, now)
+    if state.run.status.is_ended:
+        _look_back(draft)
+    elif state.run.cancel_asked_by:
+        _cancel(draft, state.run.cancel_asked_by)
+    elif state.run.pipeline is not None and _build(draft, state.run.pipeline):
+        for stage in sorted(draft.stages.values(), key=lambda one: one.position):
+            advance_stage(draft, stage.name)
+        _conclude(draft)
+    return draft.decision()
+
+
+def _build(draft: RunDraft, pipeline: Pipeline) -> bool:
+    """Advance the build; whether there is a release to go on with."""
+    if draft.release is not None:
+        return True
+    steps = draft.scope(BUILD)
+    _save_steps(draft, steps, advance_steps(steps, draft.now))
+    outcome = outcome_of(draft.scope(BUILD))
+    if outcome is Outcome.FAILED:
+        failed = first_failure(draft.scope(BUILD))
+        _end(draft, RunStatus.FAILED, (_step_reason(failed),) if failed else ())
+    if outcome is not Outcome.SUCCEEDED:
+        return False
+    draft.release = _make_release(draft, pipeline)
+    draft.run = replace(draft.run, release=draft.release.id)
+    draft.say(EventKind.RELEASE_CREATED, f"{draft.release.label} is built: {draft.run.change.subject}")
+    return True
+
+
+def _save_steps(draft: RunDraft, before: tuple[StepRun, ...], after: tuple[StepRun, ...]) -> None:
+    for old, new in zip(before, after, strict=True):
+        if new != old:
+            draft.steps[new.id] = new
+            if new.state is StepState.READY and old.state is not StepState.READY:
+                draft.say(EventKind.STEP_READY, f"{new.scope}: {new.name} is ready", step=new.name, attempt=new.attempt)
+
+
+def _step_reason(step: StepRun) -> Reason:
+    detail = step.report.detail if step.report else step.state.value
+    return Reason("steps", f"{step.scope}: {step.name} {step.state.value}: {detail}", f"tidegate logs {step.run}")
+
+
+def _make_release(draft: RunDraft, pipeline: Pipeline) -> Release:
+    reports = [step.report for step in draft.scope(BUILD) if step.report]
+    tests = [report.tests for report in reports if report.tests]
+    coverage = [report.line_coverage for report in reports if report.line_coverage is not None]
+    total = None
+    if tests:
+        total = replace(
+            tests[0],
+            total=sum(one.total for one in tests),
+            failed=sum(one.failed for one in tests),
+            skipped=sum(one.skipped for one in tests),
+        )
+    return Release(
+        id=draft.state.new_release,
+        service=draft.run.service,
+        run=draft.run.id,
+        order=draft.run.order,
+        created_at=draft.now,
+        change=draft.run.change,
+        pipeline=pipeline,
+        artifacts=tuple(file for report in reports for file in report.artifacts),
+        tests=total,
+        line_coverage=min(coverage, default=None),
+    )
+
+
+def _conclude(draft: RunDraft) -> None:
+    stages = sorted(draft.stages.values(), key=lambda one: one.position)
+    bad = next((one for one in stages if one.state in _ENDINGS), None)
+    if bad:
+        _close_others(draft, stages)
+        if not any(one.state is StageState.WORKING for one in draft.stages.values()):
+            _end(draft, _ENDINGS[bad.state], (Reason("stages", f"{bad.name}: {bad.because}"),))
+        return
+    if all(one.state is StageState.PASSED for one in stages):
+        _end(draft, RunStatus.SUCCEEDED, (Reason("stages", "every stage passed"),))
+        return
+    at_gate = [one for one in stages if one.state is StageState.GATE and one.gate]
+    working = any(one.state is StageState.WORKING for one in stages)
+    status = RunStatus.WAITING if at_gate and not working else RunStatus.RUNNING
+    because = tuple(reason for one in at_gate if one.gate for reason in one.gate.blocking)
+    draft.run = replace(draft.run, status=status, because=because)
+
+
+def _close_others(draft: RunDraft, stages: list[StageRun]) -> None:
+    for one in stages:
+        if one.state in (StageState.PENDING, StageState.GATE):
+            draft.update_stage(one.name, state=StageState.CANCELLED, because="the run ended before", ended_at=draft.now)
+
+
+def _end(draft: RunDraft, status: RunStatus, because: tuple[Reason, ...]) -> None:
+    draft.run = replace(draft.run, status=status, because=because, ended_at=draft.now)
+    why = "; ".join(reason.text for reason in because)
+    draft.say(EventKind.RUN_ENDED, f"{draft.run.label} {status.value}: {why}", status=status.value)
+
+
+def _cancel(draft: RunDraft, who: str) -> None:
+    """Stop what runs, roll back what moves (not for cause), and end when all of it is quiet."""
+    for scope in (BUILD, *draft.stages):
+        steps = draft.scope(scope)
+        _save_steps(draft, steps, advance_steps(steps, draft.now, cancel=True))
+    quiet = all(step.state.is_ended for step in draft.steps.values())
+    for stage in list(draft.stages.values()):
+        rollout = draft.rollout(stage.name)
+        if stage.state in (StageState.PENDING, StageState.GATE):
+            draft.update_stage(
+                stage.name, state=StageState.CANCELLED, because=f"cancelled by {who}", ended_at=draft.now
+            )
+        elif stage.state is StageState.WORKING and rollout and rollout.state.owns_placement:
+            ask_rollback(draft, rollout, Cause(f"cancelled by {who}", for_cause=False))
+            quiet = False
+        elif stage.state is StageState.WORKING:
+            draft.update_stage(
+                stage.name, state=StageState.CANCELLED, because=f"cancelled by {who}", ended_at=draft.now
+            )
+    if quiet:
+        _end(draft, RunStatus.CANCELLED, (Reason("cancel", f"cancelled by {who}"),))
+
+
+def _look_back(draft: RunDraft) -> None:
+    """A run that had succeeded is rolled back when the watch after it found harm."""
+    if draft.run.status is not RunStatus.SUCCEEDED:
+        return
+    for stage in list(draft.stages.values()):
+        rollout = draft.rollout(stage.name)
+        if rollout and rollout.cause and stage.state is StageState.PASSED and rollout.routed_at:
+            draft.update_stage(stage.name, state=StageState.ROLLED_BACK, because=rollout.cause.text)
+            _end(draft, RunStatus.ROLLED_BACK, (Reason("watch", f"{stage.name}: {rollout.cause.text}"),))

@@ -1,0 +1,40 @@
+"""A decision: everything that is to change, to be recorded and to be done, and when to look again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidegate.model.deployment import Deployment
+from tidegate.model.effect import Act
+from tidegate.model.event import Event
+from tidegate.model.ids import Generation, PlacementId
+from tidegate.model.placement import Placement
+from tidegate.model.release import Release
+from tidegate.model.rollout import Rollout
+from tidegate.model.run import Run, StageRun
+from tidegate.model.service import Service
+from tidegate.model.step_run import StepRun
+
+Entity = Service | Run | StageRun | StepRun | Release | Deployment | Placement | Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class WantedEffect:
+    """An effect that a decision asks for; asked for again it is the same one, unless `again` re-arms it."""
+
+    placement: PlacementId
+    generation: Generation
+    act: Act
+    due_at: datetime
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a decision changes. Saved whole in one transaction, or not at all."""
+
+    changes: tuple[Entity, ...] = ()
+    events: tuple[Event, ...] = ()
+    effects: tuple[WantedEffect, ...] = ()
+    wake_at: datetime | None = None

@@ -1,0 +1,41 @@
+"""Environments: where services run, and what the server's own configuration says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tidegate.model.ids import EnvironmentName
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where services run. Into a protected one nothing goes by policy unless a person granted it.
+
+    `target` and `router` name the adapters that install deployments there and split their traffic.
+    """
+
+    name: EnvironmentName
+    protected: bool
+    target: str = "local"
+    router: str = "envoy"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfiguration:
+    """What `tidegate-server.yaml` says. `poll_interval` is the time between two looks at a remote repository."""
+
+    environments: Mapping[EnvironmentName, Environment]
+    poll_interval: timedelta = timedelta(seconds=30)
+
+
+DEFAULT_ENVIRONMENTS: Mapping[EnvironmentName, Environment] = {
+    name: Environment(name, protected)
+    for name, protected in (
+        (EnvironmentName("dev"), False),
+        (EnvironmentName("staging"), False),
+        (EnvironmentName("production"), True),
+    )
+}
+"""The environments of a new data folder."""

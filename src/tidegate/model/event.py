@@ -1,0 +1,78 @@
+"""Events: the append-only record of all that happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from tidegate.model.actor import SYSTEM, Actor
+
+
+class EventKind(StrEnum):
+    """What happened."""
+
+    SERVICE_ADDED = "service.added"
+    SERVICE_REMOVED = "service.removed"
+    SERVICE_PAUSED = "service.paused"
+    SERVICE_RESUMED = "service.resumed"
+    SERVICE_MODE = "service.mode"
+    SERVICE_TROUBLE = "service.trouble"
+    LINE_STOPPED = "line.stopped"
+    SECRET_SET = "secret.set"
+    RUN_CREATED = "run.created"
+    RUN_HELD = "run.held"
+    RUN_RESUMED = "run.resumed"
+    RUN_RETRIED = "run.retried"
+    RUN_CANCEL_ASKED = "run.cancel_asked"
+    RUN_ENDED = "run.ended"
+    STEP_READY = "step.ready"
+    STEP_BEGAN = "step.began"
+    STEP_ENDED = "step.ended"
+    RELEASE_CREATED = "release.created"
+    GATE_DECIDED = "gate.decided"
+    APPROVAL_GIVEN = "approval.given"
+    STAGE_BEGAN = "stage.began"
+    STAGE_ENDED = "stage.ended"
+    ROLLOUT_BEGAN = "rollout.began"
+    ROLLOUT_STEP = "rollout.step"
+    ROLLOUT_SHARES = "rollout.shares"
+    ROLLOUT_PROMOTED = "rollout.promoted"
+    ROLLOUT_PASSED = "rollout.passed"
+    ROLLOUT_HOLDS = "rollout.holds"
+    ROLLOUT_ENDED = "rollout.ended"
+    VERDICT = "verification.verdict"
+    ROLLBACK_DECIDED = "rollback.decided"
+    ROLLBACK_ROUTED = "rollback.routed"
+    DEPLOYMENT_QUARANTINED = "deployment.quarantined"
+    DEPLOYMENT_RELEASED = "deployment.quarantine_lifted"
+    DEPLOYMENT_REMOVED = "deployment.removed"
+    PLACEMENT_STUCK = "placement.stuck"
+    PLACEMENT_HEALTH = "placement.health"
+    SERVER_STARTED = "server.started"
+    ORPHANS_ENDED = "supervision.orphans_ended"
+    ROUTER_RESTARTED = "router.restarted"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the record. `about` names what it is about (service, environment, run, release, deployment, …);
+    `data` holds the figures behind `text`."""
+
+    kind: EventKind
+    text: str
+    about: Mapping[str, str]
+    actor: Actor = SYSTEM
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event as it was appended, with its place in the hash chain."""
+
+    id: int
+    at: datetime
+    event: Event
+    previous_hash: str
+    hash: str

@@ -1,0 +1,156 @@
+"""A rollout: the plan by which a placement moves, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tidegate.model.actor import SYSTEM, Actor
+from tidegate.model.ids import DeploymentId, PlacementId, RolloutId, RunId, StageName
+from tidegate.model.pipeline import ApprovalPoint, DeployRule, SharePoint, Strategy, VerifyRule
+from tidegate.model.share import WHOLE, WHOLE_PARTS, Share
+from tidegate.model.verdict import Judgement
+
+
+class RolloutKind(StrEnum):
+    """What a rollout is for."""
+
+    RELEASE = "release"
+    ROLLBACK = "rollback"
+    STOP = "stop"
+
+
+class RolloutState(StrEnum):
+    """How far a rollout is.
+
+    MOVING brings the placement to the step's arrangement, JUDGING collects evidence at it, ASKING waits for people
+    before the step, WATCHING passed and goes on looking, RETURNING moves back.
+    """
+
+    MOVING = "moving"
+    JUDGING = "judging"
+    ASKING = "asking"
+    WATCHING = "watching"
+    RETURNING = "returning"
+    SUCCEEDED = "succeeded"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the rollout does nothing more."""
+        return self in (RolloutState.SUCCEEDED, RolloutState.ROLLED_BACK)
+
+    @property
+    def owns_placement(self) -> bool:
+        """Whether no other rollout may begin at the placement."""
+        return not self.is_ended and self is not RolloutState.WATCHING
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStep:
+    """One arrangement of a rollout. `approvals` people are asked before it begins; a judged step ends with a pass."""
+
+    share: Share
+    new_instances: int
+    old_instances: int
+    judged: bool = True
+    at_least: timedelta = timedelta(0)
+    approvals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a rollout goes back. For cause means that the deployment is to blame and is quarantined."""
+
+    text: str
+    for_cause: bool
+    actor: Actor = SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The move of a placement from `old` to `new`; None is the empty placement.
+
+    `gate` names the stage whose opened gate allows it, None for a rollback, whose record is the rollout itself.
+    """
+
+    id: RolloutId
+    placement: PlacementId
+    kind: RolloutKind
+    new: DeploymentId | None
+    old: DeploymentId | None
+    began_at: datetime
+    strategy: Strategy
+    plan: tuple[RolloutStep, ...]
+    verify: VerifyRule | None = None
+    keep_warm: timedelta = timedelta(0)
+    run: RunId | None = None
+    stage: StageName | None = None
+    opened_by: str = ""
+    state: RolloutState = RolloutState.MOVING
+    step: int = 0
+    step_since: datetime | None = None
+    judged_for: timedelta = timedelta(0)
+    """How long earlier steps were judged, in all."""
+
+    measure_at: datetime | None = None
+    needs_steps: bool = False
+    steps_passed: bool = False
+    held: bool = False
+    promote_step: int | None = None
+    promoted_by: str | None = None
+    rollback_asked: Cause | None = None
+    cause: Cause | None = None
+    decided_at: datetime | None = None
+    routed_at: datetime | None = None
+    holds_because: str | None = None
+    judgement: Judgement | None = None
+    passed_at: datetime | None = None
+    watch_until: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def position(self) -> RolloutStep:
+        """The step that it is at."""
+        return self.plan[self.step]
+
+    @property
+    def is_last_step(self) -> bool:
+        """Whether the new deployment has all of the traffic at this step."""
+        return self.step == len(self.plan) - 1
+
+
+def plan_rollout(rule: DeployRule, instances: int, verify: VerifyRule | None, *, old: bool) -> tuple[RolloutStep, ...]:
+    """The steps from the old deployment (or none) to `instances` of the new one; the last is always the whole."""
+    soak = verify.soak if verify else timedelta(0)
+    whole = RolloutStep(WHOLE, instances, instances if old else 0, verify is not None, soak)
+    if not old or rule.strategy is Strategy.BLUE_GREEN:
+        return (whole,)
+    if rule.strategy is Strategy.ROLLING:
+        return _rolling_steps(instances, whole)
+    return _canary_steps(rule, instances, whole)
+
+
+def _rolling_steps(instances: int, whole: RolloutStep) -> tuple[RolloutStep, ...]:
+    partial = tuple(
+        RolloutStep(Share(WHOLE_PARTS * count // instances), count, instances - count, judged=False)
+        for count in range(1, instances)
+    )
+    return (*partial, RolloutStep(WHOLE, instances, 0, whole.judged, whole.at_least))
+
+
+def _canary_steps(rule: DeployRule, instances: int, whole: RolloutStep) -> tuple[RolloutStep, ...]:
+    steps: list[RolloutStep] = []
+    asked = 0
+    for point in (*rule.shares, SharePoint(WHOLE, whole.at_least)):
+        match point:
+            case ApprovalPoint(count):
+                asked = max(asked, count)
+            case SharePoint(share, _) if steps and share <= steps[-1].share:
+                continue
+            case SharePoint(share, at_least):
+                count = instances if share == WHOLE else share.of(instances)
+                steps.append(RolloutStep(share, count, instances, True, at_least, asked))
+                asked = 0
+    return tuple(steps)

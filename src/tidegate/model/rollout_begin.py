@@ -1,0 +1,105 @@
+"""The beginning of a rollout: of a release through an opened gate, or of a person's rollback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from tidegate.model.deployment import Deployment, deployment_id
+from tidegate.model.ids import DeploymentId, RolloutId
+from tidegate.model.pipeline import DeployRule, Runtime, Stage, Strategy, VerifyRule
+from tidegate.model.placement import Placement
+from tidegate.model.release import Release
+from tidegate.model.rollout import Cause, Rollout, RolloutKind, RolloutState, plan_rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """A new rollout, the deployment that it installs, and the placement that it owns from now on."""
+
+    rollout: Rollout
+    deployment: Deployment
+    placement: Placement
+
+
+def config_hash(runtime: Runtime) -> str:
+    """The hash of a resolved configuration, in hexadecimal: the same configuration gives the same deployment."""
+    document = json.dumps(asdict(runtime), sort_keys=True, default=str)
+    return hashlib.sha256(document.encode()).hexdigest()
+
+
+def deployment_for(release: Release, placement: Placement) -> DeploymentId:
+    """Which deployment the release is in this placement's environment."""
+    assert release.pipeline.runtime is not None
+    return deployment_id(placement.environment, release.id, config_hash(release.pipeline.runtime))
+
+
+def begin_release(
+    rollout: RolloutId,
+    release: Release,
+    stage: Stage,
+    placement: Placement,
+    known: Deployment | None,
+    opened_by: str,
+    now: datetime,
+) -> Beginning:
+    """The rollout of a release through a stage's opened gate.
+
+    `known` is the deployment's row where it was deployed before; what was said against it then is lifted, since only
+    a person's word lets a quarantined one through a gate.
+    """
+    runtime = release.pipeline.runtime
+    assert runtime is not None and release.pipeline is not None
+    rule = stage.deploy or DeployRule(Strategy.BLUE_GREEN)
+    verify = stage.verify or (VerifyRule() if rule.strategy is Strategy.CANARY else None)
+    deployment = known or Deployment(
+        id=deployment_for(release, placement),
+        placement=placement.id,
+        release=release.id,
+        commit=release.change.commit,
+        order=release.order,
+        runtime=runtime,
+        created_at=now,
+    )
+    deployment = replace(deployment, quarantined_at=None, quarantined_because=None)
+    old = placement.serving
+    began = Rollout(
+        id=rollout,
+        placement=placement.id,
+        kind=RolloutKind.RELEASE,
+        new=deployment.id,
+        old=old,
+        began_at=now,
+        strategy=rule.strategy,
+        plan=plan_rollout(rule, runtime.instances, verify, old=old is not None),
+        verify=verify,
+        keep_warm=rule.keep_warm,
+        run=release.run,
+        stage=stage.name,
+        opened_by=opened_by,
+        needs_steps=bool(stage.steps),
+    )
+    newest = max(placement.highest_order, release.order)
+    return Beginning(began, deployment, replace(placement, rollout=began.id, highest_order=newest, wake_at=now))
+
+
+def begin_return(
+    rollout: RolloutId, placement: Placement, back_to: Deployment | None, cause: Cause, now: datetime
+) -> tuple[Rollout, Placement]:
+    """A person's rollback of a placement at rest, to a deployment or (`back_to` None) to nothing."""
+    began = Rollout(
+        id=rollout,
+        placement=placement.id,
+        kind=RolloutKind.ROLLBACK if back_to else RolloutKind.STOP,
+        new=placement.serving,
+        old=back_to.id if back_to else None,
+        began_at=now,
+        strategy=Strategy.BLUE_GREEN,
+        plan=(),
+        keep_warm=timedelta(0),
+        state=RolloutState.MOVING,
+        rollback_asked=cause,
+    )
+    return began, replace(placement, rollout=began.id, wake_at=now)

@@ -1,0 +1,125 @@
+"""The working copy in which the decision about a run is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from tidegate.model.actor import SYSTEM, Actor
+from tidegate.model.approval import Approval
+from tidegate.model.decision import Decision, Entity
+from tidegate.model.deployment import Deployment
+from tidegate.model.environment import Environment
+from tidegate.model.event import Event, EventKind
+from tidegate.model.ids import DeploymentId, ReleaseId, StageName
+from tidegate.model.pipeline import Stage
+from tidegate.model.placement import Placement
+from tidegate.model.release import Release
+from tidegate.model.rollout import Rollout
+from tidegate.model.run import Run, StageRun
+from tidegate.model.service import Service
+from tidegate.model.step_run import StepRun
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What a run finds where one of its stages leads: the placement, what owns it, and who else waits there.
+
+    `deployments` are all that the placement ever had for this run's release, and the one that serves.
+    """
+
+    environment: Environment
+    placement: Placement
+    owner: Rollout | None
+    deployments: Mapping[DeploymentId, Deployment]
+    newer_waiting: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """All that a decision about a run looks at; `new_release` is the id that a release would get."""
+
+    run: Run
+    service: Service
+    stages: tuple[StageRun, ...]
+    steps: tuple[StepRun, ...]
+    release: Release | None
+    rollouts: Mapping[StageName, Rollout]
+    sites: Mapping[StageName, Site]
+    approvals: tuple[Approval, ...]
+    new_release: ReleaseId
+
+
+@dataclass
+class RunDraft:
+    """A run's state as it is being decided."""
+
+    state: RunState
+    now: datetime
+    run: Run = field(init=False)
+    release: Release | None = field(init=False)
+    stages: dict[StageName, StageRun] = field(init=False)
+    steps: dict[str, StepRun] = field(init=False)
+    others: dict[str, Entity] = field(default_factory=dict)
+    """Rollouts, placements and deployments that the run changes, by id."""
+
+    events: list[Event] = field(default_factory=list)
+    wakes: list[datetime] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.run = self.state.run
+        self.release = self.state.release
+        self.stages = {stage.name: stage for stage in self.state.stages}
+        self.steps = {step.id: step for step in self.state.steps}
+
+    def scope(self, scope: str) -> tuple[StepRun, ...]:
+        """The steps of a scope, in the order of the file."""
+        return tuple(sorted((one for one in self.steps.values() if one.scope == scope), key=lambda one: one.position))
+
+    def rollout(self, stage: StageName) -> Rollout | None:
+        """The rollout that the stage began in its present attempt."""
+        wanted = self.stages[stage].rollout
+        known = self.state.rollouts.get(stage)
+        if wanted is None:
+            return None
+        changed = self.others.get(wanted)
+        if isinstance(changed, Rollout):
+            return changed
+        return known if known and known.id == wanted else None
+
+    def definition(self, stage: StageName) -> Stage:
+        """The stage as the pipeline defines it."""
+        assert self.run.pipeline is not None
+        return self.run.pipeline.stage(stage)
+
+    def update_stage(self, name: StageName, **changes: object) -> StageRun:
+        """Replace fields of a stage run."""
+        self.stages[name] = replace(self.stages[name], **changes)  # type: ignore[arg-type]
+        return self.stages[name]
+
+    def say(self, kind: EventKind, text: str, actor: Actor = SYSTEM, **data: object) -> None:
+        """Record an event about the run."""
+        about = {"service": str(self.run.service), "run": str(self.run.id), "commit": str(self.run.change.commit)}
+        if self.release:
+            about["release"] = self.release.id
+        for key in ("environment", "stage", "step", "deployment"):
+            if key in data:
+                about[key] = str(data.pop(key))
+        self.events.append(Event(kind, text, about, actor, data))
+
+    def decision(self) -> Decision:
+        """What is to be saved."""
+        wake_at = min(self.wakes, default=None)
+        self.run = replace(self.run, wake_at=wake_at)
+        changes: list[Entity] = []
+        if self.run != self.state.run:
+            changes.append(self.run)
+        if self.release is not None and self.release != self.state.release:
+            changes.append(self.release)
+        old_stages = {one.name: one for one in self.state.stages}
+        changes += [one for one in self.stages.values() if one != old_stages.get(one.name)]
+        old_steps = {one.id: one for one in self.state.steps}
+        changes += [one for one in self.steps.values() if one != old_steps.get(one.id)]
+        changes += self.others.values()
+        return Decision(tuple(changes), tuple(self.events), (), wake_at)

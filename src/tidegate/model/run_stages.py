@@ -1,0 +1,218 @@
+"""A run's stages: gate, work, and what their rollouts came to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tidegate.model.actor import POLICY
+from tidegate.model.deployment import Deployment
+from tidegate.model.event import EventKind
+from tidegate.model.gate import Closing, GateDecision, GateQuestion, GateState, decide_gate
+from tidegate.model.ids import RolloutId, StageName
+from tidegate.model.rollout import Cause, Rollout, RolloutState
+from tidegate.model.rollout_begin import begin_release, deployment_for
+from tidegate.model.run import StageRun, StageState
+from tidegate.model.run_draft import RunDraft, Site
+from tidegate.model.service import effective_mode
+from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
+from tidegate.model.step_run import StepState
+
+_CLOSED = {
+    Closing.REJECTED: StageState.REJECTED,
+    Closing.SUPERSEDED: StageState.SUPERSEDED,
+    Closing.UPSTREAM: StageState.CANCELLED,
+    Closing.QUARANTINED: StageState.FAILED,
+}
+
+
+def advance_stage(draft: RunDraft, name: StageName) -> None:
+    """Bring one stage as far as what is known allows."""
+    if draft.stages[name].state is StageState.PENDING and _needs_passed(draft, name):
+        draft.update_stage(name, state=StageState.GATE, began_at=draft.now)
+    if draft.stages[name].state is StageState.GATE:
+        _ask_gate(draft, name)
+    if draft.stages[name].state is StageState.WORKING:
+        _work(draft, name)
+    if draft.stages[name].state is StageState.PASSED:
+        _watch(draft, name)
+
+
+def ask_rollback(draft: RunDraft, rollout: Rollout, cause: Cause) -> None:
+    """Ask the rollout's placement to go back; the first cause counts."""
+    if rollout.rollback_asked is None and not rollout.state.is_ended:
+        draft.others[rollout.id] = replace(rollout, rollback_asked=cause)
+
+
+def _needs_passed(draft: RunDraft, name: StageName) -> bool:
+    return all(
+        draft.stages[need].state is StageState.PASSED for need in draft.definition(name).needs if need in draft.stages
+    )
+
+
+def _ask_gate(draft: RunDraft, name: StageName) -> None:
+    stage = draft.stages[name]
+    decision = decide_gate(_question(draft, stage), draft.now)
+    if decision.look_again_at:
+        draft.wakes.append(decision.look_again_at)
+    if stage.gate is None or decision.because != stage.gate.because or decision.state is not stage.gate.state:
+        _record(draft, stage, decision)
+    draft.update_stage(name, gate=decision)
+    if decision.state is GateState.OPEN:
+        draft.update_stage(name, state=StageState.WORKING, opened_by=decision.opened_by)
+        _begin(draft, name, decision)
+    elif decision.closing:
+        because = "; ".join(reason.text for reason in decision.blocking)
+        draft.update_stage(name, state=_CLOSED[decision.closing], because=because, ended_at=draft.now)
+
+
+def _record(draft: RunDraft, stage: StageRun, decision: GateDecision) -> None:
+    reasons = decision.because if decision.state is GateState.OPEN else decision.blocking
+    draft.say(
+        EventKind.GATE_DECIDED,
+        f"the gate to {stage.name} is {decision.state.value}: "
+        + (decision.opened_by or "; ".join(str(reason) for reason in reasons)),
+        POLICY,
+        stage=stage.name,
+        environment=stage.environment,
+        state=decision.state.value,
+        because=[f"{reason.rule}: {reason.text}" for reason in decision.because],
+    )
+
+
+def _question(draft: RunDraft, stage: StageRun) -> GateQuestion:
+    site = draft.state.sites[stage.name]
+    run, service, definition = draft.run, draft.state.service, draft.definition(stage.name)
+    assert run.pipeline is not None
+    known = _known_deployment(draft, site)
+    return GateQuestion(
+        run=run.id,
+        order=run.order,
+        environment=stage.environment,
+        protected=site.environment.protected,
+        mode=effective_mode(run.pipeline.mode, service.grant, site.environment.protected),
+        rule=definition.approvals,
+        approvals=[one for one in draft.state.approvals if one.stage == stage.name and one.point == 0],
+        by_person=run.by_person,
+        held_by=run.held_by,
+        paused_because=service.paused_because,
+        line_stopped_because=service.line_stopped_because,
+        upstream_failed=_upstream_failure(draft, stage),
+        newer_waiting=site.newer_waiting,
+        newest_order=site.placement.highest_order if definition.deploy else 0,
+        quarantined_because=known.quarantined_because if known else None,
+        busy_with=_busy(site),
+    )
+
+
+def _busy(site: Site) -> str | None:
+    owner = site.owner
+    if owner is None or not owner.state.owns_placement:
+        return None
+    what = f"run {owner.run}" if owner.run else f"a {owner.kind.value}"
+    return f"{site.placement.id} is moving: {what} is {owner.state.value} there"
+
+
+def _known_deployment(draft: RunDraft, site: Site) -> Deployment | None:
+    if draft.release is None or draft.release.pipeline.runtime is None:
+        return None
+    return site.deployments.get(deployment_for(draft.release, site.placement))
+
+
+def _upstream_failure(draft: RunDraft, stage: StageRun) -> str | None:
+    for need in draft.definition(stage.name).needs:
+        rollout = draft.rollout(need) if need in draft.stages else None
+        if rollout and rollout.cause:
+            return f"{need} went back: {rollout.cause.text}"
+    return None
+
+
+def _begin(draft: RunDraft, name: StageName, decision: GateDecision) -> None:
+    stage, definition, site = draft.stages[name], draft.definition(name), draft.state.sites[name]
+    draft.say(EventKind.STAGE_BEGAN, f"{name} begins: {decision.opened_by}", stage=name, environment=stage.environment)
+    if definition.deploy is None or draft.release is None:
+        return
+    known = _known_deployment(draft, site)
+    if known and known.id == site.placement.serving and not known.is_quarantined:
+        return
+    rollout = RolloutId(f"{draft.run.id}-{name}-{stage.attempt}")
+    beginning = begin_release(rollout, draft.release, definition, site.placement, known, decision.opened_by, draft.now)
+    began = replace(beginning.rollout, run=draft.run.id, held=draft.run.held_by is not None)
+    draft.others |= {
+        began.id: began,
+        beginning.deployment.id: beginning.deployment,
+        beginning.placement.id: beginning.placement,
+    }
+    if site.owner and site.owner.state is RolloutState.WATCHING:
+        ended = replace(site.owner, state=RolloutState.SUCCEEDED, ended_at=draft.now)
+        draft.others[ended.id] = ended
+    draft.update_stage(name, rollout=began.id)
+    draft.say(
+        EventKind.ROLLOUT_BEGAN,
+        f"{draft.release.label} begins to roll out to {stage.environment} ({began.strategy.value})",
+        stage=name,
+        environment=stage.environment,
+        deployment=beginning.deployment.id,
+        rollout=began.id,
+    )
+
+
+def _work(draft: RunDraft, name: StageName) -> None:
+    stage = draft.stages[name]
+    rollout = draft.rollout(name)
+    if rollout and rollout.state is RolloutState.ROLLED_BACK:
+        because = rollout.cause.text if rollout.cause else "rolled back"
+        state = StageState.ROLLED_BACK
+        draft.update_stage(name, state=state, because=because, ended_at=draft.now)
+        _stop_steps(draft, name)
+        draft.say(EventKind.STAGE_ENDED, f"{name} is rolled back: {because}", stage=name)
+        return
+    steps = _advance_steps(draft, name, rollout)
+    if rollout is None:
+        _end_without_rollout(draft, stage, steps)
+        return
+    if steps is Outcome.FAILED:
+        failed = first_failure(draft.scope(name))
+        text = f"step {failed.name} {failed.state.value}" if failed else "its steps did not run"
+        ask_rollback(draft, rollout, Cause(text, for_cause=True))
+    elif steps is Outcome.SUCCEEDED and rollout.needs_steps and not rollout.steps_passed:
+        draft.others[rollout.id] = replace(rollout, steps_passed=True)
+    if rollout.state in (RolloutState.WATCHING, RolloutState.SUCCEEDED):
+        draft.update_stage(name, state=StageState.PASSED, ended_at=draft.now)
+        draft.say(EventKind.STAGE_ENDED, f"{name} passed", stage=name)
+
+
+def _advance_steps(draft: RunDraft, name: StageName, rollout: Rollout | None) -> Outcome:
+    """A stage's steps begin when its deployment has all of the traffic, or at once where it deploys nothing."""
+    steps = draft.scope(name)
+    if not steps:
+        return Outcome.SUCCEEDED
+    begun = any(step.state is not StepState.WAITING for step in steps)
+    there = rollout is None or (rollout.is_last_step and rollout.state is RolloutState.JUDGING)
+    if begun or there:
+        for old, new in zip(steps, advance_steps(steps, draft.now), strict=True):
+            if new != old:
+                draft.steps[new.id] = new
+    return outcome_of(draft.scope(name))
+
+
+def _stop_steps(draft: RunDraft, name: StageName) -> None:
+    for step in advance_steps(draft.scope(name), draft.now, cancel=True):
+        draft.steps[step.id] = step
+
+
+def _end_without_rollout(draft: RunDraft, stage: StageRun, steps: Outcome) -> None:
+    if steps is Outcome.SUCCEEDED:
+        draft.update_stage(stage.name, state=StageState.PASSED, ended_at=draft.now)
+        draft.say(EventKind.STAGE_ENDED, f"{stage.name} passed", stage=stage.name)
+    elif steps is Outcome.FAILED:
+        failed = first_failure(draft.scope(stage.name))
+        because = f"step {failed.name} {failed.state.value}" if failed else "its steps did not run"
+        draft.update_stage(stage.name, state=StageState.FAILED, because=because, ended_at=draft.now)
+        draft.say(EventKind.STAGE_ENDED, f"{stage.name} failed: {because}", stage=stage.name)
+
+
+def _watch(draft: RunDraft, name: StageName) -> None:
+    rollout = draft.rollout(name)
+    if rollout and rollout.cause:
+        draft.update_stage(name, state=StageState.ROLLED_BACK, because=rollout.cause.text)
+        draft.say(EventKind.STAGE_ENDED, f"{name} is rolled back: {rollout.cause.text}", stage=name)

@@ -1,0 +1,66 @@
+"""A step's passage: its state and its attempts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tidegate.model.ids import RunId, StepName, StepRunId
+from tidegate.model.lease import StepOutcome, StepReport
+from tidegate.model.pipeline import Step
+
+BUILD = "build"
+"""The scope of the build's steps; a stage's steps have the stage's name."""
+
+
+class StepState(StrEnum):
+    """How far a step run is."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    SKIPPED = "skipped"
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self not in (StepState.WAITING, StepState.READY, StepState.RUNNING)
+
+
+STATE_OF = {
+    StepOutcome.SUCCEEDED: StepState.SUCCEEDED,
+    StepOutcome.FAILED: StepState.FAILED,
+    StepOutcome.TIMED_OUT: StepState.TIMED_OUT,
+    StepOutcome.CANCELLED: StepState.CANCELLED,
+    StepOutcome.LOST: StepState.LOST,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One step in one run. `fence` grows with every lease; a report under an older one is refused."""
+
+    id: StepRunId
+    run: RunId
+    scope: str
+    name: StepName
+    position: int
+    step: Step
+    state: StepState = StepState.WAITING
+    attempt: int = 1
+    fence: int = 0
+    agent: str | None = None
+    leased_until: datetime | None = None
+    cancel_asked: bool = False
+    ready_at: datetime | None = None
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    report: StepReport | None = None
+    earlier: tuple[StepReport, ...] = ()
+    """The reports of earlier attempts, oldest first."""

@@ -1,0 +1,298 @@
+"""The tables. A column is named after the field of the model that it holds."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint
+
+from tidegate.model.actor import Actor
+from tidegate.model.approval import Answer
+from tidegate.model.change import Change
+from tidegate.model.effect import Act, EffectState
+from tidegate.model.figures import Counters
+from tidegate.model.gate import GateDecision
+from tidegate.model.ids import DeploymentId
+from tidegate.model.installation import Endpoint, Installation
+from tidegate.model.lease import BuiltFile, StepReport, TestReport
+from tidegate.model.pipeline import Mode, Pipeline, Risk, Runtime, Step, Strategy, VerifyRule
+from tidegate.model.placement import Arrangement
+from tidegate.model.reason import Reason
+from tidegate.model.rollout import Cause, RolloutKind, RolloutState, RolloutStep
+from tidegate.model.run import RunStatus, StageState, Trigger
+from tidegate.model.step_run import StepState
+from tidegate.model.verdict import Judgement
+from tidegate.store.columns import Document, Span, Utc, Word
+
+metadata = MetaData()
+
+
+def _text(name: str, *, null: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=null)
+
+
+service = Table(
+    "service",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _text("repository"),
+    Column("added_at", Utc, nullable=False),
+    _text("path"),
+    _text("branch", null=True),
+    _text("credential", null=True),
+    _text("team", null=True),
+    Column("risk", Word(Risk), nullable=False),
+    Column("mode", Word(Mode), nullable=False),
+    Column("grant", Word(Mode)),
+    _text("last_seen", null=True),
+    _text("trouble", null=True),
+    _text("paused_because", null=True),
+    _text("line_stopped_because", null=True),
+    Column("removed_at", Utc),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("service"),
+    Column("change", Document(Change), nullable=False),
+    Column("order", Integer, nullable=False),
+    Column("trigger", Word(Trigger), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("actor", Document(Actor), nullable=False),
+    Column("by_person", Boolean, nullable=False),
+    Column("status", Word(RunStatus), nullable=False),
+    Column("pipeline", Document(Pipeline)),
+    _text("release", null=True),
+    _text("held_by", null=True),
+    _text("cancel_asked_by", null=True),
+    Column("because", Document(tuple[Reason, ...]), nullable=False),
+    Column("ended_at", Utc),
+    Column("wake_at", Utc),
+    Index("run_by_service", "service", "id"),
+    Index("run_by_status", "status"),
+    Index("run_by_wake", "wake_at"),
+)
+
+stage_run = Table(
+    "stage_run",
+    metadata,
+    Column("run", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("position", Integer, nullable=False),
+    _text("environment"),
+    Column("state", Word(StageState), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("gate", Document(GateDecision)),
+    _text("opened_by"),
+    _text("rollout", null=True),
+    Column("began_at", Utc),
+    Column("ended_at", Utc),
+    _text("because"),
+    Index("stage_run_by_state", "state", "environment"),
+)
+
+step_run = Table(
+    "step_run",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("run"),
+    _text("scope"),
+    _text("name"),
+    Column("position", Integer, nullable=False),
+    Column("step", Document(Step), nullable=False),
+    Column("state", Word(StepState), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("fence", Integer, nullable=False),
+    _text("agent", null=True),
+    Column("leased_until", Utc),
+    Column("cancel_asked", Boolean, nullable=False),
+    Column("ready_at", Utc),
+    Column("began_at", Utc),
+    Column("ended_at", Utc),
+    Column("report", Document(StepReport)),
+    Column("earlier", Document(tuple[StepReport, ...]), nullable=False),
+    Index("step_run_by_run", "run"),
+    Index("step_run_by_state", "state", "ready_at"),
+)
+
+release = Table(
+    "release",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("service"),
+    _text("run"),
+    Column("order", Integer, nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("change", Document(Change), nullable=False),
+    Column("pipeline", Document(Pipeline), nullable=False),
+    Column("artifacts", Document(tuple[BuiltFile, ...]), nullable=False),
+    Column("tests", Document(TestReport)),
+    Column("line_coverage", Document(float)),
+    Index("release_by_service", "service", "order"),
+)
+
+approval = Table(
+    "approval",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("run"),
+    _text("stage"),
+    _text("release"),
+    Column("point", Integer, nullable=False),
+    Column("answer", Word(Answer), nullable=False),
+    Column("actor", Document(Actor), nullable=False),
+    Column("at", Utc, nullable=False),
+    _text("comment"),
+    Index("approval_by_run", "run", "stage"),
+)
+
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("placement"),
+    _text("release"),
+    _text("commit"),
+    Column("order", Integer, nullable=False),
+    Column("runtime", Document(Runtime), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("ports", Document(tuple[int, ...]), nullable=False),
+    Column("present", Boolean, nullable=False),
+    Column("installed", Integer, nullable=False),
+    Column("endpoints", Document(tuple[Endpoint, ...]), nullable=False),
+    Column("warm_until", Utc),
+    Column("proven_at", Utc),
+    Column("served_at", Utc),
+    Column("quarantined_at", Utc),
+    _text("quarantined_because", null=True),
+    _text("detail"),
+    Index("deployment_by_placement", "placement", "created_at"),
+)
+
+placement = Table(
+    "placement",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("service"),
+    _text("environment"),
+    Column("port", Integer, nullable=False, unique=True),
+    Column("generation", Integer, nullable=False),
+    Column("arrangement", Document(Arrangement), nullable=False),
+    Column("reached_at", Utc),
+    _text("rollout", null=True),
+    Column("highest_order", Integer, nullable=False),
+    Column("rollbacks_in_a_row", Integer, nullable=False),
+    _text("stuck_because", null=True),
+    Column("checked_at", Utc),
+    _text("health"),
+    Column("wake_at", Utc),
+    Index("placement_by_wake", "wake_at"),
+)
+
+rollout = Table(
+    "rollout",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("placement"),
+    Column("kind", Word(RolloutKind), nullable=False),
+    _text("new", null=True),
+    _text("old", null=True),
+    Column("began_at", Utc, nullable=False),
+    Column("strategy", Word(Strategy), nullable=False),
+    Column("plan", Document(tuple[RolloutStep, ...]), nullable=False),
+    Column("verify", Document(VerifyRule)),
+    Column("keep_warm", Span, nullable=False),
+    _text("run", null=True),
+    _text("stage", null=True),
+    _text("opened_by"),
+    Column("state", Word(RolloutState), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("step_since", Utc),
+    Column("judged_for", Span, nullable=False),
+    Column("measure_at", Utc),
+    Column("needs_steps", Boolean, nullable=False),
+    Column("steps_passed", Boolean, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("promote_step", Integer),
+    _text("promoted_by", null=True),
+    Column("rollback_asked", Document(Cause)),
+    Column("cause", Document(Cause)),
+    Column("decided_at", Utc),
+    Column("routed_at", Utc),
+    _text("holds_because", null=True),
+    Column("judgement", Document(Judgement)),
+    Column("passed_at", Utc),
+    Column("watch_until", Utc),
+    Column("ended_at", Utc),
+    Index("rollout_by_placement", "placement", "began_at"),
+    Index("rollout_by_run", "run"),
+)
+
+effect = Table(
+    "effect",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("placement"),
+    Column("generation", Integer, nullable=False),
+    _text("key"),
+    Column("act", Document(Act), nullable=False),
+    Column("state", Word(EffectState), nullable=False),
+    Column("created_at", Utc, nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("leased_until", Utc),
+    Column("performed", Integer, nullable=False),
+    _text("detail"),
+    Column("installation", Document(Installation)),
+    Column("done_at", Utc),
+    UniqueConstraint("placement", "generation", "key", name="effect_once"),
+    Index("effect_by_state", "state", "due_at"),
+)
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    _text("rollout"),
+    Column("step", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("deployments", Document(dict[DeploymentId, Counters]), nullable=False),
+    Index("snapshot_by_rollout", "rollout", "id"),
+)
+
+port = Table(
+    "port",
+    metadata,
+    Column("port", Integer, primary_key=True, autoincrement=False),
+    _text("owner"),
+    Index("port_by_owner", "owner"),
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    _text("value"),
+    Column("set_at", Utc, nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    _text("kind"),
+    _text("text"),
+    _text("actor_kind"),
+    _text("actor"),
+    _text("service", null=True),
+    _text("run", null=True),
+    Column("about", Document(dict[str, str]), nullable=False),
+    Column("data", Document(dict[str, object]), nullable=False),
+    _text("previous_hash"),
+    _text("hash"),
+    Index("event_by_run", "run", "id"),
+    Index("event_by_service", "service", "id"),
+)
