@@ -44,6 +44,8 @@ def converge(draft: PlacementDraft) -> Convergence:
         effect = draft.effect(Install(part.deployment, part.instances))
         if effect and effect.state is EffectState.DONE:
             _note_installed(draft, part.deployment, effect)
+        elif effect and effect.state is EffectState.CANCELLED:
+            return _overtake(draft)
         elif effect and effect.state is EffectState.FAILED:
             failure = Convergence(Progress.FAILED, part.deployment, effect.detail)
     if failure:
@@ -82,6 +84,12 @@ def tidy(draft: PlacementDraft) -> None:
         _route(draft)
 
 
+def _overtake(draft: PlacementDraft) -> Convergence:
+    """A target or router has seen a higher generation than the rows (they were restored): go beyond it."""
+    draft.move(draft.placement.arrangement)
+    return Convergence(Progress.MOVING)
+
+
 def _installed(draft: PlacementDraft, part: Part) -> int:
     return draft.deployments[part.deployment].installed
 
@@ -97,6 +105,8 @@ def _route(draft: PlacementDraft) -> Convergence:
     if draft.placement.reached_at is not None:
         return Convergence(Progress.REACHED)
     effect = draft.effect(SetShares(routing(draft)))
+    if effect is not None and effect.state is EffectState.CANCELLED:
+        return _overtake(draft)
     if effect is None or effect.state is not EffectState.DONE:
         return Convergence(Progress.MOVING, detail=effect.detail if effect else "")
     draft.placement = replace(draft.placement, reached_at=effect.done_at, stuck_because=None)

@@ -175,11 +175,9 @@ def _ask(draft: PlacementDraft, rollout: Rollout) -> None:
     following = rollout.step + 1
     answers = [one for one in draft.state.approvals if one.point == following]
     given = valid_approvals(answers, None, draft.now)
-    promoted = rollout.promote_step == rollout.step
-    if (len(given) >= rollout.plan[following].approvals or promoted) and not rollout.held:
-        names = ", ".join(one.actor.name for one in given) or str(rollout.promoted_by)
-        actor = given[-1].actor if given else Actor(ActorKind.PERSON, names)
-        draft.say(EventKind.ROLLOUT_STEP, f"{rollout.plan[following].share} approved by {names}", actor)
+    if len(given) >= rollout.plan[following].approvals and not rollout.held:
+        names = ", ".join(one.actor.name for one in given)
+        draft.say(EventKind.ROLLOUT_STEP, f"{rollout.plan[following].share} approved by {names}", given[-1].actor)
         _next_step(draft, rollout)
 
 

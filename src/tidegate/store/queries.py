@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
 
 from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
@@ -26,6 +26,11 @@ _OPEN = (RunStatus.RUNNING, RunStatus.WAITING)
 def service(connection: Connection, name: str) -> Service | None:
     """The service of that name, unless it was removed."""
     return rows.find(connection, Service, tables.service.c.name == name, tables.service.c.removed_at.is_(None))
+
+
+def known_service(connection: Connection, name: str) -> Service | None:
+    """The service of that name, also one that was removed and whose deployments are being stopped."""
+    return rows.find(connection, Service, tables.service.c.name == name)
 
 
 def services(connection: Connection) -> tuple[Service, ...]:
@@ -318,9 +323,3 @@ def put_secret(connection: Connection, service_name: str, name: str, value: str,
     c = tables.secret.c
     connection.execute(delete(tables.secret).where(c.service == service_name, c.name == name))
     connection.execute(insert(tables.secret).values(service=service_name, name=name, value=value, set_at=now))
-
-
-def release_effect(connection: Connection, effect_id: str, token: int) -> None:
-    """Give a lease back before its time."""
-    c = tables.effect.c
-    connection.execute(update(tables.effect).where(c.id == effect_id, c.token == token).values(leased_until=None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tidegate.model.approval import Approval
@@ -45,6 +45,12 @@ def put(connection: Connection, value: object) -> None:
     statement = insert(table).values(row)
     others = {name: statement.excluded[name] for name in row if name not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others))
+
+
+def drop(connection: Connection, value: object) -> None:
+    """Delete the row that holds the value."""
+    table = TABLES[type(value)]
+    connection.execute(delete(table).where(*(column == getattr(value, column.name) for column in table.primary_key)))
 
 
 def find(connection: Connection, cls: type[Value], *where: ColumnElement[bool]) -> Value | None:

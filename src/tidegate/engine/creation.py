@@ -1,0 +1,136 @@
+"""The creation of runs: for a change that was pushed, or for a release that a person deploys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from tidegate.config.problem import ConfigError
+from tidegate.config.tidegate_yaml import load
+from tidegate.engine.parts import Parts
+from tidegate.model.actor import SYSTEM, Actor
+from tidegate.model.change import Change
+from tidegate.model.event import Event, EventKind
+from tidegate.model.ids import EnvironmentName, RunId, ServiceName, StepRunId, placement_id
+from tidegate.model.pipeline import Pipeline, Stage, Step
+from tidegate.model.placement import Placement
+from tidegate.model.reason import Reason
+from tidegate.model.release import Release
+from tidegate.model.run import Run, RunStatus, StageRun, Trigger
+from tidegate.model.service import Service
+from tidegate.model.step_run import BUILD, StepRun
+from tidegate.store import events, queries, rows
+
+FILE = "tidegate.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A new commit on a service's main branch; `text` is its tidegate.yaml, None where it has none."""
+
+    change: Change
+    order: int
+    text: str | None
+
+
+def create_run(connection: Connection, parts: Parts, service: Service, pushed: Pushed) -> Run:
+    """Begin the passage of a change; where its file cannot be read the run has failed, with every problem named."""
+    now = parts.clock.now()
+    run = Run(
+        id=RunId(parts.new_id()),
+        service=service.name,
+        change=pushed.change,
+        order=pushed.order,
+        trigger=Trigger.PUSH,
+        created_at=now,
+    )
+    problems: tuple[Reason, ...] = ()
+    if pushed.text is None:
+        problems = (Reason("configuration", f"{FILE} is not in commit {run.label}", "tidegate init, then commit it"),)
+    else:
+        try:
+            run = replace(run, pipeline=_pipeline(pushed.text, service, parts))
+        except ConfigError as error:
+            problems = tuple(Reason("configuration", str(problem)) for problem in error.problems)
+    if problems:
+        run = replace(run, status=RunStatus.FAILED, because=problems, ended_at=now)
+    _put_run(connection, parts, run, run.pipeline.stages if run.pipeline else (), with_build=True)
+    if run.pipeline:
+        _follow_file(connection, service, run.pipeline)
+    return run
+
+
+def create_deploy_run(
+    connection: Connection, parts: Parts, release: Release, environment: EnvironmentName, actor: Actor
+) -> Run:
+    """A person deploys one release to one environment: only that environment's stages, nothing is built again."""
+    stages = tuple(stage for stage in release.pipeline.stages if stage.environment == environment)
+    run = Run(
+        id=RunId(parts.new_id()),
+        service=release.service,
+        change=release.change,
+        order=release.order,
+        trigger=Trigger.DEPLOY,
+        created_at=parts.clock.now(),
+        actor=actor,
+        by_person=True,
+        pipeline=release.pipeline,
+        release=release.id,
+    )
+    _put_run(connection, parts, run, stages, with_build=False)
+    return run
+
+
+def ensure_placement(
+    connection: Connection, parts: Parts, service: ServiceName, environment: EnvironmentName
+) -> Placement:
+    """The service's placement in the environment, made with an address of its own where it is not there yet."""
+    wanted = placement_id(service, environment)
+    known = queries.placement(connection, wanted)
+    if known:
+        return known
+    port = parts.ports.for_placement(queries.ports_taken(connection))
+    queries.reserve_port(connection, port, wanted)
+    placement = Placement(wanted, service, environment, port)
+    rows.put(connection, placement)
+    return placement
+
+
+def _pipeline(text: str, service: Service, parts: Parts) -> Pipeline:
+    pipeline = load(text, FILE if service.path == "." else f"{service.path}/{FILE}", parts.environments)
+    return replace(pipeline, branch=pipeline.branch or service.branch)
+
+
+def _put_run(connection: Connection, parts: Parts, run: Run, stages: Sequence[Stage], *, with_build: bool) -> None:
+    rows.put(connection, run)
+    if run.pipeline and with_build:
+        _put_steps(connection, parts, run, BUILD, run.pipeline.build.steps)
+    for position, stage in enumerate(stages):
+        ensure_placement(connection, parts, run.service, stage.environment)
+        rows.put(connection, StageRun(run.id, stage.name, position, stage.environment))
+        _put_steps(connection, parts, run, stage.name, stage.steps)
+    events.append(connection, [_created(run)], parts.clock.now())
+
+
+def _put_steps(connection: Connection, parts: Parts, run: Run, scope: str, steps: Sequence[Step]) -> None:
+    for position, step in enumerate(steps):
+        rows.put(connection, StepRun(StepRunId(parts.new_id()), run.id, scope, step.name, position, step))
+
+
+def _created(run: Run) -> Event:
+    about = {"service": str(run.service), "run": str(run.id), "commit": str(run.change.commit)}
+    text = f"{run.label} by {run.change.author_name}: {run.change.subject}"
+    if run.trigger is Trigger.DEPLOY:
+        text = f"{run.actor.name} deploys {run.label}"
+    if run.status.is_ended:
+        text += " cannot run: " + "; ".join(reason.text for reason in run.because)
+    return Event(EventKind.RUN_CREATED, text, about, run.actor if run.by_person else SYSTEM)
+
+
+def _follow_file(connection: Connection, service: Service, pipeline: Pipeline) -> None:
+    """The newest file says what team, risk and mode the service has."""
+    wished = replace(service, team=pipeline.team, risk=pipeline.risk, mode=pipeline.mode)
+    if wished != service:
+        rows.put(connection, wished)

@@ -1,0 +1,160 @@
+"""The engine: load, decide, save, act."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from tidegate.engine.facts import NO_FACTS, Facts, judge_rollout, read_facts
+from tidegate.engine.loading import Gone, load_placement, load_run, with_facts
+from tidegate.engine.parts import Parts
+from tidegate.engine.performing import Performer
+from tidegate.engine.queue import TaskQueue
+from tidegate.model.decide_placement import decide_placement, wants_figures
+from tidegate.model.decide_run import decide_run
+from tidegate.model.decision import Decision
+from tidegate.model.ids import PlacementId, ReleaseId, RunId, split_placement
+from tidegate.model.placement import Placement
+from tidegate.model.rollout import Rollout
+from tidegate.model.run import Run, StageRun
+from tidegate.model.service import Service
+from tidegate.model.step_run import StepRun, StepState
+from tidegate.store import queries
+from tidegate.store.saving import save
+
+log = logging.getLogger(__name__)
+
+TURNS_AT_MOST = 50
+
+
+class Engine:
+    """Looks at runs and placements, one row at a time, whenever a hint or the clock says so."""
+
+    def __init__(self, parts: Parts, queue: TaskQueue, *, steps_ready: Callable[[], None] = lambda: None) -> None:
+        self.parts = parts
+        self.queue = queue
+        self._steps_ready = steps_ready
+        self._performer = Performer(parts)
+
+    def look(self, subject: str) -> None:
+        """Look at `run:ID` or `placement:ID`; one that is gone is no error."""
+        kind, _, name = subject.partition(":")
+        try:
+            if kind == "run":
+                self._look_at_run(RunId(name))
+            else:
+                self._look_at_placement(PlacementId(name))
+        except Gone:
+            log.info("%s is gone", subject)
+
+    def sweep(self) -> None:
+        """Hint at everything that waits for a time, and at everything that is open: nothing depends on a lost hint."""
+        with self.parts.database.reading() as connection:
+            due = queries.next_due(connection)
+            runs = queries.open_runs(connection)
+            rollouts = queries.active_rollouts(connection)
+            placements = queries.placements(connection)
+        for subject, at in due:
+            self.queue.hint(subject, at)
+        for run in runs:
+            self.queue.hint(f"run:{run.id}")
+        for one in {rollout.placement for rollout in rollouts} | {placement.id for placement in placements}:
+            self.queue.hint(f"placement:{one}")
+
+    def _look_at_run(self, run_id: RunId) -> None:
+        for _ in range(TURNS_AT_MOST):
+            now = self.parts.clock.now()
+            new_release = ReleaseId(self.parts.new_id())
+            with self.parts.database.writing() as connection:
+                self._lock(connection, run_id)
+                state = load_run(connection, run_id, self.parts.environments, new_release)
+                decision = decide_run(state, now)
+                save(connection, decision, now, self.parts.new_id)
+            self._hint_others(decision, but=f"run:{run_id}")
+            if decision.wake_at:
+                self.queue.hint(f"run:{run_id}", decision.wake_at)
+            if not decision.changes:
+                return
+        self.queue.hint(f"run:{run_id}")
+
+    def _look_at_placement(self, placement: PlacementId) -> None:
+        for _ in range(TURNS_AT_MOST):
+            decision = self._decide_placement(placement)
+            self._hint_others(decision, but=f"placement:{placement}")
+            performed = self._performer.perform_due(placement)
+            if not performed and not decision.changes and not decision.effects:
+                self._hint_again(placement, decision)
+                return
+        self.queue.hint(f"placement:{placement}")
+
+    def _decide_placement(self, placement: PlacementId) -> Decision:
+        service, _ = split_placement(placement)
+        facts = self._read_facts(placement)
+        now = self.parts.clock.now()
+        with self.parts.database.writing() as connection:
+            self.parts.database.lock_service(connection, service)
+            state = load_placement(connection, placement, self.parts.environments, self.parts.settings.batch)
+            if facts.fits(state):
+                state = with_facts(
+                    state,
+                    observed=facts.observed,
+                    measured=True,
+                    judgement=judge_rollout(connection, self.parts.judge, state, facts),
+                )
+            decision = decide_placement(state, now)
+            save(connection, decision, now, self.parts.new_id)
+        return decision
+
+    def _read_facts(self, placement: PlacementId) -> Facts:
+        with self.parts.database.reading() as connection:
+            state = load_placement(connection, placement, self.parts.environments, self.parts.settings.batch)
+        if not wants_figures(state, self.parts.clock.now()):
+            return NO_FACTS
+        return read_facts(self.parts, state)
+
+    def _hint_again(self, placement: PlacementId, decision: Decision) -> None:
+        with self.parts.database.reading() as connection:
+            due = [at for subject, at in queries.next_due(connection) if subject == f"placement:{placement}"]
+        times = due + ([decision.wake_at] if decision.wake_at else [])
+        if times:
+            self.queue.hint(f"placement:{placement}", min(times))
+
+    def _lock(self, connection: Connection, run_id: RunId) -> None:
+        run = queries.run(connection, run_id)
+        if run is None:
+            raise Gone(run_id)
+        self.parts.database.lock_service(connection, run.service)
+
+    def _hint_others(self, decision: Decision, but: str) -> None:
+        """Whoever depends on what changed should look at it."""
+        subjects: set[str] = set()
+        services: set[str] = set()
+        for entity in decision.changes:
+            match entity:
+                case Run() | Service():
+                    services.add(entity.service if isinstance(entity, Run) else entity.name)
+                case StageRun():
+                    subjects.add(f"run:{entity.run}")
+                    services |= {run.service for run in decision.changes if isinstance(run, Run)}
+                case StepRun(state=StepState.READY):
+                    self._steps_ready()
+                case Rollout():
+                    subjects.add(f"placement:{entity.placement}")
+                    services.add(split_placement(entity.placement)[0])
+                    if entity.run:
+                        subjects.add(f"run:{entity.run}")
+                case Placement():
+                    subjects.add(f"placement:{entity.id}")
+        self.hint_service(services, subjects - {but})
+
+    def hint_service(self, services: set[str], subjects: set[str] | None = None) -> None:
+        """Look at the given subjects, and at every run of these services that waits at a gate."""
+        found = set(subjects or ())
+        if services:
+            with self.parts.database.reading() as connection:
+                for service in services:
+                    found |= {f"run:{run}" for run in queries.run_ids_at_gates(connection, service)}
+        for subject in sorted(found):
+            self.queue.hint(subject)

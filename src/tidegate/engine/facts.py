@@ -1,0 +1,78 @@
+"""Facts: what the figures and the target say at the moment of a decision; read outside of any transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from tidegate.engine.parts import Parts
+from tidegate.judge.judge import Case, Judge
+from tidegate.metrics.source import SourceFailed
+from tidegate.model.batches import LabelledSnapshot, cut_batches
+from tidegate.model.figures import Snapshot
+from tidegate.model.ids import DeploymentId, Generation
+from tidegate.model.installation import Installation
+from tidegate.model.placement_draft import PlacementState
+from tidegate.model.rollout import RolloutState
+from tidegate.model.share import NONE
+from tidegate.model.verdict import Judgement, Verdict
+from tidegate.store import queries
+from tidegate.targets.target import TargetAway
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was read for one generation of a placement; none of it counts once the generation has moved on."""
+
+    generation: Generation | None = None
+    snapshot: Snapshot | None = None
+    failed: str | None = None
+    observed: Mapping[DeploymentId, Installation] = field(default_factory=dict)
+
+    def fits(self, state: PlacementState) -> bool:
+        """Whether they were read for what the placement still is."""
+        return self.generation is not None and self.generation == state.placement.generation
+
+
+NO_FACTS = Facts()
+
+
+def read_facts(parts: Parts, state: PlacementState) -> Facts:
+    """Ask the source for counters and the target for instances; a source that fails is a fact too."""
+    placement = state.placement
+    observed: dict[DeploymentId, Installation] = {}
+    for part in placement.arrangement.parts:
+        if part.instances:
+            try:
+                observed[part.deployment] = parts.target.observe(part.deployment)
+            except TargetAway:
+                continue
+    snapshot, failed = None, None
+    rollout = state.rollout
+    if rollout and not rollout.state.is_ended and placement.reached_at is not None:
+        wanted = [one for one in (rollout.new, rollout.old) if one]
+        try:
+            counters = parts.metrics.counters(placement.id, wanted)
+            snapshot = Snapshot(parts.clock.now(), placement.generation, counters)
+        except SourceFailed as error:
+            failed = str(error)
+    return Facts(placement.generation, snapshot, failed, observed)
+
+
+def judge_rollout(connection: Connection, judge: Judge, state: PlacementState, facts: Facts) -> Judgement | None:
+    """Keep the snapshot and judge all batches of the rollout so far; None where nothing is to be judged."""
+    rollout = state.rollout
+    if rollout is None or rollout.state.is_ended or rollout.state is RolloutState.RETURNING or rollout.new is None:
+        return None
+    if facts.snapshot:
+        queries.add_snapshot(connection, rollout.id, rollout.step, facts.snapshot)
+    if rollout.verify is None or not rollout.plan:
+        return None
+    if facts.failed:
+        return Judgement(Verdict.NO_DATA, f"the figures could not be read: {facts.failed}")
+    taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
+    batches = cut_batches(taken, rollout.new, rollout.old)
+    expects_baseline = rollout.old is not None and rollout.position.share.rest > NONE
+    return judge.judge(Case(batches, rollout.step, rollout.verify, expects_baseline))

@@ -1,0 +1,203 @@
+"""What people do to runs: approve, reject, cancel, retry, hold, resume, promote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from tidegate.engine.engine import Engine
+from tidegate.engine.refusal import Refusal, Refused, not_found
+from tidegate.model.actor import Actor
+from tidegate.model.approval import Answer, Approval
+from tidegate.model.event import Event, EventKind
+from tidegate.model.ids import StageName
+from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.run import Run, RunStatus, StageRun, StageState
+from tidegate.model.step_progress import reset_step
+from tidegate.model.step_run import BUILD, StepState
+from tidegate.store import events, queries, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where a run asks people: the stage, and the point in it (0 is its gate)."""
+
+    stage: StageName
+    point: int
+
+
+class RunActs:
+    """Each act is one transaction that changes rows and records who did it, and then a hint."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._parts = engine.parts
+
+    def answer(
+        self, run_id: str, answer: Answer, actor: Actor, *, stage: str | None = None, comment: str = ""
+    ) -> Approval:
+        """Say yes or no where the run asks; with `stage`, also before its gate is reached."""
+        with self._changing(run_id) as (connection, run):
+            if run.status.is_ended:
+                raise Refused(Refusal.CONFLICT, f"run {run.id} has ended: it is {run.status.value}")
+            if run.release is None:
+                raise Refused(Refusal.CONFLICT, f"run {run.id} has no release yet: its build has not ended")
+            asked = self._asked(connection, run, stage)
+            approval = Approval(
+                id=self._parts.new_id(),
+                run=run.id,
+                stage=asked.stage,
+                release=run.release,
+                point=asked.point,
+                answer=answer,
+                actor=actor,
+                at=self._parts.clock.now(),
+                comment=comment,
+            )
+            rows.put(connection, approval)
+            where = f"{asked.stage}" if asked.point == 0 else f"{asked.stage}, share {asked.point + 1}"
+            text = f"{actor.name} {answer.value} {run.label} for {where}" + (f": {comment}" if comment else "")
+            self._say(connection, run, EventKind.APPROVAL_GIVEN, text, actor, stage=asked.stage)
+        return approval
+
+    def cancel(self, run_id: str, actor: Actor) -> Run:
+        """Stop the run; what moves is rolled back, not for cause."""
+        with self._changing(run_id) as (connection, run):
+            if run.status.is_ended:
+                raise Refused(Refusal.CONFLICT, f"run {run.id} has ended: it is {run.status.value}")
+            run = replace(run, cancel_asked_by=actor.name)
+            rows.put(connection, run)
+            self._say(connection, run, EventKind.RUN_CANCEL_ASKED, f"{actor.name} cancels {run.label}", actor)
+        return run
+
+    def retry(self, run_id: str, actor: Actor) -> Run:
+        """Try again what failed: the build's steps, or the stages that did not pass, by this person's word."""
+        with self._changing(run_id) as (connection, run):
+            if not run.status.is_ended:
+                raise Refused(Refusal.CONFLICT, f"run {run.id} still goes on", f"tidegate cancel {run.id}")
+            if run.status is RunStatus.SUCCEEDED:
+                raise Refused(Refusal.CONFLICT, f"run {run.id} succeeded; there is nothing to try again")
+            if run.pipeline is None:
+                raise Refused(Refusal.CONFLICT, f"the file of run {run.id} cannot be read", "commit a corrected file")
+            self._reopen(connection, run)
+            now = self._parts.clock.now()
+            run = replace(
+                run,
+                status=RunStatus.RUNNING,
+                ended_at=None,
+                cancel_asked_by=None,
+                because=(),
+                by_person=True,
+                wake_at=now,
+            )
+            rows.put(connection, run)
+            self._say(connection, run, EventKind.RUN_RETRIED, f"{actor.name} tries {run.label} again", actor)
+        return run
+
+    def hold(self, run_id: str, actor: Actor) -> Run:
+        """Let the run go no further; what it deployed is still watched."""
+        return self._set_hold(run_id, actor, held_by=actor.name)
+
+    def resume(self, run_id: str, actor: Actor) -> Run:
+        """Let a held run go on."""
+        return self._set_hold(run_id, actor, held_by=None)
+
+    def promote(self, run_id: str, actor: Actor) -> Rollout:
+        """End this share now, whatever the evidence says so far."""
+        with self._changing(run_id) as (connection, run):
+            rollout = self._moving_rollout(connection, run)
+            if rollout is None:
+                raise Refused(Refusal.CONFLICT, f"nothing of run {run.id} is rolling out", f"tidegate watch {run.id}")
+            if rollout.state is RolloutState.ASKING:
+                raise Refused(Refusal.REFUSED, "the next share waits for approvals", f"tidegate approve {run.id}")
+            if rollout.state is not RolloutState.JUDGING:
+                raise Refused(Refusal.CONFLICT, f"the rollout is {rollout.state.value}; try again in a moment")
+            rollout = replace(rollout, promote_step=rollout.step, promoted_by=actor.name, held=False)
+            rows.put(connection, rollout)
+            text = f"{actor.name} ends the share of {rollout.position.share} now"
+            self._say(connection, run, EventKind.ROLLOUT_PROMOTED, text, actor)
+        self._engine.queue.hint(f"placement:{rollout.placement}")
+        return rollout
+
+    @contextmanager
+    def _changing(self, run_id: str) -> Iterator[tuple[Connection, Run]]:
+        with self._parts.database.writing() as connection:
+            run = queries.run(connection, run_id)
+            if run is None:
+                raise not_found("run", run_id, "tidegate runs")
+            self._parts.database.lock_service(connection, run.service)
+            run = queries.run(connection, run_id) or run
+            yield connection, run
+        self._engine.queue.hint(f"run:{run_id}")
+        for rollout in self._rollouts(run_id):
+            self._engine.queue.hint(f"placement:{rollout.placement}")
+
+    def _rollouts(self, run_id: str) -> tuple[Rollout, ...]:
+        with self._parts.database.reading() as connection:
+            return queries.rollouts_of_run(connection, run_id)
+
+    def _asked(self, connection: Connection, run: Run, named: str | None) -> Asked:
+        stages = queries.stages(connection, run.id)
+        if named is not None and named not in {one.name for one in stages}:
+            known = ", ".join(one.name for one in stages)
+            raise Refused(Refusal.NOT_FOUND, f"run {run.id} has no stage {named!r}; it has {known}")
+        for stage in stages:
+            if named in (None, stage.name) and (asked := self._asks(connection, run, stage, named)):
+                return asked
+        states = ", ".join(f"{one.name} is {one.state.value}" for one in stages)
+        raise Refused(Refusal.CONFLICT, f"run {run.id} asks nobody now ({states})", f"tidegate watch {run.id}")
+
+    def _asks(self, connection: Connection, run: Run, stage: StageRun, named: str | None) -> Asked | None:
+        if stage.state is StageState.GATE or (named and stage.state is StageState.PENDING):
+            return Asked(stage.name, 0)
+        rollout = queries.rollout(connection, stage.rollout)
+        if rollout and rollout.state is RolloutState.ASKING:
+            return Asked(stage.name, rollout.step + 1)
+        return None
+
+    def _moving_rollout(self, connection: Connection, run: Run) -> Rollout | None:
+        rollouts = queries.rollouts_of_run(connection, run.id)
+        return next((one for one in rollouts if one.state.owns_placement), None)
+
+    def _set_hold(self, run_id: str, actor: Actor, held_by: str | None) -> Run:
+        with self._changing(run_id) as (connection, run):
+            if run.status.is_ended:
+                raise Refused(Refusal.CONFLICT, f"run {run.id} has ended: it is {run.status.value}")
+            run = replace(run, held_by=held_by)
+            rows.put(connection, run)
+            rollout = self._moving_rollout(connection, run)
+            if rollout:
+                rows.put(connection, replace(rollout, held=held_by is not None))
+            kind = EventKind.RUN_HELD if held_by else EventKind.RUN_RESUMED
+            self._say(connection, run, kind, f"{actor.name} {'holds' if held_by else 'resumes'} {run.label}", actor)
+        return run
+
+    def _reopen(self, connection: Connection, run: Run) -> None:
+        steps = queries.steps(connection, run.id)
+        if run.release is None:
+            for step in steps:
+                if step.scope == BUILD and step.state is not StepState.SUCCEEDED:
+                    rows.put(connection, reset_step(step))
+        for stage in queries.stages(connection, run.id):
+            if stage.state is StageState.PASSED:
+                continue
+            rows.put(
+                connection, StageRun(run.id, stage.name, stage.position, stage.environment, attempt=stage.attempt + 1)
+            )
+            for step in steps:
+                if step.scope == stage.name and step.state is not StepState.WAITING:
+                    rows.put(connection, reset_step(step))
+        for approval in queries.approvals(connection, run.id):
+            if approval.answer is Answer.REJECTED:
+                rows.drop(connection, approval)
+
+    def _say(
+        self, connection: Connection, run: Run, kind: EventKind, text: str, actor: Actor, stage: str | None = None
+    ) -> None:
+        about = {"service": str(run.service), "run": str(run.id), "commit": str(run.change.commit)}
+        if stage:
+            about["stage"] = stage
+        events.append(connection, [Event(kind, text, about, actor)], self._parts.clock.now())
