@@ -54,6 +54,8 @@ def create_run(connection: Connection, parts: Parts, service: Service, pushed: P
             run = replace(run, pipeline=_pipeline(pushed.text, service, parts))
         except ConfigError as error:
             problems = tuple(Reason("configuration", str(problem)) for problem in error.problems)
+        else:
+            problems = _name_problem(run, service)
     if problems:
         run = replace(run, status=RunStatus.FAILED, because=problems, ended_at=now)
     _put_run(connection, parts, run, run.pipeline.stages if run.pipeline else (), with_build=True)
@@ -96,6 +98,14 @@ def ensure_placement(
     placement = Placement(wanted, service, environment, port)
     rows.put(connection, placement)
     return placement
+
+
+def _name_problem(run: Run, service: Service) -> tuple[Reason, ...]:
+    named = run.pipeline.service if run.pipeline else service.name
+    if named == service.name:
+        return ()
+    text = f"{FILE} says service: {named}, but this service is {service.name}"
+    return (Reason("configuration", text, f"name it {service.name}, or add {named} as a service of its own"),)
 
 
 def _pipeline(text: str, service: Service, parts: Parts) -> Pipeline:

@@ -1,0 +1,120 @@
+"""The composition of a server: which adapters it is made of, in a data folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.artifacts.folder import FolderStore
+from tidegate.config import server_yaml
+from tidegate.engine.clock import SystemClock
+from tidegate.engine.ids import new_ulid
+from tidegate.engine.parts import Parts, Settings
+from tidegate.engine.repositories import Mirrors
+from tidegate.judge.comparison import ComparisonJudge
+from tidegate.metrics.envoy import EnvoyMetrics
+from tidegate.model.environment import ServerConfiguration
+from tidegate.routers.envoy import EnvoyRouter
+from tidegate.routers.envoy_admin import EnvoyAdmin
+from tidegate.security.isolation import Isolation, decide_isolation, make_passable, make_private
+from tidegate.security.secret_box import SecretBox
+from tidegate.store.database import Database, sqlite_url
+from tidegate.store.migrate import migrate
+from tidegate.supervision.program import Program
+from tidegate.supervision.supervisor import Supervisor
+from tidegate.targets.local import LocalTarget
+from tidegate.targets.ports import bindable_on_loopback, free_port
+
+PLACEMENT_PORTS = (18000, 19999)
+INSTANCE_PORTS = (20000, 29999)
+"""Below the ports that operating systems give to outgoing connections."""
+
+ENVOY = "envoy"
+AGENT = "agent"
+
+
+class LoopbackPorts:
+    """Ports of this machine that nobody listens on."""
+
+    def for_placement(self, taken: frozenset[int]) -> int:
+        """A port for a placement's address."""
+        return free_port(taken, *PLACEMENT_PORTS, bindable_on_loopback)
+
+    def for_instance(self, taken: frozenset[int]) -> int:
+        """A port for an instance."""
+        return free_port(taken, *INSTANCE_PORTS, bindable_on_loopback)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerParts:
+    """A server's adapters and where they keep their things."""
+
+    data: Path
+    configuration: ServerConfiguration
+    isolation: Isolation
+    supervisor: Supervisor
+    artifacts: FolderStore
+    mirrors: Mirrors
+    engine: Parts
+
+
+def compose(data: Path, database_url: str | None) -> ServerParts:
+    """Make the folders and adapters of a server. Raises ConfigError, StoreUnavailable or OSError."""
+    make_passable(data)
+    private = ("run", "git", "artifacts", "router", "logs", "people")
+    for name in private:
+        make_private(data / name)
+    configuration = server_yaml.read(data)
+    isolation = decide_isolation(data)
+    database = Database(database_url or sqlite_url(data / "tidegate.sqlite3"))
+    migrate(database)
+    if database_url is None:
+        (data / "tidegate.sqlite3").chmod(0o600)
+    supervisor = Supervisor(data)
+    artifacts = FolderStore(data / "artifacts")
+    mirrors = Mirrors(data / "git")
+    clock = SystemClock()
+    admin = EnvoyAdmin(admin_socket(data))
+    parts = Parts(
+        database=database,
+        clock=clock,
+        new_id=new_ulid,
+        environments=configuration.environments,
+        target=LocalTarget(data, supervisor, artifacts, isolation.run_as, clock.now),
+        router=EnvoyRouter(data / "router", admin, clock.now),
+        metrics=EnvoyMetrics(admin),
+        judge=ComparisonJudge(),
+        secrets=SecretBox(data / "secret-key"),
+        ports=LoopbackPorts(),
+        sources=mirrors,
+        settings=Settings(batch=configuration.batch),
+    )
+    return ServerParts(data, configuration, isolation, supervisor, artifacts, mirrors, parts)
+
+
+def admin_socket(data: Path) -> Path:
+    """Where Envoy's administration answers."""
+    return data / "run" / "envoy-admin.sock"
+
+
+def envoy_program(data: Path, command: tuple[str, ...]) -> Program:
+    """Envoy, kept alive apart from the server."""
+    return Program(name=ENVOY, command=command, cwd=data / "router", log=data / "logs" / "envoy.log", env=_own_environment())
+
+
+def agent_program(data: Path, address: str, isolation: Isolation) -> Program:
+    """The local agent, kept alive apart from the server."""
+    command = [sys.executable, "-m", "tidegate.cli.main", "agent"]
+    command += ["--server", address, "--token-file", str(data / "agent-token"), "--folder", str(data / "agent")]
+    if isolation.run_as is not None:
+        command += ["--run-as", str(isolation.run_as)]
+    return Program(
+        name=AGENT, command=tuple(command), cwd=data, log=data / "logs" / "agent.log", env=_own_environment()
+    )
+
+
+def _own_environment() -> dict[str, str]:
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "PYTHONPATH")
+    return {name: os.environ[name] for name in kept if name in os.environ}

@@ -1,0 +1,9 @@
+"""What the shop sells, and for how much."""
+
+PRODUCTS = {"anchor": 120.0, "buoy": 35.5, "chart": 18.0, "compass": 49.0, "rope": 9.75}
+REDUCED = {"buoy": 0.9}
+
+
+def price_of(product: str) -> float:
+    """The price of a product, with this week's reduction."""
+    return round(PRODUCTS[product] * REDUCED.get(product, 1.0), 2)

@@ -1,0 +1,215 @@
+"""Services' repositories: mirrors of them, and new commits, which begin runs."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tidegate.config.problem import ConfigError
+from tidegate.config.tidegate_yaml import load
+from tidegate.engine.creation import FILE, Pushed
+from tidegate.engine.parts import Parts
+from tidegate.engine.refusal import Refusal, Refused
+from tidegate.engine.services import ServiceActs
+from tidegate.integrations.git import Credential, GitMirror, RepositoryError, head_of
+from tidegate.integrations.git_command import local_path
+from tidegate.model.change import Change
+from tidegate.model.ids import Commit, ServiceName
+from tidegate.model.service import Service
+from tidegate.store import queries
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(milliseconds=500)
+"""How often a local repository is looked at; reading a ref is one small file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrors:
+    """The folder of the bare mirrors, one a service."""
+
+    folder: Path
+
+    def of(self, service: str) -> GitMirror:
+        """The mirror of a service's repository."""
+        return GitMirror(self.folder / f"{service}.git")
+
+    def source_of(self, service: ServiceName) -> str:
+        """Where an agent on this machine fetches the service's commits from."""
+        return str(self.of(service).folder)
+
+
+class Repositories:
+    """Reads what a service's repository holds, and notices what is new there."""
+
+    def __init__(self, parts: Parts, mirrors: Mirrors, acts: ServiceActs, poll_interval: timedelta) -> None:
+        self._parts = parts
+        self._mirrors = mirrors
+        self._acts = acts
+        self._poll_interval = poll_interval
+        self._next_look: dict[ServiceName, datetime] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="tidegate-repositories", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Stop watching, for at most `timeout` seconds' wait."""
+        self._stopping.set()
+        self._thread.join(timeout)
+
+    def describe(
+        self,
+        repository: str,
+        name: str | None = None,
+        path: str = ".",
+        branch: str | None = None,
+        credential: str | None = None,
+    ) -> tuple[Service, Pushed]:
+        """What a service would be that is added now, with its newest commit.
+
+        Raises Refused where there is no readable repository, no commit, or no tidegate.yaml that can be read in it.
+        """
+        name = name or _name_from(repository)
+        url = _absolute(repository)
+        mirror = self._mirrors.of(name)
+        try:
+            mirror.clone_or_fetch(url, self._credential(name, credential))
+            branch = branch or mirror.default_branch()
+            head = mirror.head(branch)
+            pushed = self._pushed(mirror, mirror.change(head), branch, path)
+        except RepositoryError as error:
+            raise Refused(Refusal.INVALID, str(error), "tidegate service add REPOSITORY") from error
+        if pushed.text is None:
+            raise _no_file(url, path, head)
+        named = self._named_in(pushed.text, path) or name
+        if named != name:
+            mirror = self._rename_mirror(name, named, url, credential)
+        service = Service(
+            name=ServiceName(named),
+            repository=url,
+            added_at=self._parts.clock.now(),
+            path=path,
+            branch=branch,
+            credential=credential,
+            last_seen=head,
+        )
+        return service, pushed
+
+    def look(self, service: Service) -> None:
+        """Begin a run for every commit that is new on the service's branch. Trouble is recorded, never raised."""
+        try:
+            commits = self._new_commits(service)
+        except RepositoryError as error:
+            self._acts.note_trouble(service.name, str(error))
+            return
+        if commits:
+            self._acts.push(service.name, commits)
+        else:
+            self._acts.note_trouble(service.name, None)
+
+    def _new_commits(self, service: Service) -> list[Pushed]:
+        branch = service.branch or ""
+        credential = self._credential(service.name, service.credential)
+        head = head_of(service.repository, branch, credential)
+        if head is None:
+            raise RepositoryError(f"{service.repository} has no branch {branch!r} any more")
+        if head == service.last_seen:
+            return []
+        mirror = self._mirrors.of(service.name)
+        mirror.clone_or_fetch(service.repository, credential)
+        since = service.last_seen
+        if since and not self._is_ancestor(mirror, since, mirror.head(branch)):
+            changes: tuple[Change, ...] = (mirror.change(mirror.head(branch)),)
+        else:
+            changes = mirror.first_parent_commits(since, branch)
+        return [self._pushed(mirror, change, branch, service.path) for change in changes]
+
+    def _is_ancestor(self, mirror: GitMirror, since: Commit, head: Commit) -> bool:
+        try:
+            return mirror.contains(since, head)
+        except RepositoryError:
+            return False
+
+    def _pushed(self, mirror: GitMirror, change: Change, branch: str, path: str) -> Pushed:
+        text = mirror.file_at(change.commit, f"{path}/{FILE}")
+        return Pushed(change, mirror.order(change.commit, branch), text)
+
+    def _named_in(self, text: str, path: str) -> str | None:
+        try:
+            return load(text, FILE if path == "." else f"{path}/{FILE}", self._parts.environments).service
+        except ConfigError as error:
+            problems = "\n".join(str(problem) for problem in error.problems)
+            raise Refused(Refusal.INVALID, problems, f"tidegate validate {FILE}") from error
+
+    def _rename_mirror(self, name: str, named: str, url: str, credential: str | None) -> GitMirror:
+        mirror = self._mirrors.of(named)
+        mirror.clone_or_fetch(url, self._credential(named, credential) or self._credential(name, credential))
+        return mirror
+
+    def _credential(self, service: str, secret: str | None) -> Credential | None:
+        """The secret holds `user:token`, or a token alone."""
+        if secret is None:
+            return None
+        with self._parts.database.reading() as connection:
+            sealed = queries.secret(connection, service, secret)
+        if sealed is None:
+            raise Refused(
+                Refusal.INVALID,
+                f"the secret {secret} of {service} is not set",
+                f"tidegate secret set {service} {secret}",
+            )
+        user, colon, token = self._parts.secrets.open(sealed).partition(":")
+        return Credential(user, token) if colon else Credential("git", user)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(LOOK_EVERY.total_seconds()):
+            try:
+                self._look_at_due()
+            except Exception:
+                log.exception("looking at the repositories failed; they are looked at again")
+
+    def _look_at_due(self) -> None:
+        now = self._parts.clock.now()
+        with self._parts.database.reading() as connection:
+            services = queries.services(connection)
+        for service in services:
+            if self._next_look.get(service.name, now) > now:
+                continue
+            local = local_path(service.repository) is not None
+            self._next_look[service.name] = now + (LOOK_EVERY if local else self._poll_interval)
+            try:
+                self.look(service)
+            except Refused as refused:
+                self._acts.note_trouble(service.name, str(refused))
+
+
+def _absolute(repository: str) -> str:
+    path = local_path(repository)
+    return repository if path is None else str(path.resolve())
+
+
+def _name_from(repository: str) -> str:
+    path = local_path(repository)
+    last = path.resolve().name if path else repository.rstrip("/").rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+    return re.sub(r"[^a-z0-9-]+", "-", last.removesuffix(".git").lower()).strip("-") or "service"
+
+
+def _no_file(url: str, path: str, head: Commit) -> Refused:
+    folder = local_path(url)
+    file = FILE if path == "." else f"{path}/{FILE}"
+    if folder is not None and (folder / file).exists():
+        return Refused(
+            Refusal.INVALID,
+            f"{file} is there, but not committed",
+            f'git -C {folder} add {file} && git -C {folder} commit -m "Add {FILE}"',
+        )
+    return Refused(
+        Refusal.INVALID, f"{file} is not in commit {head[:8]} of {url}", "tidegate init, then commit the file"
+    )
