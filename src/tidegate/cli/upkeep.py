@@ -1,0 +1,88 @@
+"""Upkeep: what the server looks after besides runs and placements."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from tidegate.cli.server_parts import ENVOY, ServerParts
+from tidegate.engine.engine import Engine
+from tidegate.engine.leasing import Leasing
+from tidegate.model.event import Event, EventKind
+from tidegate.store import events
+from tidegate.supervision.program import Program
+from tidegate.supervision.supervisor import SupervisorAway, SupervisorFailed, Supervisor
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 1.0
+SWEEP_EVERY_LOOKS = 15
+
+
+class Upkeep:
+    """Keeps supervisord, Envoy and the local agent there, sweeps, and ends steps whose agent is gone for good."""
+
+    def __init__(self, parts: ServerParts, engine: Engine, leasing: Leasing, programs: Sequence[Program]) -> None:
+        self._parts = parts
+        self._engine = engine
+        self._leasing = leasing
+        self._programs = programs
+        self._envoy_starts: int | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._keep_looking, name="tidegate-upkeep", daemon=True)
+
+    def bring_up(self) -> None:
+        """Have supervisord and its programs run; orphans of an earlier one are ended first, and recorded."""
+        ended = self._supervisor.ensure_running()
+        for program in self._programs:
+            self._supervisor.put(program)
+        if ended:
+            names = ", ".join(str(one) for one in ended)
+            self._record(EventKind.ORPHANS_ENDED, f"ended what an earlier supervisor had left: {names}")
+        self._record(EventKind.SERVER_STARTED, "the server started")
+        self._engine.sweep()
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Stop looking, for at most `timeout` seconds' wait."""
+        self._stopping.set()
+        self._thread.join(timeout)
+
+    @property
+    def _supervisor(self) -> Supervisor:
+        return self._parts.supervisor
+
+    def _keep_looking(self) -> None:
+        looks = 0
+        while not self._stopping.wait(LOOK_EVERY_SECONDS):
+            looks += 1
+            try:
+                self._look()
+                if looks % SWEEP_EVERY_LOOKS == 0:
+                    self._leasing.end_lost()
+                    self._engine.sweep()
+            except (SupervisorAway, SupervisorFailed) as error:
+                log.warning("%s", error)
+            except Exception:
+                log.exception("upkeep failed; it is tried again")
+
+    def _look(self) -> None:
+        ended = self._supervisor.ensure_running()
+        if ended:
+            names = ", ".join(str(one) for one in ended)
+            self._record(EventKind.ORPHANS_ENDED, f"supervisord had died; ended what it had left: {names}")
+            self._engine.sweep()
+        envoy = self._supervisor.state(ENVOY)
+        if self._envoy_starts is not None and envoy.starts > self._envoy_starts:
+            self._record(EventKind.ROUTER_RESTARTED, "Envoy had ended and was started again")
+            self._engine.sweep()
+        self._envoy_starts = envoy.starts
+
+    def _record(self, kind: EventKind, text: str) -> None:
+        log.info("%s", text)
+        with self._parts.engine.database.writing() as connection:
+            events.append(connection, [Event(kind, text, {})], self._parts.engine.clock.now())

@@ -1,0 +1,117 @@
+"""Values of the model, for the store's tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tidegate.model.actor import Actor, ActorKind
+from tidegate.model.change import Change
+from tidegate.model.deployment import Deployment
+from tidegate.model.figures import Counters
+from tidegate.model.ids import (
+    Commit,
+    DeploymentId,
+    EnvironmentName,
+    PlacementId,
+    ReleaseId,
+    RolloutId,
+    RunId,
+    ServiceName,
+    StageName,
+    StepName,
+)
+from tidegate.model.installation import Endpoint
+from tidegate.model.pipeline import (
+    ApprovalPoint,
+    Build,
+    DeployRule,
+    Pipeline,
+    Runtime,
+    SharePoint,
+    Stage,
+    Step,
+    Strategy,
+    SyntheticTraffic,
+    VerifyRule,
+)
+from tidegate.model.placement import Arrangement, Part, Placement
+from tidegate.model.rollout import Cause, Rollout, RolloutKind, plan_rollout
+from tidegate.model.run import Run, Trigger
+from tidegate.model.share import WHOLE, Share
+
+NOW = datetime(2026, 3, 29, 0, 59, 59, 123456, UTC)
+ALICE = Actor(ActorKind.PERSON, "alice")
+SHOP = ServiceName("shop")
+HERE = PlacementId("shop/production")
+
+
+def a_pipeline() -> Pipeline:
+    """One with every kind of nested value."""
+    rule = DeployRule(Strategy.CANARY, (SharePoint(Share.percent(5)), ApprovalPoint(1), SharePoint(Share.percent(50))))
+    verify = VerifyRule(soak=timedelta(seconds=30), traffic=SyntheticTraffic("/", 5.0), availability=0.999)
+    step = Step(StepName("unit tests"), "true", env={"A": "b"}, artifacts={"shop": "dist/*.whl"})
+    stage = Stage(StageName("production"), EnvironmentName("production"), deploy=rule, verify=verify)
+    return Pipeline(SHOP, build=Build((step,)), runtime=Runtime("run", env={"X": "1"}), stages=(stage,))
+
+
+def a_run(number: int = 1) -> Run:
+    """A run of the number-th commit."""
+    commit = Commit(f"{number:040x}")
+    return Run(
+        id=RunId(f"run{number:04}"),
+        service=SHOP,
+        change=Change(commit, "Ann Müller", "ann@example.com", NOW, "Prices: größer", (Commit("0" * 40),)),
+        order=number,
+        trigger=Trigger.PUSH,
+        created_at=NOW,
+        pipeline=a_pipeline(),
+    )
+
+
+def a_deployment(name: str = "v1") -> Deployment:
+    """A deployment in production."""
+    return Deployment(
+        id=DeploymentId(f"production-{name}"),
+        placement=HERE,
+        release=ReleaseId(name),
+        commit=Commit("a" * 40),
+        order=1,
+        runtime=Runtime("run", instances=2, secrets=("KEY",)),
+        created_at=NOW,
+        ports=(20001, 20002),
+        endpoints=(Endpoint("127.0.0.1", 20001),),
+    )
+
+
+def a_placement(generation: int = 1) -> Placement:
+    """Production of the shop, at a generation."""
+    parts = (Part(DeploymentId("production-v1"), 2, WHOLE),)
+    from tidegate.model.ids import Generation
+
+    return Placement(
+        HERE, SHOP, EnvironmentName("production"), 18000, Generation(generation), Arrangement(parts), reached_at=NOW
+    )
+
+
+def a_rollout() -> Rollout:
+    """A canary that was told to go back."""
+    rule = a_pipeline().stages[0].deploy
+    assert rule is not None
+    return Rollout(
+        id=RolloutId("run0001-production-1"),
+        placement=HERE,
+        kind=RolloutKind.RELEASE,
+        new=DeploymentId("production-v2"),
+        old=DeploymentId("production-v1"),
+        began_at=NOW,
+        strategy=Strategy.CANARY,
+        plan=plan_rollout(rule, 2, a_pipeline().stages[0].verify, old=True),
+        verify=a_pipeline().stages[0].verify,
+        rollback_asked=Cause("because", True, ALICE),
+        judged_for=timedelta(seconds=1.5),
+    )
+
+
+def some_counters() -> Counters:
+    """Counters with a histogram."""
+    return Counters(10, 1, (1.0, 5.0), (3, 4, 3), 12)
