@@ -21,6 +21,8 @@ class Case:
     batches: Sequence[Batch]
     step: int
     rule: VerifyRule
+    expects_baseline: bool = True
+    """Whether the old deployment has a share of the traffic at `step`; False for a first release and at 100%."""
 
 
 class Judge(Protocol):
