@@ -26,7 +26,7 @@ def _binaries() -> Path | None:
     return Path(on_path).resolve().parent if on_path else None
 
 
-def _as_user() -> list[str]:
+def _as_user() -> list[str | Path]:
     """Postgres refuses to run as root: a system user runs it then."""
     return ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--init-groups", "--"] if os.geteuid() == 0 else []
 
@@ -48,7 +48,7 @@ def postgres(require: Callable[[str, bool], None]) -> Iterator[str]:
         user = pwd.getpwnam("postgres")
         os.chown(folder, user.pw_uid, user.pw_gid)
     port = _free_port()
-    data, run = folder / "data", [*_as_user()]
+    data, run = folder / "data", _as_user()
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
     try:
         subprocess.run(
