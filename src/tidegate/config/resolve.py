@@ -1,0 +1,157 @@
+"""From the sections of a valid `tidegate.yaml` to the model's pipeline, with every default filled in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tidegate.config.sections import (
+    ApprovalsSection,
+    BuildStepSection,
+    DeploySection,
+    PipelineSection,
+    RuntimeSection,
+    ShareSection,
+    StageSection,
+    StageStepSection,
+    VerifySection,
+)
+from tidegate.model.ids import StageName
+from tidegate.model.pipeline import (
+    ApprovalPoint,
+    ApprovalRule,
+    Build,
+    DeployRule,
+    Health,
+    LatencyRule,
+    Pipeline,
+    Retry,
+    Risk,
+    RolloutPoint,
+    Runtime,
+    SharePoint,
+    Stage,
+    Step,
+    Strategy,
+    SyntheticTraffic,
+    VerifyRule,
+)
+from tidegate.model.share import WHOLE, Share
+
+CANARY_SHARES = tuple(SharePoint(Share.percent(percent)) for percent in (5, 25, 50))
+"""A canary's way where the file names none."""
+
+KEEP_WARM = {
+    Strategy.CANARY: timedelta(minutes=15),
+    Strategy.BLUE_GREEN: timedelta(minutes=15),
+    Strategy.ROLLING: timedelta(0),
+}
+"""How long the old deployment stays whole where the file does not say."""
+
+
+def default_strategy(risk: Risk, instances: int, mixed_versions: bool) -> Strategy:
+    """How a placement moves where the file names no strategy."""
+    if not mixed_versions or instances == 1:
+        return Strategy.BLUE_GREEN
+    return Strategy.CANARY if risk is Risk.HIGH else Strategy.ROLLING
+
+
+def pipeline(section: PipelineSection) -> Pipeline:
+    """The pipeline that a file describes; the file must be free of problems."""
+    runtime = _runtime(section.runtime) if section.runtime else None
+    stages: list[Stage] = []
+    for stage in section.stages:
+        before = (stages[-1].name,) if stages else ()
+        stages.append(_stage(stage, before, section.risk, runtime))
+    return Pipeline(
+        service=section.service,
+        team=section.team,
+        risk=section.risk,
+        mode=section.mode,
+        branch=section.branch,
+        path=section.path,
+        build=Build(tuple(_build_step(step) for step in section.build.steps), section.build.setup),
+        runtime=runtime,
+        stages=tuple(stages),
+    )
+
+
+def _build_step(section: BuildStepSection) -> Step:
+    return _step(section, section.artifacts)
+
+
+def _step(section: StageStepSection, artifacts: dict[str, str]) -> Step:
+    return Step(
+        name=section.name,
+        run=section.run,
+        needs=tuple(section.needs),
+        timeout=section.timeout,
+        retry=Retry(section.retry.attempts, tuple(section.retry.causes)),
+        env=dict(section.env),
+        artifacts=dict(artifacts),
+        junit=section.reports.junit,
+        coverage=section.reports.coverage,
+    )
+
+
+def _runtime(section: RuntimeSection) -> Runtime:
+    return Runtime(
+        command=section.command,
+        artifact=section.artifact,
+        prepare=section.prepare,
+        health=Health(section.health.path, section.health.within),
+        instances=section.instances,
+        stop_grace=section.stop_grace,
+        env=dict(section.env),
+        secrets=tuple(section.secrets),
+        mixed_versions=section.mixed_versions,
+    )
+
+
+def _stage(section: StageSection, before: tuple[StageName, ...], risk: Risk, runtime: Runtime | None) -> Stage:
+    approvals = section.gate.approvals
+    return Stage(
+        name=section.name,
+        environment=section.environment,
+        needs=before if section.needs is None else tuple(section.needs),
+        approvals=_approvals(approvals) if approvals else None,
+        deploy=_deploy(section.deploy, risk, runtime) if runtime else None,
+        steps=tuple(_step(step, {}) for step in section.steps),
+        verify=_verify(section.verify) if section.verify else None,
+    )
+
+
+def _approvals(section: ApprovalsSection) -> ApprovalRule:
+    return ApprovalRule(section.count, section.expires)
+
+
+def _deploy(section: DeploySection, risk: Risk, runtime: Runtime) -> DeployRule:
+    strategy = section.strategy or default_strategy(risk, runtime.instances, runtime.mixed_versions)
+    shares: tuple[RolloutPoint, ...] = ()
+    if strategy is Strategy.CANARY:
+        points = (_point(point) for point in section.shares or ())
+        # every rollout ends at 100% by itself, so a file that writes it says nothing more
+        shares = tuple(point for point in points if point != SharePoint(WHOLE)) or CANARY_SHARES
+    keep_warm = KEEP_WARM[strategy] if section.keep_warm is None else section.keep_warm
+    return DeployRule(strategy, shares, keep_warm)
+
+
+def _point(section: ShareSection) -> RolloutPoint:
+    if section.share is not None:
+        return SharePoint(section.share, section.at_least or timedelta(0))
+    assert section.approve is not None
+    return ApprovalPoint(section.approve)
+
+
+def _verify(section: VerifySection) -> VerifyRule:
+    default = VerifyRule()
+    latency = section.metrics.latency
+    return VerifyRule(
+        soak=section.soak,
+        at_most=section.at_most or max(default.at_most, 2 * section.soak),
+        watch=section.watch,
+        traffic=SyntheticTraffic(section.traffic.path, section.traffic.rate) if section.traffic else None,
+        latency=LatencyRule(tuple(latency.quantiles), latency.tolerance),
+        availability=section.objective.availability,
+        undecided=section.undecided,
+        no_data=section.no_data,
+    )

@@ -1,0 +1,369 @@
+"""The sections of `tidegate.yaml`, as they stand in the file: every key, its type and what it means.
+
+Defaults are those of the model; the words below are the descriptions of the JSON Schema and of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
+
+from tidegate.config.section import Section
+from tidegate.config.values import (
+    ArtifactWord,
+    Availability,
+    Branch,
+    CanaryShare,
+    CauseWord,
+    Duration,
+    EnvironmentWord,
+    FilePattern,
+    ModeWord,
+    OnDoubtWord,
+    People,
+    PositiveDuration,
+    Rate,
+    RelativePath,
+    RiskWord,
+    RuntimeVariable,
+    Script,
+    ServiceWord,
+    StageReference,
+    StageWord,
+    StepVariable,
+    StepWord,
+    StrategyWord,
+    TeamWord,
+    Tolerance,
+    UrlPath,
+    wrong,
+)
+from tidegate.model.ids import StepName
+from tidegate.model.pipeline import (
+    Health,
+    LatencyRule,
+    Mode,
+    Retry,
+    Risk,
+    Runtime,
+    Step,
+    VerifyRule,
+)
+
+_STEP = Step(StepName("defaults"), "true")
+_RETRY = Retry()
+_HEALTH = Health()
+_RUNTIME = Runtime("true")
+_LATENCY = LatencyRule()
+_VERIFY = VerifyRule()
+
+MOST_STEPS = 1000
+MOST_STAGES = 100
+MOST_INSTANCES = 100
+"""Of one deployment: each has a port of its own."""
+
+_LATER_STEP_KEYS = frozenset(
+    {
+        *("inputs", "matrix", "services", "image", "if", "allow_failure", "outputs", "cache"),
+        *("working_directory", "concurrency", "labels"),
+    }
+)
+
+
+class RetrySection(Section):
+    """When a step is attempted again without a person."""
+
+    attempts: Annotated[int, Field(strict=True, ge=1, le=10, description="Attempts in all.")] = _RETRY.attempts
+    causes: Annotated[
+        tuple[CauseWord, ...], Field(min_length=1, description="The endings after which it is attempted again.")
+    ] = _RETRY.causes
+
+
+class ReportsSection(Section):
+    """Files with figures that a step leaves behind."""
+
+    junit: Annotated[FilePattern | None, Field(description="JUnit XML: how many tests passed and failed.")] = None
+    coverage: Annotated[FilePattern | None, Field(description="Cobertura XML: the share of lines covered.")] = None
+
+
+class StageStepSection(Section):
+    """A command that a stage runs after its deployment."""
+
+    not_yet: ClassVar[frozenset[str]] = _LATER_STEP_KEYS | {"secrets"}
+    misplaced: ClassVar[Mapping[str, str]] = {
+        "artifacts": "artifacts are made by the build's steps only: built once, promoted everywhere"
+    }
+
+    name: Annotated[StepWord, Field(description="What the step is called; unique among its neighbours.")]
+    run: Annotated[Script, Field(description="A script for `sh -eu`, run in the checkout.")]
+    needs: Annotated[
+        tuple[StepWord, ...],
+        Field(description="Steps beside it that must succeed first; without any it starts at once."),
+    ] = ()
+    timeout: Annotated[PositiveDuration, Field(description="After this an attempt is ended.")] = _STEP.timeout
+    retry: Annotated[RetrySection, Field(description="When it is attempted again.")] = RetrySection()
+    env: Annotated[
+        dict[StepVariable, str], Field(default_factory=dict, description="Environment variables, beside `TIDEGATE_*`.")
+    ]
+    reports: Annotated[ReportsSection, Field(description="Reports that it writes.")] = ReportsSection()
+
+
+class BuildStepSection(StageStepSection):
+    """A command of the build."""
+
+    not_yet: ClassVar[frozenset[str]] = _LATER_STEP_KEYS
+    misplaced: ClassVar[Mapping[str, str]] = {
+        "secrets": "a build step gets no environment's secrets; what needs them belongs to a stage"
+    }
+
+    artifacts: Annotated[
+        dict[ArtifactWord, FilePattern],
+        Field(
+            default_factory=dict, description="Names of artifacts, each with the pattern of the one file that it is."
+        ),
+    ]
+
+
+class BuildSection(Section):
+    """What is done once for every change."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset({"matrix", "services", "image", "cache", "concurrency"})
+
+    setup: Annotated[Script | None, Field(description="A script run once per checkout, before its first step.")] = None
+    steps: Annotated[
+        tuple[BuildStepSection, ...], Field(min_length=1, max_length=MOST_STEPS, description="The steps; at least one.")
+    ]
+
+
+class HealthSection(Section):
+    """The question by which an instance proves that it can serve."""
+
+    path: Annotated[UrlPath, Field(description="Asked by HTTP GET; an answer of 200 to 299 is healthy.")] = _HEALTH.path
+    within: Annotated[PositiveDuration, Field(description="An instance that is not healthy after this has failed.")] = (
+        _HEALTH.within
+    )
+
+
+class RuntimeSection(Section):
+    """How a deployment runs, wherever it is installed."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset({"image"})
+
+    artifact: Annotated[
+        ArtifactWord | None,
+        Field(description="The artifact of the build that is installed; without it, the commit's files."),
+    ] = None
+    prepare: Annotated[Script | None, Field(description="A script run once per deployment, in its folder.")] = None
+    command: Annotated[Script, Field(description="Starts one instance, which listens on 127.0.0.1:$PORT.")]
+    health: Annotated[HealthSection, Field(description="How an instance proves that it can serve.")] = HealthSection()
+    instances: Annotated[int, Field(strict=True, ge=1, le=MOST_INSTANCES, description="How many copies serve.")] = (
+        _RUNTIME.instances
+    )
+    stop_grace: Annotated[Duration, Field(description="From asking an instance to stop (SIGTERM) to ending it.")] = (
+        _RUNTIME.stop_grace
+    )
+    env: Annotated[
+        dict[RuntimeVariable, str], Field(default_factory=dict, description="Environment variables, beside PORT.")
+    ]
+    secrets: Annotated[
+        tuple[RuntimeVariable, ...],
+        Field(description="Secrets of the environment that become variables of these names."),
+    ] = ()
+    mixed_versions: Annotated[
+        bool, Field(strict=True, description="Whether two versions may serve beside each other.")
+    ] = _RUNTIME.mixed_versions
+
+
+class ApprovalsSection(Section):
+    """People who must say yes."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset(
+        {"from", "not_author", "not_trigger", "all_of", "comment", "delegate"}
+    )
+
+    count: Annotated[People, Field(description="How many people.")] = 1
+    expires: Annotated[
+        PositiveDuration | None, Field(description="For how long their word holds; without it, for good.")
+    ] = None
+
+
+class GateSection(Section):
+    """The condition at the entrance of a stage."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset({"policy", "window", "schedule", "external", "requires", "train"})
+
+    approvals: Annotated[ApprovalsSection | None, Field(description="People who must say yes.")] = None
+
+
+class ShareSection(Section):
+    """A point of a canary: a share of the traffic, or people who are asked before the next share."""
+
+    share: Annotated[CanaryShare | None, Field(description="The share of the traffic.")] = None
+    at_least: Annotated[Duration | None, Field(description="The least time that the share is given.")] = None
+    approve: Annotated[People | None, Field(description="How many people must say yes before the next share.")] = None
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler.resolve_ref_schema(handler(core))
+        keys: dict[str, Any] = schema.pop("properties")
+        share = {**keys["share"]}
+        closed = {"type": "object", "additionalProperties": False}
+        return {
+            "description": schema["description"],
+            "oneOf": [
+                share,
+                {**closed, "properties": {"share": share, "at_least": keys["at_least"]}, "required": ["share"]},
+                {**closed, "properties": {"approve": keys["approve"]}, "required": ["approve"]},
+            ],
+        }
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_share(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {"share": value}
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ShareSection:
+        if self.approve is None and self.share is None:
+            raise wrong('expected a share like 5%, "share" or "approve"')
+        if self.approve is not None and self.share is not None:
+            raise wrong('"share" and "approve" are two points', "write {approve: 1} as an item of its own")
+        if self.approve is not None and self.at_least is not None:
+            raise wrong('"at_least" belongs to a share, not to an approval')
+        return self
+
+
+class DeploySection(Section):
+    """How the stage deploys."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset({"blind", "baseline", "hooks"})
+
+    strategy: Annotated[
+        StrategyWord | None, Field(description="How the placement moves; by default from the risk and the instances.")
+    ] = None
+    shares: Annotated[
+        tuple[ShareSection, ...] | None,
+        Field(min_length=1, description="A canary's way to 100%, which is always its end; 5%, 25%, 50% by default."),
+    ] = None
+    keep_warm: Annotated[
+        Duration | None,
+        Field(description="How long the old deployment stays whole; 15m by default, 0s where strategy is rolling."),
+    ] = None
+
+
+class TrafficSection(Section):
+    """Requests that Tidegate sends itself while it verifies."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset({"script"})
+
+    path: Annotated[UrlPath, Field(description="The path that is asked for, by HTTP GET.")] = "/"
+    rate: Annotated[Rate, Field(description="Requests per second, minute or hour.")]
+
+
+class LatencySection(Section):
+    """How much slower the new deployment may be."""
+
+    quantiles: Annotated[
+        tuple[Annotated[float, Field(strict=True, gt=0, lt=1)], ...],
+        Field(min_length=1, max_length=10, description="Which quantiles are compared."),
+    ] = _LATENCY.quantiles
+    tolerance: Annotated[
+        Tolerance, Field(description="How much slower each may be.", json_schema_extra={"default": "10%"})
+    ] = _LATENCY.tolerance
+
+
+class MetricsSection(Section):
+    """What is compared beside the share of errors, which always is."""
+
+    others_not_yet: ClassVar[str | None] = "metrics from a source of your own are"
+
+    latency: Annotated[LatencySection, Field(description="Latency, from the router.")] = LatencySection()
+
+
+class ObjectiveSection(Section):
+    """What must hold whatever the baseline does."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset({"latency"})
+
+    availability: Annotated[Availability | None, Field(description="The share of requests that must succeed.")] = None
+
+
+class VerifySection(Section):
+    """How the new deployment is verified."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("blind", "checks", "load", "adoption", "usage", "method", "alpha"),
+            *("leak", "history", "critical", "groups", "on_alert"),
+        }
+    )
+
+    soak: Annotated[Duration, Field(description="It is watched at least this long.")] = _VERIFY.soak
+    at_most: Annotated[
+        PositiveDuration | None,
+        Field(
+            description="Verification takes no longer than this; 30m by default, or twice the soak where that is more."
+        ),
+    ] = None
+    watch: Annotated[Duration, Field(description="How long it is watched after 100%.")] = _VERIFY.watch
+    traffic: Annotated[TrafficSection | None, Field(description="Synthetic requests, where there are no users.")] = None
+    metrics: Annotated[MetricsSection, Field(description="What is compared.")] = MetricsSection()
+    objective: Annotated[ObjectiveSection, Field(description="What must hold in any case.")] = ObjectiveSection()
+    undecided: Annotated[
+        OnDoubtWord, Field(description="What happens when time is up and the evidence says neither.")
+    ] = _VERIFY.undecided
+    no_data: Annotated[OnDoubtWord, Field(description="What happens when there was no data.")] = _VERIFY.no_data
+
+
+class StageSection(Section):
+    """gate → work (deploy, steps) → verify."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset(
+        {"template", "with", "requires", "after", "schedule", "if", "matrix", "allow_failure"}
+    )
+
+    name: Annotated[StageWord, Field(description="What the stage is called; unique.")]
+    environment: Annotated[EnvironmentWord, Field(description="Where it deploys; the server knows which there are.")]
+    needs: Annotated[
+        tuple[StageReference, ...] | None,
+        Field(description="Stages that must pass first; without it, the stage before it in the file."),
+    ] = None
+    gate: Annotated[GateSection, Field(description="The condition at its entrance.")] = GateSection()
+    deploy: Annotated[DeploySection, Field(description="How it deploys.")] = DeploySection()
+    steps: Annotated[
+        tuple[StageStepSection, ...], Field(max_length=MOST_STEPS, description="Commands run after the deployment.")
+    ] = ()
+    verify: Annotated[VerifySection | None, Field(description="How the new deployment is verified.")] = None
+
+
+class PipelineSection(Section):
+    """A service's pipeline: the whole of `tidegate.yaml`."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset(
+        {"template", "with", "requires", "schedule", "cadence", "batch", "train", "flags"}
+    )
+    misplaced: ClassVar[Mapping[str, str]] = {
+        "environments": "environments live in the server's own configuration, tidegate-server.yaml",
+        "steps": 'steps belong to "build" or to a stage',
+    }
+
+    service: Annotated[ServiceWord, Field(description="What is deployed independently.")]
+    team: Annotated[TeamWord | None, Field(description="Who owns it.")] = None
+    risk: Annotated[RiskWord, Field(description="What harm a bad release does.")] = Risk.STANDARD
+    mode: Annotated[
+        ModeWord, Field(description="Who opens the gate to a protected environment: a person, or policy.")
+    ] = Mode.DELIVERY
+    branch: Annotated[
+        Branch | None, Field(description="The main branch; by default, the one that the repository names so.")
+    ] = None
+    path: Annotated[RelativePath, Field(description="The service's folder in a repository that holds several.")] = "."
+    build: Annotated[BuildSection, Field(description="What is done once for every change.")]
+    runtime: Annotated[
+        RuntimeSection | None, Field(description="How a deployment runs; without it, stages only run their steps.")
+    ] = None
+    stages: Annotated[
+        tuple[StageSection, ...], Field(max_length=MOST_STAGES, description="The way of a release, in order.")
+    ] = ()

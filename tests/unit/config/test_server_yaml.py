@@ -1,0 +1,68 @@
+"""The server's own configuration."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tidegate.config import server_yaml
+from tidegate.config.problem import ConfigError
+from tidegate.model.environment import DEFAULT_ENVIRONMENTS, Environment, ServerConfiguration
+from tidegate.model.ids import EnvironmentName
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        server_yaml.load(text, "s.yaml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_without_a_file_there_are_three_environments_and_only_production_is_protected(tmp_path: Path) -> None:
+    configuration = server_yaml.read(tmp_path)
+    assert configuration == ServerConfiguration(DEFAULT_ENVIRONMENTS, timedelta(seconds=30))
+    assert {one.name: one.protected for one in configuration.environments.values()} == {
+        **{"dev": False, "staging": False},
+        "production": True,
+    }
+
+
+def test_a_file_says_which_environments_there_are(tmp_path: Path) -> None:
+    text = "environments: {test: {}, live: {protected: true, target: local, router: envoy}}\npoll_interval: 2m\n"
+    (tmp_path / server_yaml.FILE).write_text(text)
+    test, live = EnvironmentName("test"), EnvironmentName("live")
+    assert server_yaml.read(tmp_path) == ServerConfiguration(
+        {test: Environment(test, False), live: Environment(live, True)}, timedelta(minutes=2)
+    )
+
+
+def test_a_file_that_says_nothing_of_environments_keeps_the_three() -> None:
+    assert server_yaml.load("poll_interval: 5s").environments == DEFAULT_ENVIRONMENTS
+
+
+def test_a_file_that_is_not_text_is_told_with_its_path(tmp_path: Path) -> None:
+    (tmp_path / server_yaml.FILE).write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"tidegate-server\.yaml:1:1: this is not UTF-8"):
+        server_yaml.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("environments: {}", 's.yaml:1:15: "environments" is empty'),
+        ("environments: {a: }", 's.yaml:1:16: "a" has no value'),
+        ("environments: {A B: {}}", 's.yaml:1:16: "A B" is not the name of an environment'),
+        ("environments: {a: {protcted: true}}", 's.yaml:1:20: unknown key "protcted" (did you mean "protected"?)'),
+        ("environments: {protected: {x: 1}}", 's.yaml:1:28: unknown key "x" (known here: "protected", "target"'),
+        ("environments: {a: {target: ssh}}", 's.yaml:1:28: "ssh" is not supported yet (use one of "local")'),
+        ("environments: {a: {target: locl}}", 's.yaml:1:28: "locl" is none of "local" (did you mean "local"?)'),
+        ("environments: {a: {router: none}}", 's.yaml:1:28: "none" is not supported yet (use one of "envoy")'),
+        ("environments: {a: {secrets: {}}}", 's.yaml:1:20: "secrets" does not belong here (secrets never stand'),
+        ("templates: {}", 's.yaml:1:1: "templates" is not supported yet'),
+        ("poll_interval: 0s", "s.yaml:1:16: '0s' is no time at all"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_remedy(text: str, problem: str) -> None:
+    (only,) = problems(text)
+    assert only.startswith(problem)
