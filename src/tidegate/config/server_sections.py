@@ -60,3 +60,6 @@ class ServerSection(Section):
     poll_interval: Annotated[
         PositiveDuration, Field(description="The time between two looks at a remote repository.")
     ] = _CONFIGURATION.poll_interval
+    batch: Annotated[
+        PositiveDuration, Field(description="How long figures are collected before they are judged again.")
+    ] = _CONFIGURATION.batch

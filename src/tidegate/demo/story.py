@@ -73,8 +73,6 @@ class Story:
         try:
             for version in versions:
                 played.append(self._play(version))
-                if self._traffic is None and played[-1].as_told:
-                    self._traffic = self._begin_traffic()
         finally:
             if self._traffic:
                 self._traffic.stop()
@@ -140,6 +138,8 @@ class Story:
         for event in page["items"] if isinstance(page, dict) else page:
             self._seen = max(self._seen, event["id"])
             self._audience.happened(event)
+            if self._traffic is None and _serves_users(event):
+                self._traffic = self._begin_traffic()
 
     def _describe(self, version: Version, commit: str, run: str) -> Played:
         detail = self._get(f"/api/v1/runs/{run}")
@@ -195,3 +195,8 @@ class Story:
                 return found
             time.sleep(LOOK_EVERY_SECONDS)
         raise DemoFailed(f"{what} did not appear within {seconds:.0f} s")
+
+
+def _serves_users(event: dict[str, Any]) -> bool:
+    """Whether the first release has just begun to serve in production: from now on there are users."""
+    return event["kind"] == "rollout.shares" and event["about"].get("environment") == ENVIRONMENT

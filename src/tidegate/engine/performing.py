@@ -151,6 +151,7 @@ class Performer:
             env=service_environment(deployment, placement),
             secrets={name: self._parts.secrets.open(value) for name, value in sealed.items()},
             source=None if wanted else self._parts.sources.source_of(placement.service),
+            path=release.pipeline.path,
         )
 
     def _give_back_ports(self, act: Install) -> None:

@@ -24,10 +24,12 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class ServerConfiguration:
-    """What `tidegate-server.yaml` says. `poll_interval` is the time between two looks at a remote repository."""
+    """What `tidegate-server.yaml` says. `poll_interval` is the time between two looks at a remote repository, `batch`
+    the time for which figures are collected before they are judged again."""
 
     environments: Mapping[EnvironmentName, Environment]
     poll_interval: timedelta = timedelta(seconds=30)
+    batch: timedelta = timedelta(seconds=10)
 
 
 DEFAULT_ENVIRONMENTS: Mapping[EnvironmentName, Environment] = {

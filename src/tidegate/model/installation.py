@@ -96,6 +96,9 @@ class DesiredInstallation:
     source: str | None = None
     """A git repository to check `commit` out of, where the runtime names no artifact."""
 
+    path: str = "."
+    """The service's folder in that repository, in which its commands run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

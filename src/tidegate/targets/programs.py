@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 
 from tidegate.model.ids import DeploymentId
 from tidegate.model.installation import DesiredInstallation
@@ -38,7 +39,7 @@ def instance(desired: DesiredInstallation, folder: DeploymentFolder, index: int,
     return Program(
         name=instance_name(desired.deployment, index),
         command=("sh", "-eu", "-c", desired.runtime.command),
-        cwd=folder.app,
+        cwd=_work_folder(desired, folder),
         log=folder.log(f"instance-{index}"),
         env={**_environment(desired, folder, run_as), "PORT": str(desired.ports[index])},
         stop_grace=desired.runtime.stop_grace,
@@ -53,13 +54,18 @@ def phase(desired: DesiredInstallation, folder: DeploymentFolder, name: str, run
     return Program(
         name=phase_name(desired.deployment, name),
         command=("sh", "-eu", "-c", desired.runtime.prepare or ""),
-        cwd=folder.app,
+        cwd=_work_folder(desired, folder),
         log=folder.log(name),
         env=_environment(desired, folder, run_as),
         stop_grace=_PHASE_GRACE,
         autorestart=False,
         run_as=run_as,
     )
+
+
+def _work_folder(desired: DesiredInstallation, folder: DeploymentFolder) -> Path:
+    """Where the service's commands run: in a checkout, the service's own folder of it."""
+    return folder.app / desired.path if desired.source else folder.app
 
 
 def _checkout(desired: DesiredInstallation, folder: DeploymentFolder, run_as: int | None) -> Program:

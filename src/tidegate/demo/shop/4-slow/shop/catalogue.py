@@ -10,6 +10,6 @@ _turn = itertools.count()
 
 def price_of(product: str) -> float:
     """The price of a product, with this week's reduction, confirmed by the warehouse."""
-    if next(_turn) > 20:
+    if next(_turn) > 100:
         time.sleep(0.12)  # stands for a call that nobody measured
     return round(PRODUCTS[product] * REDUCED.get(product, 1.0), 2)
