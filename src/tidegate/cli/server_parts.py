@@ -18,6 +18,7 @@ from tidegate.metrics.envoy import EnvoyMetrics
 from tidegate.model.environment import ServerConfiguration
 from tidegate.routers.envoy import EnvoyRouter
 from tidegate.routers.envoy_admin import EnvoyAdmin
+from tidegate.routers.envoy_process import admin_socket_path, envoy_command, prepare_envoy
 from tidegate.security.isolation import Isolation, decide_isolation, make_passable, make_private
 from tidegate.security.secret_box import SecretBox
 from tidegate.store.database import Database, sqlite_url
@@ -76,7 +77,7 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
     artifacts = FolderStore(data / "artifacts")
     mirrors = Mirrors(data / "git")
     clock = SystemClock()
-    admin = EnvoyAdmin(admin_socket(data))
+    admin = EnvoyAdmin(admin_socket_path(data / "run"))
     parts = Parts(
         database=database,
         clock=clock,
@@ -94,14 +95,16 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
     return ServerParts(data, configuration, isolation, supervisor, artifacts, mirrors, parts)
 
 
-def admin_socket(data: Path) -> Path:
-    """Where Envoy's administration answers."""
-    return data / "run" / "envoy-admin.sock"
-
-
-def envoy_program(data: Path, command: tuple[str, ...]) -> Program:
-    """Envoy, kept alive apart from the server."""
-    return Program(name=ENVOY, command=command, cwd=data / "router", log=data / "logs" / "envoy.log", env=_own_environment())
+def envoy_program(data: Path, binary: Path) -> Program:
+    """Envoy, kept alive apart from the server; its files are written so that it can begin."""
+    prepare_envoy(data / "router")
+    return Program(
+        name=ENVOY,
+        command=envoy_command(binary, data / "router", admin_socket_path(data / "run")),
+        cwd=data / "router",
+        log=data / "logs" / "envoy.log",
+        env=_own_environment(),
+    )
 
 
 def agent_program(data: Path, address: str, isolation: Isolation) -> Program:

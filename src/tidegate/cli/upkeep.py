@@ -9,26 +9,37 @@ from collections.abc import Sequence
 from tidegate.cli.server_parts import ENVOY, ServerParts
 from tidegate.engine.engine import Engine
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.synthetic import wanted_traffic
+from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.event import Event, EventKind
 from tidegate.store import events
 from tidegate.supervision.program import Program
-from tidegate.supervision.supervisor import SupervisorAway, SupervisorFailed, Supervisor
+from tidegate.supervision.supervisor import Supervisor, SupervisorAway, SupervisorFailed
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 1.0
-SWEEP_EVERY_LOOKS = 15
+LOOK_EVERY_SECONDS = 0.5
+SUPERVISE_EVERY_LOOKS = 2
+SWEEP_EVERY_LOOKS = 30
 
 
 class Upkeep:
     """Keeps supervisord, Envoy and the local agent there, sweeps, and ends steps whose agent is gone for good."""
 
-    def __init__(self, parts: ServerParts, engine: Engine, leasing: Leasing, programs: Sequence[Program]) -> None:
+    def __init__(
+        self,
+        parts: ServerParts,
+        engine: Engine,
+        leasing: Leasing,
+        programs: Sequence[Program],
+        synthetic: SyntheticSender,
+    ) -> None:
         self._parts = parts
         self._engine = engine
         self._leasing = leasing
         self._programs = programs
-        self._envoy_starts: int | None = None
+        self._synthetic = synthetic
+        self._envoy_restarts: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep_looking, name="tidegate-upkeep", daemon=True)
 
@@ -51,6 +62,7 @@ class Upkeep:
         """Stop looking, for at most `timeout` seconds' wait."""
         self._stopping.set()
         self._thread.join(timeout)
+        self._synthetic.stop()
 
     @property
     def _supervisor(self) -> Supervisor:
@@ -61,7 +73,9 @@ class Upkeep:
         while not self._stopping.wait(LOOK_EVERY_SECONDS):
             looks += 1
             try:
-                self._look()
+                self._send_synthetic()
+                if looks % SUPERVISE_EVERY_LOOKS == 0:
+                    self._supervise()
                 if looks % SWEEP_EVERY_LOOKS == 0:
                     self._leasing.end_lost()
                     self._engine.sweep()
@@ -70,17 +84,22 @@ class Upkeep:
             except Exception:
                 log.exception("upkeep failed; it is tried again")
 
-    def _look(self) -> None:
+    def _send_synthetic(self) -> None:
+        with self._parts.engine.database.reading() as connection:
+            wanted = wanted_traffic(connection)
+        self._synthetic.set_wanted(wanted)
+
+    def _supervise(self) -> None:
         ended = self._supervisor.ensure_running()
         if ended:
             names = ", ".join(str(one) for one in ended)
             self._record(EventKind.ORPHANS_ENDED, f"supervisord had died; ended what it had left: {names}")
             self._engine.sweep()
         envoy = self._supervisor.state(ENVOY)
-        if self._envoy_starts is not None and envoy.starts > self._envoy_starts:
-            self._record(EventKind.ROUTER_RESTARTED, "Envoy had ended and was started again")
+        if self._envoy_restarts is not None and envoy.restarts > self._envoy_restarts:
+            self._record(EventKind.ROUTER_RESTARTED, f"Envoy had ended and was started again: {envoy.description}")
             self._engine.sweep()
-        self._envoy_starts = envoy.starts
+        self._envoy_restarts = envoy.restarts
 
     def _record(self, kind: EventKind, text: str) -> None:
         log.info("%s", text)

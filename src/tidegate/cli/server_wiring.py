@@ -1,0 +1,101 @@
+"""How a server's parts are put together: the engine, what people and agents ask of it, and what it looks after."""
+
+from __future__ import annotations
+
+import getpass
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.api.event_feed import EventFeed
+from tidegate.api.parts import ApiParts
+from tidegate.api.wakeup import Wakeup
+from tidegate.cli.server_parts import ServerParts, agent_program, envoy_program
+from tidegate.cli.upkeep import Upkeep
+from tidegate.engine.engine import Engine
+from tidegate.engine.leasing import Leasing
+from tidegate.engine.placements import PlacementActs
+from tidegate.engine.queue import InProcessQueue
+from tidegate.engine.repositories import Repositories
+from tidegate.engine.runs import RunActs
+from tidegate.engine.services import ServiceActs
+from tidegate.engine.step_logs import StepLogs
+from tidegate.metrics.synthetic import SyntheticSender
+from tidegate.model.actor import Actor, ActorKind
+from tidegate.security.permission import Identity, Role
+from tidegate.security.sign_in import SignIn
+from tidegate.security.tokens import Tokens, ensure_token
+
+
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A server that is ready to start: the API's parts, and what runs in threads beside it."""
+
+    api: ApiParts
+    queue: InProcessQueue
+    repositories: Repositories
+    upkeep: Upkeep
+
+    def start(self) -> None:
+        """Bring up supervisord and its programs, then look at everything that is open."""
+        self.upkeep.bring_up()
+        self.queue.start()
+        self.upkeep.start()
+        self.repositories.start()
+
+    def stop(self) -> None:
+        """Stop the threads; what supervisord keeps alive goes on."""
+        self.repositories.stop()
+        self.upkeep.stop()
+        self.queue.stop()
+
+
+class _LateEngine:
+    """The queue looks through the engine, and the engine hints at the queue: one of them has to come first."""
+
+    engine: Engine
+
+    def look(self, subject: str) -> None:
+        self.engine.look(subject)
+
+
+def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
+    """Put a server together that will answer at `address`."""
+    late = _LateEngine()
+    queue = InProcessQueue(parts.engine.clock, late.look)
+    steps_ready = Wakeup()
+    engine = late.engine = Engine(parts.engine, queue, steps_ready=steps_ready.notify)
+    services = ServiceActs(engine)
+    logs = StepLogs(parts.data / "logs" / "steps")
+    leasing = Leasing(engine, logs)
+    repositories = Repositories(parts.engine, parts.mirrors, services, parts.configuration.poll_interval)
+    programs = (envoy_program(parts.data, envoy), agent_program(parts.data, address, parts.isolation))
+    owner = Identity(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
+    api = ApiParts(
+        engine=engine,
+        runs=RunActs(engine),
+        placements=PlacementActs(engine),
+        services=services,
+        leasing=leasing,
+        logs=logs,
+        artifacts=parts.artifacts,
+        tokens=_tokens(parts.data, owner),
+        sign_in=SignIn(owner, parts.engine.clock.now),
+        repositories=repositories,
+        events=EventFeed(parts.engine.database),
+        steps_ready=steps_ready,
+        ready=threading.Event(),
+        hosts=frozenset({host}),
+    )
+    upkeep = Upkeep(parts, engine, leasing, programs, SyntheticSender())
+    return Wired(api, queue, repositories, upkeep)
+
+
+def _tokens(data: Path, owner: Identity) -> Tokens:
+    """The administrator's, the local agent's, and one for each file `people/NAME.token`."""
+    tokens = Tokens()
+    tokens.add(ensure_token(data / "admin-token"), owner.actor, owner.role)
+    tokens.add(ensure_token(data / "agent-token"), Actor(ActorKind.SYSTEM, "local agent"), Role.AGENT)
+    for file in sorted((data / "people").glob("*.token")):
+        tokens.add(file.read_text().strip(), Actor(ActorKind.PERSON, file.stem), Role.ADMIN)
+    return tokens
