@@ -20,7 +20,16 @@ from tidegate.demo.server_process import DemoFailed, DemoServer, start_server
 from tidegate.demo.story import Story
 from tidegate.demo.versions import SHOP, NoVersions, ServiceRepository, Version, versions_in
 
-QUIET = {"step.ready", "step.began", "stage.began", "run.created", "rollout.began"}
+QUIET = {
+    "step.ready",
+    "step.began",
+    "stage.began",
+    "run.created",
+    "rollout.began",
+    "rollout.ended",
+    "verification.verdict",
+    "deployment.removed",
+}
 STYLES = {"rollback.decided": "bold red", "rollout.passed": "bold green", "gate.decided": "cyan", "run.ended": "bold"}
 
 
@@ -43,7 +52,7 @@ class Stage:
         if not self._quiet and event["kind"] not in QUIET:
             style = STYLES.get(event["kind"], "")
             at = event["at"][11:19]
-            self._console.print(f"  {at}  {event['text']}", style=style, markup=False, highlight=False)
+            self._console.print(f"  {at}  {event['text']}", style=style, markup=False, highlight=False, soft_wrap=True)
 
     def approval_is_asked(self, run: str) -> bool:
         """Ask the person at the terminal, where there is one."""

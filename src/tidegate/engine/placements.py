@@ -58,7 +58,7 @@ class PlacementActs:
             serving = queries.deployment(connection, placement.serving) if placement and placement.serving else None
         rule = stage.deploy or DeployRule(Strategy.BLUE_GREEN)
         instances = found.pipeline.runtime.instances if found.pipeline.runtime else 0
-        steps = plan_rollout(rule, instances, stage.verify, old=serving is not None)
+        steps = plan_rollout(rule, instances, stage.verify, old=serving.runtime.instances if serving else 0)
         return DeployPlan(found, serving, rule.strategy, steps)
 
     def roll_back(

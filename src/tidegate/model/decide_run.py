@@ -10,12 +10,12 @@ from tidegate.model.event import EventKind
 from tidegate.model.pipeline import Pipeline
 from tidegate.model.reason import Reason
 from tidegate.model.release import Release
-from tidegate.model.rollout import Cause
+from tidegate.model.rollout import Cause, RolloutState
 from tidegate.model.run import RunStatus, StageRun, StageState
 from tidegate.model.run_draft import RunDraft, RunState
 from tidegate.model.run_stages import advance_stage, ask_rollback
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
-from tidegate.model.step_run import BUILD, StepRun, StepState
+from tidegate.model.step_run import BUILD, StepRun
 
 _ENDINGS = {
     StageState.FAILED: RunStatus.FAILED,
@@ -44,11 +44,11 @@ def _build(draft: RunDraft, pipeline: Pipeline) -> bool:
     """Advance the build; whether there is a release to go on with."""
     if draft.release is not None:
         return True
-    steps = draft.scope(BUILD)
-    _save_steps(draft, steps, advance_steps(steps, draft.now))
+    draft.save_steps(advance_steps(draft.scope(BUILD), draft.now))
     outcome = outcome_of(draft.scope(BUILD))
     if outcome is Outcome.FAILED:
         failed = first_failure(draft.scope(BUILD))
+        _close_others(draft)
         _end(draft, RunStatus.FAILED, (_step_reason(failed),) if failed else ())
     if outcome is not Outcome.SUCCEEDED:
         return False
@@ -56,14 +56,6 @@ def _build(draft: RunDraft, pipeline: Pipeline) -> bool:
     draft.run = replace(draft.run, release=draft.release.id)
     draft.say(EventKind.RELEASE_CREATED, f"{draft.release.label} is built: {draft.run.change.subject}")
     return True
-
-
-def _save_steps(draft: RunDraft, before: tuple[StepRun, ...], after: tuple[StepRun, ...]) -> None:
-    for old, new in zip(before, after, strict=True):
-        if new != old:
-            draft.steps[new.id] = new
-            if new.state is StepState.READY and old.state is not StepState.READY:
-                draft.say(EventKind.STEP_READY, f"{new.scope}: {new.name} is ready", step=new.name, attempt=new.attempt)
 
 
 def _step_reason(step: StepRun) -> Reason:
@@ -101,8 +93,8 @@ def _conclude(draft: RunDraft) -> None:
     stages = sorted(draft.stages.values(), key=lambda one: one.position)
     bad = next((one for one in stages if one.state in _ENDINGS), None)
     if bad:
-        _close_others(draft, stages)
-        if not any(one.state is StageState.WORKING for one in draft.stages.values()):
+        _close_others(draft)
+        if not any(_moves(draft, one) for one in draft.stages.values()):
             _end(draft, _ENDINGS[bad.state], (Reason("stages", f"{bad.name}: {bad.because}"),))
         return
     if all(one.state is StageState.PASSED for one in stages):
@@ -115,9 +107,17 @@ def _conclude(draft: RunDraft) -> None:
     draft.run = replace(draft.run, status=status, because=because)
 
 
-def _close_others(draft: RunDraft, stages: list[StageRun]) -> None:
-    for one in stages:
+def _moves(draft: RunDraft, stage: StageRun) -> bool:
+    """Whether something of the stage still goes forward or back."""
+    rollout = draft.rollout(stage.name)
+    return stage.state is StageState.WORKING or bool(rollout and rollout.state is RolloutState.RETURNING)
+
+
+def _close_others(draft: RunDraft) -> None:
+    """No stage that has not begun will begin."""
+    for one in list(draft.stages.values()):
         if one.state in (StageState.PENDING, StageState.GATE):
+            draft.save_steps(advance_steps(draft.scope(one.name), draft.now, cancel=True))
             draft.update_stage(one.name, state=StageState.CANCELLED, because="the run ended before", ended_at=draft.now)
 
 
@@ -130,8 +130,7 @@ def _end(draft: RunDraft, status: RunStatus, because: tuple[Reason, ...]) -> Non
 def _cancel(draft: RunDraft, who: str) -> None:
     """Stop what runs, roll back what moves (not for cause), and end when all of it is quiet."""
     for scope in (BUILD, *draft.stages):
-        steps = draft.scope(scope)
-        _save_steps(draft, steps, advance_steps(steps, draft.now, cancel=True))
+        draft.save_steps(advance_steps(draft.scope(scope), draft.now, cancel=True))
     quiet = all(step.state.is_ended for step in draft.steps.values())
     for stage in list(draft.stages.values()):
         rollout = draft.rollout(stage.name)
@@ -156,6 +155,7 @@ def _look_back(draft: RunDraft) -> None:
         return
     for stage in list(draft.stages.values()):
         rollout = draft.rollout(stage.name)
-        if rollout and rollout.cause and stage.state is StageState.PASSED and rollout.routed_at:
-            draft.update_stage(stage.name, state=StageState.ROLLED_BACK, because=rollout.cause.text)
-            _end(draft, RunStatus.ROLLED_BACK, (Reason("watch", f"{stage.name}: {rollout.cause.text}"),))
+        if rollout and rollout.state is RolloutState.ROLLED_BACK and stage.state is StageState.PASSED:
+            because = rollout.cause.text if rollout.cause else "rolled back"
+            draft.update_stage(stage.name, state=StageState.ROLLED_BACK, because=because)
+            _end(draft, RunStatus.ROLLED_BACK, (Reason("watch", f"{stage.name}: {because}"),))

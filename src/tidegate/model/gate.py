@@ -83,13 +83,16 @@ class GateQuestion:
     newest_order: int = 0
     quarantined_because: str | None = None
     busy_with: str | None = None
+    before_first_share: int = 0
+    """How many people the rollout asks before its first share, in whatever mode."""
 
     @property
     def approvals_needed(self) -> int:
-        """In delivery mode the file's count, and one where it names none; in deployment mode none."""
+        """In delivery mode the file's count, and one where it names none; in deployment mode none. What the rollout
+        asks before its first share comes on top of no one: the same people may answer both."""
         if not self.protected or self.mode.mode is Mode.DEPLOYMENT:
-            return 0
-        return self.rule.count if self.rule else 1
+            return self.before_first_share
+        return max(self.rule.count if self.rule else 1, self.before_first_share)
 
 
 def decide_gate(question: GateQuestion, now: datetime) -> GateDecision:
@@ -207,14 +210,14 @@ def _approvals(question: GateQuestion, valid: Sequence[Approval]) -> RuleVerdict
     if not needed:
         return RuleVerdict(GateState.OPEN, question.mode.because)
     names = ", ".join(one.actor.name for one in valid)
+    span = question.rule.expires if question.rule else None
+    expires = min((one.at + span for one in valid), default=None) if span else None
     if len(valid) >= needed:
-        return _open("approvals", f"{len(valid)} of {needed} approvals: {names}")
+        reason = Reason("approvals", f"{len(valid)} of {needed} approvals: {names}")
+        return RuleVerdict(GateState.OPEN, reason, expires)
     so_far = f" ({names})" if names else ""
-    return _wait(
-        "approvals",
-        f"{len(valid)} of {needed} approvals{so_far}; {question.mode.because.text}",
-        f"tidegate approve {question.run}",
-    )
+    text = f"{len(valid)} of {needed} approvals{so_far}; {question.mode.because.text}"
+    return RuleVerdict(GateState.WAITING, Reason("approvals", text, f"tidegate approve {question.run}"), expires)
 
 
 def _hold(question: GateQuestion) -> RuleVerdict:

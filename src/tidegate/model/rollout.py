@@ -121,36 +121,44 @@ class Rollout:
         return self.step == len(self.plan) - 1
 
 
-def plan_rollout(rule: DeployRule, instances: int, verify: VerifyRule | None, *, old: bool) -> tuple[RolloutStep, ...]:
-    """The steps from the old deployment (or none) to `instances` of the new one; the last is always the whole."""
+def plan_rollout(rule: DeployRule, instances: int, verify: VerifyRule | None, *, old: int) -> tuple[RolloutStep, ...]:
+    """The steps from `old` instances of the old deployment (0 where nothing serves) to `instances` of the new one.
+
+    The last is always the whole. People who are to be asked before the first share are asked at the gate.
+    """
     soak = verify.soak if verify else timedelta(0)
-    whole = RolloutStep(WHOLE, instances, instances if old else 0, verify is not None, soak)
+    whole = RolloutStep(WHOLE, instances, old, verify is not None, soak)
     if not old or rule.strategy is Strategy.BLUE_GREEN:
         return (whole,)
     if rule.strategy is Strategy.ROLLING:
-        return _rolling_steps(instances, whole)
-    return _canary_steps(rule, instances, whole)
+        return _rolling_steps(instances, old, whole)
+    return _canary_steps(rule, instances, old, whole)
 
 
-def _rolling_steps(instances: int, whole: RolloutStep) -> tuple[RolloutStep, ...]:
+def _rolling_steps(instances: int, old: int, whole: RolloutStep) -> tuple[RolloutStep, ...]:
     partial = tuple(
-        RolloutStep(Share(WHOLE_PARTS * count // instances), count, instances - count, judged=False)
+        RolloutStep(Share(WHOLE_PARTS * count // instances), count, _left(instances, old, count), judged=False)
         for count in range(1, instances)
     )
     return (*partial, RolloutStep(WHOLE, instances, 0, whole.judged, whole.at_least))
 
 
-def _canary_steps(rule: DeployRule, instances: int, whole: RolloutStep) -> tuple[RolloutStep, ...]:
+def _left(instances: int, old: int, count: int) -> int:
+    """How many of the old instances stay beside `count` new ones: rounded up, so that they carry what is left."""
+    return -(-old * (instances - count) // instances)
+
+
+def _canary_steps(rule: DeployRule, instances: int, old: int, whole: RolloutStep) -> tuple[RolloutStep, ...]:
     steps: list[RolloutStep] = []
     asked = 0
     for point in (*rule.shares, SharePoint(WHOLE, whole.at_least)):
         match point:
             case ApprovalPoint(count):
-                asked = max(asked, count)
+                asked = max(asked, count) if steps else 0
             case SharePoint(share, _) if steps and share <= steps[-1].share:
                 continue
             case SharePoint(share, at_least):
                 count = instances if share == WHOLE else share.of(instances)
-                steps.append(RolloutStep(share, count, instances, True, at_least, asked))
+                steps.append(RolloutStep(share, count, old, True, at_least, asked))
                 asked = 0
     return tuple(steps)

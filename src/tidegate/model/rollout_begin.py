@@ -24,6 +24,16 @@ class Beginning:
     placement: Placement
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A gate that opened: the rollout that it allows, to where, and who or what opened it."""
+
+    rollout: RolloutId
+    stage: Stage
+    opened_by: str
+    now: datetime
+
+
 def config_hash(runtime: Runtime) -> str:
     """The hash of a resolved configuration, in hexadecimal: the same configuration gives the same deployment."""
     document = json.dumps(asdict(runtime), sort_keys=True, default=str)
@@ -37,21 +47,16 @@ def deployment_for(release: Release, placement: Placement) -> DeploymentId:
 
 
 def begin_release(
-    rollout: RolloutId,
-    release: Release,
-    stage: Stage,
-    placement: Placement,
-    known: Deployment | None,
-    opened_by: str,
-    now: datetime,
+    opening: Opening, release: Release, placement: Placement, known: Deployment | None, old: Deployment | None
 ) -> Beginning:
-    """The rollout of a release through a stage's opened gate.
+    """The rollout of a release through an opened gate.
 
-    `known` is the deployment's row where it was deployed before; what was said against it then is lifted, since only
-    a person's word lets a quarantined one through a gate.
+    `known` is the deployment that it was there before, `old` the one that serves; begun again by a person's word, a
+    quarantined one is quarantined no more.
     """
     runtime = release.pipeline.runtime
-    assert runtime is not None and release.pipeline is not None
+    assert runtime is not None
+    stage = opening.stage
     rule = stage.deploy or DeployRule(Strategy.BLUE_GREEN)
     verify = stage.verify or (VerifyRule() if rule.strategy is Strategy.CANARY else None)
     deployment = known or Deployment(
@@ -61,28 +66,27 @@ def begin_release(
         commit=release.change.commit,
         order=release.order,
         runtime=runtime,
-        created_at=now,
+        created_at=opening.now,
     )
     deployment = replace(deployment, quarantined_at=None, quarantined_because=None)
-    old = placement.serving
     began = Rollout(
-        id=rollout,
+        id=opening.rollout,
         placement=placement.id,
         kind=RolloutKind.RELEASE,
         new=deployment.id,
-        old=old,
-        began_at=now,
+        old=old.id if old else None,
+        began_at=opening.now,
         strategy=rule.strategy,
-        plan=plan_rollout(rule, runtime.instances, verify, old=old is not None),
+        plan=plan_rollout(rule, runtime.instances, verify, old=old.runtime.instances if old else 0),
         verify=verify,
         keep_warm=rule.keep_warm,
         run=release.run,
         stage=stage.name,
-        opened_by=opened_by,
+        opened_by=opening.opened_by,
         needs_steps=bool(stage.steps),
     )
     newest = max(placement.highest_order, release.order)
-    return Beginning(began, deployment, replace(placement, rollout=began.id, highest_order=newest, wake_at=now))
+    return Beginning(began, deployment, replace(placement, rollout=began.id, highest_order=newest, wake_at=opening.now))
 
 
 def begin_return(

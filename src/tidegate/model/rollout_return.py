@@ -43,7 +43,7 @@ def finish_return(draft: PlacementDraft, convergence: Convergence) -> None:
             draft.move(Arrangement((Part(old.id, old.runtime.instances, WHOLE),)))
             return
     draft.update_rollout(state=RolloutState.ROLLED_BACK, ended_at=draft.now)
-    draft.say(EventKind.ROLLOUT_ENDED, f"rolled back: {rollout.cause.text if rollout.cause else ''}")
+    draft.say(EventKind.ROLLOUT_ENDED, "the rollout is rolled back")
 
 
 def _note_routed(draft: PlacementDraft, rollout: Rollout) -> Rollout:
@@ -66,7 +66,9 @@ def _quarantine(draft: PlacementDraft, rollout: Rollout, cause: Cause) -> None:
     assert rollout.new is not None
     new = draft.deployments[rollout.new]
     draft.update_deployment(new.id, quarantined_at=draft.now, quarantined_because=cause.text, proven_at=None)
-    draft.say(EventKind.DEPLOYMENT_QUARANTINED, f"{new.label} is quarantined: {cause.text}", cause.actor)
+    draft.say(
+        EventKind.DEPLOYMENT_QUARANTINED, f"{new.label} is quarantined: nothing automatic deploys it again", cause.actor
+    )
     count = draft.placement.rollbacks_in_a_row + 1
     draft.placement = replace(draft.placement, rollbacks_in_a_row=count)
     if count >= ROLLBACKS_THAT_STOP_THE_LINE and draft.state.environment.protected:

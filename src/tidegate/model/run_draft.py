@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -19,7 +19,7 @@ from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
-from tidegate.model.step_run import StepRun
+from tidegate.model.step_run import StepRun, StepState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Site:
     owner: Rollout | None
     deployments: Mapping[DeploymentId, Deployment]
     newer_waiting: str | None = None
+    older_ready: str | None = None
+    """An older run that nothing but the placement itself keeps out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,21 @@ class RunDraft:
         self.stages[name] = replace(self.stages[name], **changes)  # type: ignore[arg-type]
         return self.stages[name]
 
+    def save_steps(self, advanced: Iterable[StepRun]) -> None:
+        """Keep how steps stand now, and record those that became ready."""
+        for step in advanced:
+            became_ready = step.state is StepState.READY and self.steps[step.id].state is not StepState.READY
+            self.steps[step.id] = step
+            if became_ready:
+                text = f"{step.scope}: {step.name} is ready"
+                self.say(EventKind.STEP_READY, text, scope=step.scope, step=step.name, attempt=step.attempt)
+
     def say(self, kind: EventKind, text: str, actor: Actor = SYSTEM, **data: object) -> None:
         """Record an event about the run."""
         about = {"service": str(self.run.service), "run": str(self.run.id), "commit": str(self.run.change.commit)}
         if self.release:
             about["release"] = self.release.id
-        for key in ("environment", "stage", "step", "deployment"):
+        for key in ("environment", "stage", "scope", "step", "rollout", "deployment"):
             if key in data:
                 about[key] = str(data.pop(key))
         self.events.append(Event(kind, text, about, actor, data))

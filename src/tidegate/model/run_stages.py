@@ -9,8 +9,11 @@ from tidegate.model.deployment import Deployment
 from tidegate.model.event import EventKind
 from tidegate.model.gate import Closing, GateDecision, GateQuestion, GateState, decide_gate
 from tidegate.model.ids import RolloutId, StageName
+from tidegate.model.pipeline import ApprovalPoint
+from tidegate.model.pipeline import Stage as StageDefinition
+from tidegate.model.placement import Placement
 from tidegate.model.rollout import Cause, Rollout, RolloutState
-from tidegate.model.rollout_begin import begin_release, deployment_for
+from tidegate.model.rollout_begin import Opening, begin_release, deployment_for
 from tidegate.model.run import StageRun, StageState
 from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import effective_mode
@@ -98,18 +101,37 @@ def _question(draft: RunDraft, stage: StageRun) -> GateQuestion:
         line_stopped_because=service.line_stopped_because,
         upstream_failed=_upstream_failure(draft, stage),
         newer_waiting=site.newer_waiting,
-        newest_order=site.placement.highest_order if definition.deploy else 0,
+        newest_order=site.placement.highest_order if definition.deploy and not _serves(site, known) else 0,
         quarantined_because=known.quarantined_because if known else None,
-        busy_with=_busy(site),
+        busy_with=_busy(draft, site),
+        before_first_share=_before_first_share(definition, site),
     )
 
 
-def _busy(site: Site) -> str | None:
+def _busy(draft: RunDraft, site: Site) -> str | None:
+    """What has the placement: its owner, another stage of this run that began just now, or an older run's turn."""
+    began = draft.others.get(site.placement.id)
+    if isinstance(began, Placement):
+        return f"{site.placement.id} is moving: this run has just begun there"
     owner = site.owner
-    if owner is None or not owner.state.owns_placement:
-        return None
-    what = f"run {owner.run}" if owner.run else f"a {owner.kind.value}"
-    return f"{site.placement.id} is moving: {what} is {owner.state.value} there"
+    if owner is not None and owner.state.owns_placement:
+        what = f"run {owner.run}" if owner.run else f"a {owner.kind.value}"
+        return f"{site.placement.id} is moving: {what} is {owner.state.value} there"
+    if site.older_ready:
+        return f"{site.older_ready} passed every other rule here before, so it goes first"
+    return None
+
+
+def _before_first_share(definition: StageDefinition, site: Site) -> int:
+    """How many people a canary asks before its first share: they are asked where everything else is, at the gate."""
+    if definition.deploy is None or site.placement.serving is None or not definition.deploy.shares:
+        return 0
+    first = definition.deploy.shares[0]
+    return first.count if isinstance(first, ApprovalPoint) else 0
+
+
+def _serves(site: Site, known: Deployment | None) -> bool:
+    return known is not None and known.id == site.placement.serving
 
 
 def _known_deployment(draft: RunDraft, site: Site) -> Deployment | None:
@@ -120,9 +142,14 @@ def _known_deployment(draft: RunDraft, site: Site) -> Deployment | None:
 
 def _upstream_failure(draft: RunDraft, stage: StageRun) -> str | None:
     for need in draft.definition(stage.name).needs:
-        rollout = draft.rollout(need) if need in draft.stages else None
+        if need not in draft.stages:
+            continue
+        rollout = draft.rollout(need)
         if rollout and rollout.cause:
             return f"{need} went back: {rollout.cause.text}"
+        known = _known_deployment(draft, draft.state.sites[need])
+        if known and known.quarantined_because:
+            return f"{need} went back: {known.quarantined_because}"
     return None
 
 
@@ -132,10 +159,15 @@ def _begin(draft: RunDraft, name: StageName, decision: GateDecision) -> None:
     if definition.deploy is None or draft.release is None:
         return
     known = _known_deployment(draft, site)
-    if known and known.id == site.placement.serving and not known.is_quarantined:
+    if _serves(site, known):
         return
+    if known and known.is_quarantined:
+        text = f"{known.label} is no longer quarantined: a person asked for it"
+        draft.say(EventKind.DEPLOYMENT_RELEASED, text, deployment=known.id, stage=name, environment=stage.environment)
+    old = site.deployments[site.placement.serving] if site.placement.serving else None
     rollout = RolloutId(f"{draft.run.id}-{name}-{stage.attempt}")
-    beginning = begin_release(rollout, draft.release, definition, site.placement, known, decision.opened_by, draft.now)
+    opening = Opening(rollout, definition, decision.opened_by, draft.now)
+    beginning = begin_release(opening, draft.release, site.placement, known, old)
     began = replace(beginning.rollout, run=draft.run.id, held=draft.run.held_by is not None)
     draft.others |= {
         began.id: began,
@@ -164,19 +196,24 @@ def _work(draft: RunDraft, name: StageName) -> None:
         state = StageState.ROLLED_BACK
         draft.update_stage(name, state=state, because=because, ended_at=draft.now)
         _stop_steps(draft, name)
-        draft.say(EventKind.STAGE_ENDED, f"{name} is rolled back: {because}", stage=name)
+        draft.say(EventKind.STAGE_ENDED, f"{name} is rolled back", stage=name)
+        return
+    if rollout and rollout.state is RolloutState.RETURNING:
+        _stop_steps(draft, name)
         return
     steps = _advance_steps(draft, name, rollout)
     if rollout is None:
         _end_without_rollout(draft, stage, steps)
         return
-    if steps is Outcome.FAILED:
+    if steps is Outcome.FAILED and not rollout.state.is_ended:
         failed = first_failure(draft.scope(name))
         text = f"step {failed.name} {failed.state.value}" if failed else "its steps did not run"
         ask_rollback(draft, rollout, Cause(text, for_cause=True))
-    elif steps is Outcome.SUCCEEDED and rollout.needs_steps and not rollout.steps_passed:
+        return
+    if steps is Outcome.SUCCEEDED and rollout.needs_steps and not rollout.steps_passed:
         draft.others[rollout.id] = replace(rollout, steps_passed=True)
     if rollout.state in (RolloutState.WATCHING, RolloutState.SUCCEEDED):
+        _stop_steps(draft, name)  # a person ended the last share before they had
         draft.update_stage(name, state=StageState.PASSED, ended_at=draft.now)
         draft.say(EventKind.STAGE_ENDED, f"{name} passed", stage=name)
 
@@ -189,15 +226,12 @@ def _advance_steps(draft: RunDraft, name: StageName, rollout: Rollout | None) ->
     begun = any(step.state is not StepState.WAITING for step in steps)
     there = rollout is None or (rollout.is_last_step and rollout.state is RolloutState.JUDGING)
     if begun or there:
-        for old, new in zip(steps, advance_steps(steps, draft.now), strict=True):
-            if new != old:
-                draft.steps[new.id] = new
+        draft.save_steps(advance_steps(steps, draft.now))
     return outcome_of(draft.scope(name))
 
 
 def _stop_steps(draft: RunDraft, name: StageName) -> None:
-    for step in advance_steps(draft.scope(name), draft.now, cancel=True):
-        draft.steps[step.id] = step
+    draft.save_steps(advance_steps(draft.scope(name), draft.now, cancel=True))
 
 
 def _end_without_rollout(draft: RunDraft, stage: StageRun, steps: Outcome) -> None:
@@ -215,4 +249,4 @@ def _watch(draft: RunDraft, name: StageName) -> None:
     rollout = draft.rollout(name)
     if rollout and rollout.cause:
         draft.update_stage(name, state=StageState.ROLLED_BACK, because=rollout.cause.text)
-        draft.say(EventKind.STAGE_ENDED, f"{name} is rolled back: {rollout.cause.text}", stage=name)
+        draft.say(EventKind.STAGE_ENDED, f"{name} is rolled back", stage=name)

@@ -1,0 +1,280 @@
+"""The agent: leases step runs from a server and performs them.
+
+Its threads: one asks for leases, one renews those that it has, one sends logs, and one performs each attempt. All
+that matters is on disk before it is done, so that a killed agent is only a delay.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import threading
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Condition, Event, Thread
+
+from tidegate.agent.attempt import Attempt, Tools
+from tidegate.agent.checkout import Checkouts
+from tidegate.agent.follower import Limits
+from tidegate.agent.record import AttemptRecord, Part, held_by, remove_tree
+from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
+from tidegate.agent.surroundings import Surroundings
+from tidegate.agent.wire import Held, Taken
+from tidegate.model.ids import StepRunId
+from tidegate.model.lease import Lease
+from tidegate.runners.identity import boot_id
+from tidegate.runners.process import ProcessRunner, default_path
+
+_log = logging.getLogger(__name__)
+
+_RENEW_SECONDS = 1.0
+_SEND_SECONDS = 0.25
+_JOIN_SECONDS = 2.0
+_PASSABLE = 0o711
+
+
+class AgentAlreadyRuns(Exception):
+    """Another agent uses the folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """What an agent is started with. `folder` is its own, made where it is missing; `run_as` is the uid of its steps,
+    None for the agent's own user (then only trusted repositories may be built)."""
+
+    server: str
+    token_file: Path
+    folder: Path
+    name: str
+    slots: int = 4
+    run_as: int | None = None
+    limits: Limits = Limits()
+
+
+def run(settings: AgentSettings) -> None:
+    """Perform steps for the server until SIGTERM or SIGINT; running commands are left alone then.
+
+    Raises AgentAlreadyRuns.
+    """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it says a line for each request
+    stop = Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # in a thread of its own: the main thread may hold the event's lock at this moment
+            signal.signal(number, lambda *_: Thread(target=stop.set).start())
+    _make_folder(settings.folder)
+    with _locked(settings.folder):
+        Agent.at(settings, stop).run()
+
+
+@dataclass(slots=True)
+class Agent:
+    """A running agent. `attempts` holds what it performs; `changed` guards it and tells of its changes."""
+
+    settings: AgentSettings
+    tools: Tools
+    attempts: dict[Held, Attempt] = field(default_factory=dict)
+    changed: Condition = field(default_factory=Condition)
+    _threads: list[Thread] = field(default_factory=list)
+    _is_away: bool = False
+
+    @classmethod
+    def at(cls, settings: AgentSettings, stop: Event) -> Agent:
+        """An agent with these settings, which runs until `stop` is set."""
+        folder = settings.folder
+        return cls(
+            settings,
+            Tools(
+                runner=ProcessRunner(settings.run_as, default_path()),
+                checkouts=Checkouts(folder / "checkouts", settings.run_as),
+                surroundings=Surroundings(folder / "homes", folder / "tmp", settings.run_as),
+                link=ServerLink(settings.server, settings.token_file, settings.name),
+                limits=settings.limits,
+                stop=stop,
+                boot=boot_id(),
+                now=lambda: datetime.now(UTC),
+            ),
+        )
+
+    def run(self) -> None:
+        """Go on with what earlier agents left, then ask for more, until `stop` is set."""
+        settings = self.settings
+        self._adopt()
+        for work in (self._lease, self._renew, self._send_logs):
+            Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
+        _log.info(
+            "agent %s performs up to %d steps for %s", self.settings.name, self.settings.slots, self.tools.link.url
+        )
+        self.tools.stop.wait()
+        with self.changed:
+            self.changed.notify_all()
+            left = list(self._threads)
+        for thread in left:
+            thread.join(_JOIN_SECONDS)
+        _log.info("agent %s stops; %d steps go on without it", settings.name, len(self.attempts))
+
+    def _adopt(self) -> None:
+        """Take over the attempts of earlier agents, and remove what belongs to none."""
+        attempts = self.settings.folder / "attempts"
+        for gone in attempts.glob(".gone-*"):
+            remove_tree(gone)
+        records = AttemptRecord.all_in(attempts)
+        kept = [record for record in records if any(self._was_started(record, part) for part in Part)]
+        self.tools.checkouts.remove_all_but(name for record in kept if (name := record.checkout()))
+        self.tools.surroundings.remove_all_but([record.held for record in records])
+        for record in records:
+            try:
+                taken = record.taken()
+            except ValueError as error:
+                # it is not among what this agent says that it holds, so the server learns that it is lost
+                _log.error("attempt %s cannot be taken over: %s", record.held, error)
+                record.remove()
+                continue
+            _log.info("attempt %s is taken over", record.held)
+            self._begin(record, taken)
+
+    def _was_started(self, record: AttemptRecord, part: Part) -> bool:
+        return self.tools.runner.find(str(record.folder_of(part))) is not None
+
+    def _begin(self, record: AttemptRecord, taken: Taken) -> None:
+        attempt = Attempt(record, taken, self.tools)
+        thread = Thread(target=self._perform, args=(attempt,), name=str(record.held), daemon=True)
+        with self.changed:
+            self.attempts[record.held] = attempt
+            self._threads = [*(one for one in self._threads if one.is_alive()), thread]
+            self.changed.notify_all()
+        thread.start()
+
+    def _perform(self, attempt: Attempt) -> None:
+        is_over = False
+        try:
+            is_over = attempt.perform()
+        except Exception:
+            # a defect of ours: the record stays for the next agent, and the server sees that nobody holds it
+            _log.exception("attempt %s could not be performed", attempt.held)
+        if is_over or not self.tools.stop.is_set():
+            with self.changed:
+                del self.attempts[attempt.held]
+                self.changed.notify_all()
+        if is_over:
+            attempt.remove()
+
+    def _lease(self) -> None:
+        backoff = Backoff(self.tools.stop)
+        while (free := self._wait_for_free_slot()) > 0:
+            try:
+                leases = self.tools.link.lease(free, self._held())
+            except (ServerAway, Refused) as error:
+                self._note_server(error)
+                backoff.wait()
+                continue
+            self._note_server(None)
+            backoff = Backoff(self.tools.stop)
+            for lease in leases:
+                self._take(lease)
+
+    def _take(self, lease: Lease) -> None:
+        held = held_by(lease)
+        with self.changed:
+            if held in self.attempts:
+                return
+            for older in self.attempts.values():
+                if older.held.step_run == held.step_run:
+                    older.dropped.set()
+        try:
+            taken = Taken(lease, self.tools.boot, self.tools.now())
+            record = AttemptRecord.create(self.settings.folder / "attempts", taken)
+        except (OSError, ValueError) as error:
+            _log.error("the lease of %s cannot be kept and is left to others: %s", held, error)
+            self.tools.stop.wait(_RENEW_SECONDS)
+            return
+        self._begin(record, taken)
+
+    def _renew(self) -> None:
+        while self._wait_for_attempts():
+            try:
+                answer = self.tools.link.renew(self._held())
+            except (ServerAway, Refused) as error:
+                self._note_server(error)
+            else:
+                self._note_server(None)
+                for attempt in self._of(answer.cancel):
+                    attempt.cancelled.set()
+                for attempt in self._of(answer.refused):
+                    attempt.dropped.set()
+            self.tools.stop.wait(_RENEW_SECONDS)
+
+    def _send_logs(self) -> None:
+        while attempts := self._wait_for_attempts():
+            for attempt in attempts:
+                try:
+                    attempt.send_log()
+                except ServerAway as error:
+                    self._note_server(error)
+                    break
+                except Refused as error:
+                    _log.info("%s", error)
+                    attempt.dropped.set()
+                except OSError as error:
+                    _log.error("the log of attempt %s cannot be read: %s", attempt.held, error)
+            self.tools.stop.wait(_SEND_SECONDS)
+
+    def _held(self) -> list[Held]:
+        with self.changed:
+            return sorted(self.attempts)
+
+    def _of(self, step_runs: Collection[StepRunId]) -> list[Attempt]:
+        with self.changed:
+            return [attempt for held, attempt in self.attempts.items() if held.step_run in step_runs]
+
+    def _wait_for_free_slot(self) -> int:
+        """How many slots are free, once one is; 0 when the agent is to stop."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.tools.stop.is_set() or len(self.attempts) < self.settings.slots)
+            return 0 if self.tools.stop.is_set() else self.settings.slots - len(self.attempts)
+
+    def _wait_for_attempts(self) -> list[Attempt]:
+        """The attempts, once there is one; none when the agent is to stop."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.tools.stop.is_set() or self.attempts)
+            return [] if self.tools.stop.is_set() else list(self.attempts.values())
+
+    def _note_server(self, error: Exception | None) -> None:
+        """Say once that the server is away, and once that it is back."""
+        if (error is not None) == self._is_away:
+            return
+        self._is_away = error is not None
+        if error is None:
+            _log.info("the server answers again")
+        else:
+            _log.warning("the server does not answer; steps go on and results are kept until it does: %s", error)
+
+
+def _make_folder(folder: Path) -> None:
+    """The agent's folder; steps' users may pass through it to what is theirs, but list nothing."""
+    os.umask(0o022)
+    for path in (folder, *(folder / name for name in ("attempts", "checkouts", "homes", "tmp"))):
+        path.mkdir(mode=_PASSABLE, parents=True, exist_ok=True)
+        path.chmod(_PASSABLE)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise AgentAlreadyRuns(
+                f"an agent (process {lock.read().strip()}) runs in {folder} already; stop it first, or give this "
+                "one a folder of its own"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield

@@ -1,0 +1,325 @@
+"""Performing one attempt of a step, from its lease to the moment when the server has its result.
+
+Every phase looks first at what is on disk, so that the same code begins an attempt and goes on with one that an
+earlier agent began: no command is started twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO, TypeVar
+
+from tidegate.agent.checkout import Checkout, CheckoutFailed, CheckoutKey, Checkouts
+from tidegate.agent.collect import NotMade, Reports, collect_artifacts, read_reports, read_reports_of_failed
+from tidegate.agent.confined import ConfinedFolder
+from tidegate.agent.endings import NOT_EXITED, AttemptEnded, Dropped, Stopping, exit_in_words
+from tidegate.agent.follower import Follower, Limits
+from tidegate.agent.lines import CutLine
+from tidegate.agent.record import AttemptRecord, Part
+from tidegate.agent.server_link import ArtifactDiffers, Backoff, Refused, ServerAway, ServerLink
+from tidegate.agent.spool import LogSpool, Position
+from tidegate.agent.surroundings import Surroundings
+from tidegate.agent.wire import Held, Taken
+from tidegate.model.ids import Digest
+from tidegate.model.lease import (
+    BuiltFile,
+    Lease,
+    PolledStep,
+    StepCommand,
+    StepOutcome,
+    StepReport,
+)
+from tidegate.runners.runner import Runner, StepNotStarted
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What an agent performs its attempts with; `boot` names the time since the machine was started."""
+
+    runner: Runner
+    checkouts: Checkouts
+    surroundings: Surroundings
+    link: ServerLink
+    limits: Limits
+    stop: Event
+    boot: str
+    now: Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt in the hands of this agent. `cancelled` and `dropped` are set by other threads."""
+
+    record: AttemptRecord
+    taken: Taken
+    tools: Tools
+    cancelled: Event = field(default_factory=Event)
+    dropped: Event = field(default_factory=Event)
+    spool: LogSpool = field(init=False)
+    _follower: Follower = field(init=False)
+    _checkout: Checkout | None = None
+
+    def __post_init__(self) -> None:
+        self.spool = LogSpool(self.record.folder / "log.jsonl")
+        self._follower = Follower(
+            record=self.record,
+            spool=self.spool,
+            runner=self.tools.runner,
+            limits=self.tools.limits,
+            timeout=self.lease.step.timeout,
+            stop=self.tools.stop,
+            cancelled=self.cancelled,
+            dropped=self.dropped,
+            now=self.tools.now,
+        )
+
+    @property
+    def lease(self) -> Lease:
+        """What it was leased for."""
+        return self.taken.lease
+
+    @property
+    def held(self) -> Held:
+        """Which attempt it is."""
+        return self.record.held
+
+    def perform(self) -> bool:
+        """Bring the attempt to its end and its result to the server.
+
+        Gives whether it is over: False, with everything left as it is, when the agent stops.
+        """
+        try:
+            report = self.record.report() or self._work()
+            self._hand_over(report)
+        except Stopping:
+            return False
+        except Dropped:
+            _log.info("attempt %s is not this agent's any more and is dropped", self.held)
+            self._end_commands()
+            self._give_back()
+        return True
+
+    def remove(self) -> None:
+        """Remove what is left of an attempt that is over."""
+        self.record.remove()
+        self.tools.surroundings.remove(self.held)
+
+    def send_log(self) -> None:
+        """Send what the server does not have of the log. Raises ServerAway, or Refused."""
+        self.spool.send(lambda first, lines: self.tools.link.log(self.held, first, lines))
+
+    def _work(self) -> StepReport:
+        artifacts: tuple[BuiltFile, ...] = ()
+        reports = Reports()
+        polled = NOT_EXITED
+        try:
+            self._checkout = self._find_checkout()
+            polled = self._run_commands(self._checkout)
+            outcome, detail = StepOutcome.SUCCEEDED, ""
+            confined = self._confined(self._checkout)
+            reports = read_reports(self.lease.step, confined)
+            artifacts = collect_artifacts(self.lease.step, confined, self._upload)
+        except AttemptEnded as ended:
+            outcome, detail, polled = ended.outcome, ended.detail, ended.polled
+            if self._checkout is not None and polled.exit_code is not None:
+                reports = read_reports_of_failed(self.lease.step, self._confined(self._checkout))
+        except NotMade as error:
+            outcome, detail = StepOutcome.FAILED, str(error)
+        except OSError as error:
+            self._end_commands()
+            outcome, detail = StepOutcome.FAILED, f"the agent's disk failed: {error}; look at {self.record.folder}"
+        self._give_back()
+        began_at = self.taken.at
+        report = StepReport(
+            outcome=outcome,
+            exit_code=polled.exit_code,
+            detail=detail,
+            began_at=began_at,
+            ended_at=max(began_at, polled.ended_at or self.tools.now()),
+            artifacts=artifacts,
+            tests=reports.tests,
+            line_coverage=reports.line_coverage,
+        )
+        self._keep(report)
+        return report
+
+    def _keep(self, report: StepReport) -> None:
+        _log.info("attempt %s of %s, %s: %s", self.held, self.lease.service, self.lease.step.name, report.outcome)
+        try:
+            self.record.keep_report(report)
+        except OSError as error:
+            # it is handed over from memory; an agent that is killed before makes it again from what is on disk
+            _log.error("the report of attempt %s could not be kept: %s", self.held, error)
+
+    def _find_checkout(self) -> Checkout:
+        """The checkout to work in: the one in which the attempt began, or a clean one."""
+        key = CheckoutKey.of(self.lease)
+        if self.taken.boot != self.tools.boot:
+            raise AttemptEnded(StepOutcome.LOST, "the agent's machine was started again before the step had ended")
+        if any(self.tools.runner.find(str(self.record.folder_of(part))) for part in Part):
+            name = self.record.checkout()
+            adopted = None if name is None else self.tools.checkouts.adopt(name, key)
+            if adopted is None:
+                raise AttemptEnded(StepOutcome.LOST, "the checkout in which the step ran is gone from the agent's disk")
+            return adopted
+        checkout = self._take_checkout(key)
+        self.record.keep_checkout(checkout.name)
+        return checkout
+
+    def _take_checkout(self, key: CheckoutKey) -> Checkout:
+        tries = 0
+        while True:
+            self._check_in()
+            try:
+                return self.tools.checkouts.take(key)
+            except CheckoutFailed as error:
+                tries += 1
+                if tries == _TRIES:
+                    raise AttemptEnded(StepOutcome.FAILED, str(error)) from error
+                self.tools.stop.wait(0.2 * tries)
+
+    def _run_commands(self, checkout: Checkout) -> PolledStep:
+        """Set the checkout up where that is due, and run the step; gives how it ended well."""
+        if self.tools.runner.find(str(self.record.folder_of(Part.STEP))) is None:
+            env = self._environment()
+            where = self._working_folder(checkout)
+            if not checkout.is_set_up:
+                self._set_up(checkout, where, env)
+        else:
+            env, where = {}, checkout.tree
+        polled = self._run(Part.STEP, self.lease.step.run, where, env)
+        if polled.exit_code != 0:
+            raise AttemptEnded(StepOutcome.FAILED, exit_in_words(polled.exit_code or 0), polled)
+        return polled
+
+    def _set_up(self, checkout: Checkout, where: Path, env: dict[str, str]) -> None:
+        if self.lease.setup is not None:
+            # begun by an earlier agent, what it changed is not known: the checkout serves this step alone
+            is_new = self.tools.runner.find(str(self.record.folder_of(Part.SETUP))) is None
+            if is_new:
+                checkout.note_before_setup()
+                self._heading(Part.SETUP, "setup")
+            polled = self._run(Part.SETUP, self.lease.setup, where, env)
+            if polled.exit_code != 0:
+                detail = f"setup failed: {exit_in_words(polled.exit_code or 0)}"
+                raise AttemptEnded(StepOutcome.FAILED, detail, polled)
+            self._heading(Part.STEP, self.lease.step.name)
+            if not is_new:
+                return
+        checkout.note_clean()
+
+    def _run(self, part: Part, script: str, where: Path, env: dict[str, str]) -> PolledStep:
+        """Start a command, unless it was started before, and follow it to its end."""
+        folder = str(self.record.folder_of(part))
+        handle = self.tools.runner.find(folder)
+        if handle is None:
+            self._check_in()
+            self.record.keep_began(part, self.tools.now())
+            try:
+                handle = self.tools.runner.start(StepCommand(script, str(where), folder, env))
+            except StepNotStarted as error:
+                raise AttemptEnded(StepOutcome.FAILED, str(error)) from error
+        return self._follower.follow(handle, part)
+
+    def _end_commands(self) -> None:
+        for part in Part:
+            handle = self.tools.runner.find(str(self.record.folder_of(part)))
+            if handle is not None:
+                self._follower.end(handle, timedelta(0))
+
+    def _give_back(self) -> None:
+        if self._checkout is not None:
+            self.tools.checkouts.give_back(self._checkout)
+            self._checkout = None
+
+    def _hand_over(self, report: StepReport) -> None:
+        """Send the rest of the log and then the report, until the server has them."""
+        backoff = Backoff(self.tools.stop)
+        while not self.tools.stop.is_set():
+            if self.dropped.is_set():
+                raise Dropped
+            try:
+                self.send_log()
+                if self.spool.sent == self.spool.count:
+                    if not self.tools.link.result(self.held, report):
+                        _log.info("the server did not take the result of attempt %s", self.held)
+                    return
+            except ServerAway as error:
+                _log.debug("attempt %s waits for the server: %s", self.held, error)
+            except Refused as error:
+                _log.info("%s", error)
+                raise Dropped from error
+            backoff.wait()
+        raise Stopping
+
+    def _upload(self, file: BinaryIO) -> tuple[Digest, int]:
+        return self._until_answered(lambda: self.tools.link.upload(file))
+
+    def _environment(self) -> dict[str, str]:
+        """Bring the artifacts in, and give the environment of the attempt's commands."""
+        folder = self.record.folder / "artifacts"
+        folder.mkdir(mode=0o755, exist_ok=True)
+        folder.chmod(0o755)
+        for name, digest in self.lease.artifacts.items():
+            self._bring_in(folder, name, digest)
+        return self.tools.surroundings.environment(self.lease, self.held, folder)
+
+    def _bring_in(self, folder: Path, name: str, digest: Digest) -> None:
+        if "/" in name or "\0" in name or name in ("", ".", ".."):
+            raise AttemptEnded(StepOutcome.FAILED, f"{name!r} cannot be the name of an artifact's file")
+        path = folder / name
+        if not path.exists():
+            self._until_answered(lambda: self.tools.link.download(digest, path))
+        path.chmod(0o444)
+
+    def _until_answered(self, ask: Callable[[], T]) -> T:
+        backoff = Backoff(self.tools.stop)
+        differing = 0
+        while True:
+            self._check_in()
+            try:
+                return ask()
+            except ServerAway as error:
+                _log.debug("attempt %s waits for the server: %s", self.held, error)
+            except Refused as error:
+                detail = f"the server does not have, or does not take, an artifact: {error}"
+                raise AttemptEnded(StepOutcome.FAILED, detail) from error
+            except ArtifactDiffers as error:
+                differing += 1
+                if differing == _TRIES:
+                    raise AttemptEnded(StepOutcome.FAILED, str(error)) from error
+            backoff.wait()
+
+    def _check_in(self) -> None:
+        """Raise where the attempt must not go on."""
+        if self.tools.stop.is_set():
+            raise Stopping
+        if self.dropped.is_set():
+            raise Dropped
+        if self.cancelled.is_set():
+            raise AttemptEnded(StepOutcome.CANCELLED, "it was cancelled")
+
+    def _working_folder(self, checkout: Checkout) -> Path:
+        where = checkout.tree / self.lease.path
+        if not where.resolve().is_relative_to(checkout.tree.resolve()) or not where.is_dir():
+            detail = f"the commit has no folder {self.lease.path!r} (`path` in the pipeline)"
+            raise AttemptEnded(StepOutcome.FAILED, detail)
+        return where
+
+    def _confined(self, checkout: Checkout) -> ConfinedFolder:
+        return ConfinedFolder(checkout.tree, self.lease.path, self.tools.checkouts.run_as)
+
+    def _heading(self, part: Part, name: str) -> None:
+        if self.spool.position < Position(part, 0):
+            self.spool.append([CutLine(f"── {name} ──", 0)], part, self.tools.now())

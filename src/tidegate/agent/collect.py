@@ -1,0 +1,101 @@
+"""What a step made, after its end: artifacts are uploaded, reports are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO, TypeVar
+
+from tidegate.agent.confined import ConfinedFolder, Escape
+from tidegate.agent.reports import REPORT_BYTES, ReportUnreadable, parse_coverage, parse_junit
+from tidegate.model.ids import Digest
+from tidegate.model.lease import BuiltFile, TestReport
+from tidegate.model.pipeline import Step
+
+T = TypeVar("T")
+
+_MOST_NAMED = 10
+
+
+class NotMade(Exception):
+    """The step succeeded but did not make what its definition says; the message names what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """The figures of a step's reports, None where it declares none."""
+
+    tests: TestReport | None = None
+    line_coverage: float | None = None
+
+
+def collect_artifacts(
+    step: Step, folder: ConfinedFolder, upload: Callable[[BinaryIO], tuple[Digest, int]]
+) -> tuple[BuiltFile, ...]:
+    """Upload the one file that each of the step's globs matches. Raises NotMade."""
+    return tuple(_collect(name, pattern, folder, upload) for name, pattern in step.artifacts.items())
+
+
+def read_reports(step: Step, folder: ConfinedFolder) -> Reports:
+    """Read the reports that the step declares. Raises NotMade where one is missing or unreadable."""
+    return Reports(
+        tests=_read("JUnit", step.junit, folder, parse_junit),
+        line_coverage=_read("coverage", step.coverage, folder, parse_coverage),
+    )
+
+
+def read_reports_of_failed(step: Step, folder: ConfinedFolder) -> Reports:
+    """Read what there is of the reports of a step that failed: they say which tests did."""
+    return Reports(
+        tests=_read_if_there("JUnit", step.junit, folder, parse_junit),
+        line_coverage=_read_if_there("coverage", step.coverage, folder, parse_coverage),
+    )
+
+
+def _collect(
+    name: str, pattern: str, folder: ConfinedFolder, upload: Callable[[BinaryIO], tuple[Digest, int]]
+) -> BuiltFile:
+    what = f"artifact {name!r} ({pattern})"
+    try:
+        found = folder.matches(pattern)
+        if len(found) != 1:
+            raise NotMade(f"{what} has to match exactly one file; {_found_in_words(found)}")
+        with folder.open(found[0]) as file:
+            digest, size = upload(file)
+    except Escape as error:
+        raise NotMade(f"{what} was refused: {error}") from None
+    except OSError as error:
+        raise NotMade(f"{what} could not be read: {error}") from None
+    return BuiltFile(name=name, file=PurePosixPath(found[0]).name, digest=digest, size=size)
+
+
+def _found_in_words(found: Sequence[str]) -> str:
+    if not found:
+        return "it matched none. Does the step write it there, below the service's folder?"
+    named = ", ".join(found[:_MOST_NAMED]) + (", …" if len(found) > _MOST_NAMED else "")
+    return f"it matched {len(found)}: {named}. Make the pattern narrower"
+
+
+def _read(kind: str, path: str | None, folder: ConfinedFolder, parse: Callable[[bytes], T]) -> T | None:
+    if path is None:
+        return None
+    try:
+        with folder.open(path) as file:
+            data = file.read(REPORT_BYTES + 1)
+        if len(data) > REPORT_BYTES:
+            raise ReportUnreadable(f"it has more than {REPORT_BYTES} bytes")
+        return parse(data)
+    except FileNotFoundError:
+        raise NotMade(f"the {kind} report {path} was not written; the step declares it under `reports`") from None
+    except (Escape, ReportUnreadable) as error:
+        raise NotMade(f"the {kind} report {path} cannot be used: {error}") from None
+    except OSError as error:
+        raise NotMade(f"the {kind} report {path} could not be read: {error}") from None
+
+
+def _read_if_there(kind: str, path: str | None, folder: ConfinedFolder, parse: Callable[[bytes], T]) -> T | None:
+    try:
+        return _read(kind, path, folder, parse)
+    except NotMade:
+        return None

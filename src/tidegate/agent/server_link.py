@@ -1,0 +1,203 @@
+"""The agent's side of the conversation with a server. The agent dials; the server never does."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import BinaryIO, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from tidegate.agent.wire import (
+    ARTIFACT_ANSWER,
+    LEASE_REQUEST,
+    LEASES,
+    LOG_ANSWER,
+    LOG_REQUEST,
+    RENEW_ANSWER,
+    RENEW_REQUEST,
+    RESULT_ANSWER,
+    RESULT_REQUEST,
+    Held,
+    LeaseRequest,
+    LogRequest,
+    RenewAnswer,
+    RenewRequest,
+    ResultRequest,
+    decode,
+    encode,
+)
+from tidegate.model.ids import Digest
+from tidegate.model.lease import Lease, LogLine, StepReport
+
+T = TypeVar("T")
+
+_LONG_POLL = httpx.Timeout(10.0, read=35.0)
+_SHORT = httpx.Timeout(10.0)
+_BYTES = httpx.Timeout(10.0, read=120.0, write=120.0)
+_KEEP_ALIVE_SECONDS = 4.0
+"""Less than the five seconds after which uvicorn closes an idle connection: one that is closing is never reused."""
+
+_CHUNK_BYTES = 256 * 1024
+
+
+class ServerAway(Exception):
+    """The server did not answer, or could not; asking again later may help. The message says what happened."""
+
+
+class Refused(Exception):
+    """The server answered that it does not want this (an old fence, an unknown step); asking again cannot help."""
+
+
+class ArtifactDiffers(Exception):
+    """The bytes that arrived are not the ones that were meant; the message gives both digests."""
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Growing pauses between attempts at reaching a server: 0.2 s, doubled up to 2 s."""
+
+    stop: Event
+    pause: float = 0.2
+
+    def wait(self) -> None:
+        """Pause; ends at once when the agent is to stop."""
+        self.stop.wait(self.pause)
+        self.pause = min(2.0, self.pause * 2)
+
+
+@dataclass(slots=True)
+class ServerLink:
+    """Speaks for the agent `name` to the server at `url`, with the token in `token_file`. Safe for many threads.
+
+    Every method raises ServerAway; those about one attempt raise Refused as well.
+    """
+
+    url: str
+    token_file: Path
+    name: str
+    _token: str = ""
+    _client: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
+        # proxies of the environment are for other machines
+        is_local = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+        self._client = httpx.Client(base_url=self.url, limits=limits, trust_env=not is_local)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
+    def lease(self, slots_free: int, held: Sequence[Held]) -> tuple[Lease, ...]:
+        """Ask for work; waits on the server until there is some, or for some seconds."""
+        body = encode(LEASE_REQUEST, LeaseRequest(slots_free, tuple(held)))
+        return self._ask(f"/agents/{quote(self.name, safe='')}/lease", body, LEASES.validate_json, _LONG_POLL)
+
+    def renew(self, held: Sequence[Held]) -> RenewAnswer:
+        """Say what is still being performed, and hear what is to be cancelled or forgotten."""
+        body = encode(RENEW_REQUEST, RenewRequest(tuple(held)))
+        return self._ask(f"/agents/{quote(self.name, safe='')}/renew", body, RENEW_ANSWER.validate_json)
+
+    def log(self, held: Held, first: int, lines: Sequence[LogLine]) -> int:
+        """Send lines of a log; gives the index of the line that the server wants next."""
+        body = encode(LOG_REQUEST, LogRequest(held.attempt, held.fence, first, tuple(lines)))
+        return self._ask(f"/steps/{quote(held.step_run, safe='')}/log", body, LOG_ANSWER.validate_json).next
+
+    def result(self, held: Held, report: StepReport) -> bool:
+        """Report how an attempt ended; gives whether the server took it."""
+        body = encode(RESULT_REQUEST, ResultRequest(held.attempt, held.fence, report))
+        path = f"/steps/{quote(held.step_run, safe='')}/result"
+        return self._ask(path, body, RESULT_ANSWER.validate_json).accepted
+
+    def upload(self, file: BinaryIO) -> tuple[Digest, int]:
+        """Send the bytes of an artifact; gives their digest and size. Raises ArtifactDiffers."""
+        sent = _Hashed(file)
+        answer = self._send("PUT", "/artifacts", sent.chunks(), _BYTES)
+        kept = decode(ARTIFACT_ANSWER, answer.content)
+        if kept.digest != sent.digest or kept.size != sent.size:
+            raise ArtifactDiffers(f"the server kept {kept.digest} of what was sent as {sent.digest}")
+        return sent.digest, sent.size
+
+    def download(self, digest: Digest, path: Path) -> None:
+        """Write the bytes of an artifact to `path`, whole and checked or not at all. Raises ArtifactDiffers."""
+        new = path.with_name(f".{path.name}.new")
+        hasher = hashlib.sha256()
+        try:
+            with self._client.stream(
+                "GET", f"/api/v1/artifacts/{quote(digest)}", headers=self._headers(), timeout=_BYTES
+            ) as answer:
+                self._check(answer)
+                with new.open("wb") as file:
+                    for chunk in answer.iter_bytes(_CHUNK_BYTES):
+                        hasher.update(chunk)
+                        file.write(chunk)
+            if f"sha256:{hasher.hexdigest()}" != digest:
+                raise ArtifactDiffers(f"the bytes that came for {digest} are sha256:{hasher.hexdigest()}")
+            new.rename(path)
+        except httpx.HTTPError as error:
+            raise ServerAway(f"{self.url}: {error}") from error
+        finally:
+            new.unlink(missing_ok=True)
+
+    def _ask(self, path: str, body: bytes, read: Callable[[bytes], T], timeout: httpx.Timeout = _SHORT) -> T:
+        answer = self._send("POST", path, body, timeout)
+        try:
+            return read(answer.content)
+        except ValueError as error:
+            raise ServerAway(f"{self.url}{path} answered what cannot be read: {error}") from error
+
+    def _send(self, method: str, path: str, body: bytes | Iterator[bytes], timeout: httpx.Timeout) -> httpx.Response:
+        headers = {**self._headers(), "Content-Type": "application/json"}
+        if method == "PUT":
+            headers["Content-Type"] = "application/octet-stream"
+        try:
+            answer = self._client.request(method, f"/api/v1{path}", content=body, headers=headers, timeout=timeout)
+        except httpx.HTTPError as error:
+            raise ServerAway(f"{self.url}: {error or type(error).__name__}") from error
+        self._check(answer)
+        return answer
+
+    def _check(self, answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        answer.read()
+        said = f"{answer.request.url} answered {answer.status_code}: {answer.text[:500]}"
+        if answer.status_code in (404, 409, 410):
+            raise Refused(said)
+        if answer.status_code in (401, 403):
+            self._token = ""
+        raise ServerAway(said)
+
+    def _headers(self) -> dict[str, str]:
+        if not self._token:
+            try:
+                self._token = self.token_file.read_text().strip()
+            except OSError as error:
+                raise ServerAway(f"the agent's token cannot be read: {error}") from error
+        return {"Authorization": f"Bearer {self._token}"}
+
+
+class _Hashed:
+    """Counts and hashes what is read of a file, so that what is checked is what was sent."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hasher = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def digest(self) -> Digest:
+        return Digest(f"sha256:{self._hasher.hexdigest()}")
+
+    def chunks(self) -> Iterator[bytes]:
+        self._file.seek(0, os.SEEK_SET)
+        while chunk := self._file.read(_CHUNK_BYTES):
+            self._hasher.update(chunk)
+            self.size += len(chunk)
+            yield chunk

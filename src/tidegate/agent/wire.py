@@ -1,0 +1,122 @@
+"""What an agent and a server say to each other: dataclasses, as JSON, in both directions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+
+from tidegate.model.ids import Digest, StepRunId
+from tidegate.model.lease import Lease, LogLine, StepReport
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Held:
+    """An attempt that an agent has, under the fence of its lease."""
+
+    step_run: StepRunId
+    attempt: int
+    fence: int
+
+    def __str__(self) -> str:
+        return f"{self.step_run}.{self.attempt}.{self.fence}"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRequest:
+    """An agent asks for up to `slots_free` leases and says what it has."""
+
+    slots_free: int
+    held: tuple[Held, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenewRequest:
+    """An agent still performs these."""
+
+    held: tuple[Held, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenewAnswer:
+    """What to cancel and report, and what to end and forget because its fence is old."""
+
+    cancel: tuple[StepRunId, ...] = ()
+    refused: tuple[StepRunId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """Lines of an attempt's log; `first` is the index of the first of them, counted from 0."""
+
+    attempt: int
+    fence: int
+    first: int
+    lines: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogAnswer:
+    """The index of the line that the server wants next."""
+
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactAnswer:
+    """What the server kept."""
+
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRequest:
+    """How an attempt ended."""
+
+    attempt: int
+    fence: int
+    report: StepReport
+
+
+@dataclass(frozen=True, slots=True)
+class ResultAnswer:
+    """Whether the server took the report (again: also true for the same report twice)."""
+
+    accepted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What an agent notes of a lease: `boot` names the time since its machine was started, `at` when it came."""
+
+    lease: Lease
+    boot: str
+    at: datetime
+
+
+LEASES = TypeAdapter(tuple[Lease, ...])
+LEASE_REQUEST = TypeAdapter(LeaseRequest)
+RENEW_REQUEST = TypeAdapter(RenewRequest)
+RENEW_ANSWER = TypeAdapter(RenewAnswer)
+LOG_REQUEST = TypeAdapter(LogRequest)
+LOG_ANSWER = TypeAdapter(LogAnswer)
+ARTIFACT_ANSWER = TypeAdapter(ArtifactAnswer)
+RESULT_REQUEST = TypeAdapter(ResultRequest)
+RESULT_ANSWER = TypeAdapter(ResultAnswer)
+TAKEN = TypeAdapter(Taken)
+STEP_REPORT = TypeAdapter(StepReport)
+
+
+def encode(kind: TypeAdapter[T], value: T) -> bytes:
+    """The value as JSON: times as ISO 8601, durations as ISO 8601 (`PT30M`)."""
+    return kind.dump_json(value)
+
+
+def decode(kind: TypeAdapter[T], data: bytes) -> T:
+    """The value in this JSON. Raises ValueError (pydantic's) naming each wrong field."""
+    return kind.validate_json(data)

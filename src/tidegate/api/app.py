@@ -1,0 +1,56 @@
+"""The HTTP API, as one app."""
+
+from __future__ import annotations
+
+from anyio import CapacityLimiter
+from fastapi import APIRouter, FastAPI, Request
+
+from tidegate.api import (
+    agents,
+    artifacts,
+    events,
+    placements,
+    probes,
+    releases,
+    runs,
+    services,
+    sign_in_codes,
+    steps,
+)
+from tidegate.api.edge import Edge
+from tidegate.api.idempotency import KnownAnswers
+from tidegate.api.parts import ApiParts
+from tidegate.api.problems import Problem, handle_problems
+
+__all__ = ["ApiParts", "create_app"]
+
+API = "/api/v1"
+
+_ABOUT = """Errors are problem details (RFC 9457). Times are ISO 8601 in UTC. Writes honour `Idempotency-Key`: the same
+key and body again gives the first answer; answers are kept in memory for a day, so a restart forgets them."""
+
+
+def create_app(parts: ApiParts) -> FastAPI:
+    """The API over these parts; pages are added to it by `web.pages.add_pages`."""
+    app = FastAPI(
+        title="Tidegate",
+        version="1",
+        description=_ABOUT,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.parts = parts
+    app.state.known_answers = KnownAnswers()
+    app.state.listeners = set[Request]()
+    app.state.transfers = CapacityLimiter(artifacts.AT_ONCE)
+    nouns = (services, placements, runs, releases, steps, events, agents, artifacts, sign_in_codes)
+    api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
+    for noun in nouns:
+        api.include_router(noun.router)
+    app.include_router(api)
+    app.include_router(probes.router)
+    handle_problems(app)
+    app.add_middleware(Edge, hosts=parts.hosts)
+    return app

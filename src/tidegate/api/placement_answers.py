@@ -1,0 +1,128 @@
+"""Placements, environments and the status as the API tells them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tidegate.api.answers import Answer, ReasonAnswer
+from tidegate.model.deployment import Deployment
+from tidegate.model.environment import Environment
+from tidegate.model.pipeline import Mode
+from tidegate.model.rollout import RolloutState
+from tidegate.model.service import Service, effective_mode
+from tidegate.model.step_environment import address_of
+from tidegate.store.placement_queries import PlacementRecord
+
+
+class DeploymentAnswer(Answer):
+    """A deployment of which the target may hold something."""
+
+    id: str
+    release: str
+    commit: str
+    installed: int
+    proven_at: datetime | None
+    warm_until: datetime | None
+    quarantined_at: datetime | None
+    quarantined_because: str | None
+
+
+class MoveAnswer(Answer):
+    """The rollout that has not ended there."""
+
+    id: str
+    run: str | None
+    state: RolloutState
+    holds_because: str | None
+
+
+class PlacementAnswer(Answer):
+    """A service in an environment: what serves there, which share of the traffic each commit gets, and where."""
+
+    service: str
+    environment: str
+    release: str | None
+    commit: str | None
+    deployment: str | None
+    health: str
+    shares: dict[str, float]
+    address: str
+    generation: int
+    reached_at: datetime | None
+    stuck_because: str | None
+    rollbacks_in_a_row: int
+    rollout: MoveAnswer | None
+    deployments: list[DeploymentAnswer]
+
+
+class StatusAnswer(Answer):
+    """What of a service runs where."""
+
+    service: str
+    mode: Mode
+    mode_because: ReasonAnswer
+    trouble: str | None
+    paused_because: str | None
+    line_stopped_because: str | None
+    environments: dict[str, PlacementAnswer]
+
+
+class EnvironmentAnswer(Answer):
+    """An environment, and what runs there."""
+
+    name: str
+    protected: bool
+    target: str
+    router: str
+    placements: list[PlacementAnswer]
+
+
+def placement_answer(record: PlacementRecord) -> PlacementAnswer:
+    """The placement as the API tells it."""
+    placement, rollout, serving = record.placement, record.rollout, record.serving
+    return PlacementAnswer(
+        service=placement.service,
+        environment=placement.environment,
+        release=serving.release if serving else None,
+        commit=serving.commit if serving else None,
+        deployment=serving.id if serving else None,
+        health=placement.health,
+        shares=record.shares,
+        address=address_of(placement),
+        generation=placement.generation,
+        reached_at=placement.reached_at,
+        stuck_because=placement.stuck_because,
+        rollbacks_in_a_row=placement.rollbacks_in_a_row,
+        rollout=MoveAnswer.model_validate(rollout) if rollout and not rollout.state.is_ended else None,
+        deployments=[deployment_answer(one) for one in record.deployments.values()],
+    )
+
+
+def deployment_answer(deployment: Deployment) -> DeploymentAnswer:
+    """The deployment as the API tells it."""
+    return DeploymentAnswer.model_validate(deployment)
+
+
+def status_answer(service: Service, placements: list[PlacementAnswer]) -> StatusAnswer:
+    """What of the service runs where."""
+    mode = effective_mode(service.mode, service.grant, protected=True)
+    return StatusAnswer(
+        service=service.name,
+        mode=mode.mode,
+        mode_because=ReasonAnswer.model_validate(mode.because),
+        trouble=service.trouble,
+        paused_because=service.paused_because,
+        line_stopped_because=service.line_stopped_because,
+        environments={one.environment: one for one in placements},
+    )
+
+
+def environment_answer(environment: Environment, placements: list[PlacementAnswer]) -> EnvironmentAnswer:
+    """The environment and what runs there."""
+    return EnvironmentAnswer(
+        name=environment.name,
+        protected=environment.protected,
+        target=environment.target,
+        router=environment.router,
+        placements=placements,
+    )

@@ -1,0 +1,167 @@
+"""What runs where, deployments, and rollbacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Response
+from sqlalchemy import Connection
+
+from tidegate.api.answers import Answer
+from tidegate.api.fields import Body, IdentifierPath, LabelField, Name, ServiceQuery
+from tidegate.api.idempotency import ActRoute
+from tidegate.api.placement_answers import (
+    EnvironmentAnswer,
+    PlacementAnswer,
+    StatusAnswer,
+    environment_answer,
+    placement_answer,
+    status_answer,
+)
+from tidegate.api.rollout_answers import PlanStepAnswer, RollbackAnswer, RolloutAnswer, rollout_answer
+from tidegate.api.run_answers import RunItem, run_item
+from tidegate.api.security import Operator, Parts, Reader
+from tidegate.engine.refusal import not_found
+from tidegate.model.environment import Environment
+from tidegate.model.ids import EnvironmentName
+from tidegate.model.pipeline import Strategy
+from tidegate.store import placement_queries, queries
+
+router = APIRouter(tags=["placements"], route_class=ActRoute)
+
+
+class DeployRequest(Body):
+    """A release (its id, or its commit's beginning) for an environment; with `dry_run` only the plan is told."""
+
+    service: Name
+    release: LabelField
+    environment: Name
+    dry_run: bool = False
+
+
+class RollbackRequest(Body):
+    """Back to the last good deployment, to `release`, or with `stop` to nothing."""
+
+    service: Name
+    environment: Name
+    release: LabelField | None = None
+    stop: bool = False
+
+
+class DeployPlanAnswer(Answer):
+    """What a deployment would do: from which commit, by which steps."""
+
+    release: str
+    commit: str
+    serving: str | None
+    strategy: Strategy
+    steps: list[PlanStepAnswer]
+
+
+class DryRunAnswer(Answer):
+    """The plan of a deployment that was not made."""
+
+    plan: DeployPlanAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """All placements, by environment, and the environments that they or the configuration name."""
+
+    environments: dict[EnvironmentName, Environment]
+    placements: list[PlacementAnswer]
+
+    def answer(self, name: EnvironmentName) -> EnvironmentAnswer:
+        return environment_answer(self.environments[name], [one for one in self.placements if one.environment == name])
+
+
+@router.get("/status")
+def show_status(parts: Parts, _: Reader, service: ServiceQuery = None) -> list[StatusAnswer]:
+    """What of each service runs where."""
+    with parts.engine.parts.database.reading() as connection:
+        services = queries.services(connection)
+        if service is not None:
+            services = tuple(one for one in services if one.name == service)
+            if not services:
+                raise not_found("service", service, "tidegate service list")
+        records = placement_queries.records(connection, service)
+    answers = [placement_answer(one) for one in records]
+    return [status_answer(one, [found for found in answers if found.service == one.name]) for one in services]
+
+
+@router.get("/environments")
+def list_environments(parts: Parts, _: Reader) -> list[EnvironmentAnswer]:
+    """The environments, and what runs in each."""
+    with parts.engine.parts.database.reading() as connection:
+        known = _environments(parts, connection)
+    return [known.answer(name) for name in known.environments]
+
+
+@router.get("/environments/{name}")
+def show_environment(parts: Parts, _: Reader, name: IdentifierPath) -> EnvironmentAnswer:
+    """One environment, and what runs in it."""
+    with parts.engine.parts.database.reading() as connection:
+        known = _environments(parts, connection)
+    wanted = EnvironmentName(name)
+    if wanted not in known.environments:
+        raise not_found("environment", name, "tidegate environment list")
+    return known.answer(wanted)
+
+
+@router.post("/deployments", status_code=201, responses={200: {"model": DryRunAnswer}})
+def deploy(parts: Parts, who: Operator, body: DeployRequest, response: Response) -> RunItem | DryRunAnswer:
+    """Take one release to one environment; its gate is asked as always."""
+    if body.dry_run:
+        response.status_code = 200
+        return _dry_run(parts, body)
+    run = parts.placements.deploy(body.service, body.environment, body.release, who.actor)
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    return run_item(run)
+
+
+@router.post("/rollbacks", status_code=202)
+def roll_back(parts: Parts, who: Operator, body: RollbackRequest) -> RollbackAnswer:
+    """Go back at once: no approval, no window. How far it is, /api/v1/rollouts tells."""
+    rollout = parts.placements.roll_back(
+        body.service, body.environment, who.actor, release=body.release, stop=body.stop
+    )
+    with parts.engine.parts.database.reading() as connection:
+        new = queries.deployment(connection, rollout.new) if rollout.new else None
+        old = queries.deployment(connection, rollout.old) if rollout.old else None
+    return RollbackAnswer(
+        rollout=rollout_answer(rollout),
+        label_from=new.label if new else None,
+        label_to=old.label if old else None,
+    )
+
+
+@router.get("/rollouts/{rollout}")
+def show_rollout(parts: Parts, _: Reader, rollout: IdentifierPath) -> RolloutAnswer:
+    """How far a rollout is."""
+    with parts.engine.parts.database.reading() as connection:
+        found = queries.rollout(connection, rollout)
+    if found is None:
+        raise not_found("rollout", rollout)
+    return rollout_answer(found)
+
+
+def _environments(parts: Parts, connection: Connection) -> _Known:
+    configured = dict(parts.engine.parts.environments)
+    placements = [placement_answer(one) for one in placement_queries.records(connection)]
+    for one in placements:
+        name = EnvironmentName(one.environment)
+        configured.setdefault(name, parts.engine.parts.environment(name))
+    return _Known(configured, placements)
+
+
+def _dry_run(parts: Parts, body: DeployRequest) -> DryRunAnswer:
+    plan = parts.placements.plan(body.service, body.environment, body.release)
+    return DryRunAnswer(
+        plan=DeployPlanAnswer(
+            release=plan.release.id,
+            commit=plan.release.change.commit,
+            serving=plan.serving.commit if plan.serving else None,
+            strategy=plan.strategy,
+            steps=[PlanStepAnswer.model_validate(one) for one in plan.steps],
+        )
+    )

@@ -1,0 +1,39 @@
+"""Releases."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from tidegate.api.fields import NAME, IdentifierPath
+from tidegate.api.release_answers import ReleaseAnswer, ReleaseDetail, release_answer, release_detail
+from tidegate.api.security import Parts, Reader
+from tidegate.engine.refusal import not_found
+from tidegate.store import placement_queries, queries
+
+router = APIRouter(prefix="/releases", tags=["releases"])
+
+
+@router.get("")
+def list_releases(
+    parts: Parts,
+    _: Reader,
+    service: Annotated[str, Query(pattern=NAME)],
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[ReleaseAnswer]:
+    """A service's releases, the newest first."""
+    with parts.engine.parts.database.reading() as connection:
+        if queries.service(connection, service) is None:
+            raise not_found("service", service, "tidegate service list")
+        return [release_answer(one) for one in queries.releases(connection, service, limit)]
+
+
+@router.get("/{release}")
+def show_release(parts: Parts, _: Reader, release: IdentifierPath) -> ReleaseDetail:
+    """A release, and what it was in each environment."""
+    with parts.engine.parts.database.reading() as connection:
+        found = queries.release(connection, release.lower())
+        if found is None:
+            raise not_found("release", release, "tidegate release list")
+        return release_detail(found, placement_queries.deployments_of_release(connection, found.id))

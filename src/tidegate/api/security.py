@@ -1,0 +1,87 @@
+"""Who asks, and whether that one may: every route says which permission it needs."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from tidegate.api.parts import ApiParts
+from tidegate.api.problems import ProblemRaised
+from tidegate.security.browser import is_same_origin, session_cookie
+from tidegate.security.permission import Identity, Permission
+from tidegate.security.sign_in import Session
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+CSRF_HEADER = "X-CSRF-Token"
+
+_SIGN_IN = "send a token (Authorization: Bearer …); the admin token is in the server's data folder, in admin-token"
+
+
+def parts_of(request: Request) -> ApiParts:
+    """The parts that the app was made of."""
+    return cast(ApiParts, request.app.state.parts)
+
+
+def identify(request: Request) -> Identity | None:
+    """Who asks: by a bearer token, else by the browser's session; None for nobody.
+
+    Raises ProblemRaised where a session's request to change something was not sent by the server's own page.
+    """
+    parts = parts_of(request)
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        return parts.tokens.find(token.strip()) if scheme.lower() == "bearer" else None
+    session = parts.sign_in.session(request.cookies.get(session_cookie(request.headers.get("host"))))
+    if session is None:
+        return None
+    if request.method not in SAFE_METHODS:
+        _check_own_page(request, session)
+    return session.identity
+
+
+class Needs:
+    """A dependency: whoever asks has the permission; gives the identity."""
+
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    def __call__(self, request: Request) -> Identity:
+        """Raises ProblemRaised with 401 or 403."""
+        identity = identify(request)
+        if identity is None:
+            raise ProblemRaised(
+                HTTPStatus.UNAUTHORIZED,
+                "nobody is signed in, or the token is not known here",
+                _SIGN_IN,
+                {"WWW-Authenticate": "Bearer"},
+            )
+        if not identity.may(self.permission):
+            raise ProblemRaised(
+                HTTPStatus.FORBIDDEN,
+                f"{identity.actor.name} ({identity.role.value}) lacks the permission {self.permission.value!r}",
+                "use a token of another role",
+            )
+        return identity
+
+
+def _check_own_page(request: Request, session: Session) -> None:
+    headers = request.headers
+    same = is_same_origin(request.url.scheme, headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"))
+    if not same or not session.accepts(headers.get(CSRF_HEADER)):
+        raise ProblemRaised(
+            HTTPStatus.FORBIDDEN,
+            "a browser's session may change something only from this server's own pages",
+            f"send Origin and {CSRF_HEADER}, or use a token instead of the cookie",
+        )
+
+
+Parts = Annotated[ApiParts, Depends(parts_of)]
+Reader = Annotated[Identity, Depends(Needs(Permission.READ))]
+Operator = Annotated[Identity, Depends(Needs(Permission.OPERATE))]
+Administrator = Annotated[Identity, Depends(Needs(Permission.ADMINISTER))]
+Browser = Annotated[Identity, Depends(Needs(Permission.SIGN_IN))]
+Agent = Annotated[Identity, Depends(Needs(Permission.PERFORM))]
+Fetcher = Annotated[Identity, Depends(Needs(Permission.FETCH))]

@@ -1,0 +1,63 @@
+"""Services as the API tells them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tidegate.api.answers import Answer, ReasonAnswer
+from tidegate.api.placement_answers import PlacementAnswer
+from tidegate.api.run_answers import RunItem
+from tidegate.model.pipeline import Mode, Risk
+from tidegate.model.service import Service, effective_mode
+
+
+class ServiceAnswer(Answer):
+    """A service. `mode` is its file's wish, `grant` a person's; `effective_mode` is what the gates to protected
+    environments go by, and `effective_because` says why."""
+
+    name: str
+    repository: str
+    added_at: datetime
+    path: str
+    branch: str | None
+    credential: str | None
+    team: str | None
+    risk: Risk
+    mode: Mode
+    grant: Mode | None
+    effective_mode: Mode
+    effective_because: ReasonAnswer
+    last_seen: str | None
+    trouble: str | None
+    paused_because: str | None
+    line_stopped_because: str | None
+    removed_at: datetime | None
+
+
+class ServiceDetail(ServiceAnswer):
+    """A service and where it runs."""
+
+    environments: dict[str, PlacementAnswer]
+
+
+class AddedAnswer(Answer):
+    """A new service, and the run of its newest commit."""
+
+    service: ServiceAnswer
+    run: RunItem
+
+
+def service_answer(service: Service) -> ServiceAnswer:
+    """The service as the API tells it. A secret is only named."""
+    return ServiceAnswer.model_validate(_fields(service))
+
+
+def service_detail(service: Service, environments: dict[str, PlacementAnswer]) -> ServiceDetail:
+    """The service and where it runs."""
+    return ServiceDetail.model_validate({**_fields(service), "environments": environments})
+
+
+def _fields(service: Service) -> dict[str, object]:
+    effective = effective_mode(service.mode, service.grant, protected=True)
+    own = {name: getattr(service, name) for name in ServiceAnswer.model_fields if hasattr(service, name)}
+    return {**own, "effective_mode": effective.mode, "effective_because": effective.because}

@@ -1,0 +1,127 @@
+"""Services: add, show, pause, resume, grant a mode, remove; and their secrets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
+from pydantic import StringConstraints
+
+from tidegate.api.fields import Body, Name, ServicePath, TextField
+from tidegate.api.idempotency import ActRoute
+from tidegate.api.placement_answers import placement_answer
+from tidegate.api.run_answers import run_item
+from tidegate.api.security import Administrator, Operator, Parts, Reader
+from tidegate.api.service_answers import (
+    AddedAnswer,
+    ServiceAnswer,
+    ServiceDetail,
+    service_answer,
+    service_detail,
+)
+from tidegate.engine.refusal import not_found
+from tidegate.model.pipeline import Mode
+from tidegate.store import placement_queries, queries
+
+router = APIRouter(prefix="/services", tags=["services"], route_class=ActRoute)
+
+SECRET_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"  # noqa: S105  the pattern of names
+SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME)]
+SecretPath = Annotated[str, Path(pattern=SECRET_NAME)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class AddRequest(Body):
+    """A repository (a path on the server's machine or a URL), and where in it the service is.
+
+    `credential` names a secret of the service with which a private repository is read.
+    """
+
+    repository: Line
+    name: Name | None = None
+    path: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")] = "."
+    branch: Line | None = None
+    credential: SecretName | None = None
+
+
+class ReasonRequest(Body):
+    """Why; it is recorded."""
+
+    reason: TextField = ""
+
+
+class ModeRequest(Body):
+    """The mode that is granted for protected environments, and why."""
+
+    mode: Mode
+    reason: TextField
+
+
+class SecretRequest(Body):
+    """A secret's value; it is sealed, and never shown again."""
+
+    value: Annotated[str, StringConstraints(min_length=1, max_length=64 * 1024)]
+
+
+@router.get("")
+def list_services(parts: Parts, _: Reader) -> list[ServiceAnswer]:
+    """All services, by name."""
+    with parts.engine.parts.database.reading() as connection:
+        return [service_answer(one) for one in queries.services(connection)]
+
+
+@router.post("", status_code=201)
+def add_service(parts: Parts, who: Administrator, body: AddRequest, response: Response) -> AddedAnswer:
+    """Know a service from now on, and begin with its newest commit."""
+    service, pushed = parts.repositories.describe(body.repository, body.name, body.path, body.branch, body.credential)
+    run = parts.services.add(service, pushed, who.actor)
+    response.headers["Location"] = f"/api/v1/services/{service.name}"
+    return AddedAnswer(service=service_answer(service), run=run_item(run))
+
+
+@router.get("/{name}")
+def show_service(parts: Parts, _: Reader, name: ServicePath) -> ServiceDetail:
+    """A service and where it runs."""
+    with parts.engine.parts.database.reading() as connection:
+        service = queries.service(connection, name)
+        if service is None:
+            raise not_found("service", name, "tidegate service list")
+        records = placement_queries.records(connection, name)
+    return service_detail(service, {one.placement.environment: placement_answer(one) for one in records})
+
+
+@router.delete("/{name}")
+def remove_service(parts: Parts, who: Administrator, name: ServicePath) -> ServiceAnswer:
+    """Forget the service: its runs are cancelled and everything of it is stopped. The record stays."""
+    return service_answer(parts.services.remove(name, who.actor))
+
+
+@router.post("/{name}/pause")
+def pause(parts: Parts, who: Operator, name: ServicePath, body: ReasonRequest | None = None) -> ServiceAnswer:
+    """Let no release of the service pass a gate."""
+    return service_answer(parts.services.pause(name, who.actor, body.reason if body else ""))
+
+
+@router.post("/{name}/resume")
+def resume(parts: Parts, who: Operator, name: ServicePath, body: ReasonRequest | None = None) -> ServiceAnswer:
+    """Lift a pause, and a stopped line."""
+    return service_answer(parts.services.resume(name, who.actor, body.reason if body else ""))
+
+
+@router.post("/{name}/mode")
+def grant_mode(parts: Parts, who: Administrator, name: ServicePath, body: ModeRequest) -> ServiceAnswer:
+    """Grant (or take back) that policy opens the gates to protected environments."""
+    return service_answer(parts.services.grant_mode(name, body.mode, who.actor, body.reason))
+
+
+@router.get("/{name}/secrets")
+def list_secrets(parts: Parts, _: Administrator, name: ServicePath) -> list[str]:
+    """Which secrets the service has; never their values."""
+    with parts.engine.parts.database.reading() as connection:
+        return list(queries.secret_names(connection, name))
+
+
+@router.put("/{name}/secrets/{secret}", status_code=204)
+def set_secret(parts: Parts, who: Administrator, name: ServicePath, secret: SecretPath, body: SecretRequest) -> None:
+    """Keep a secret, sealed; also before the service exists, for a private repository."""
+    parts.services.set_secret(name, secret, body.value, who.actor)

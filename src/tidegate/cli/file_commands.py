@@ -1,0 +1,150 @@
+"""Commands that need no server: `validate`, `schema` and `init`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tidegate.cli.exit_code import CommandFailed, ExitCode
+from tidegate.cli.options import JsonOption
+from tidegate.cli.output import Output
+from tidegate.cli.working_tree import FILE, commit_command, quoted, working_tree
+
+if TYPE_CHECKING:
+    from tidegate.config.problem import Problem
+    from tidegate.model.pipeline import Pipeline
+
+_STANDARD_INPUT = Path("-")
+
+
+def validate(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file, a folder that holds one, or - for standard input.")
+    ] = Path(FILE),
+    json: JsonOption = False,
+) -> None:
+    """Check a tidegate.yaml, and say everything that is wrong with it and where. Ends with 1 where something is."""
+    from tidegate.config import document
+    from tidegate.config.problem import ConfigError
+    from tidegate.config.tidegate_yaml import load
+
+    output = Output(json)
+    path = file / FILE if file.is_dir() else file
+    raw = _read(path)
+    pipeline: Pipeline | None = None
+    problems: tuple[Problem, ...] = ()
+    try:
+        pipeline = load(document.decode(raw, str(path)), str(path))
+    except ConfigError as error:
+        problems = error.problems
+    output.document({"file": str(path), "ok": not problems, "problems": [_as_json(one) for one in problems]})
+    if json:
+        pass
+    elif pipeline is not None:
+        output.say(f"{path} is valid: {_summary(pipeline)}")
+    else:
+        for problem in problems:
+            output.say(str(problem))
+        count = len(problems)
+        output.note(f"{count} problem{'s' if count > 1 else ''} in {path}")
+    if problems:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def schema(
+    server: Annotated[bool, typer.Option("--server", help="Of tidegate-server.yaml, the server's own file.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Print the JSON Schema of tidegate.yaml, for editors."""
+    from tidegate.config import server_yaml, tidegate_yaml
+
+    del json  # it is JSON either way
+    Output(json=True).document(server_yaml.json_schema() if server else tidegate_yaml.json_schema())
+
+
+def init(
+    service: Annotated[
+        str | None, typer.Option("--service", metavar="NAME", help="The service's name (default: the folder's).")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file that is there.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write a first tidegate.yaml for the repository in this folder: it works at once, and says what to change."""
+    from tidegate.config.starter import starter_yaml
+
+    output = Output(json)
+    folder = Path.cwd().resolve()
+    tree = _working_tree(folder)
+    file = folder / FILE
+    if file.exists() and not force:
+        raise CommandFailed(
+            ExitCode.REFUSED, f"{file} is there already; nothing was changed", "tidegate init --force replaces it"
+        )
+    _write(file, starter_yaml(folder, service or folder.name))
+    path = "." if folder == tree else str(folder.relative_to(tree))
+    add = f"tidegate service add {quoted(tree) if path != '.' else '.'}" + (f" --path {path}" if path != "." else "")
+    remedies = (commit_command(folder), "tidegate server", add)
+    output.document({"file": str(file), "next": list(remedies)})
+    if not json:
+        output.say(f"wrote {file}; see what it says and change what does not fit, then:")
+        for number, remedy in enumerate(remedies):
+            output.say(f"  {remedy}" + ("      # in a terminal of its own" if number == 1 else ""))
+
+
+def _working_tree(folder: Path) -> Path:
+    try:
+        tree = working_tree(folder)
+    except CommandFailed as failed:
+        if failed.remedy and failed.remedy.endswith(" init"):
+            raise CommandFailed(failed.code, str(failed), "git init, then again: tidegate init") from None
+        raise
+    if tree is None:
+        raise CommandFailed(
+            ExitCode.USAGE, f"{folder} is a bare repository, without files", "run it in a clone of the repository"
+        )
+    return tree.top
+
+
+def _read(path: Path) -> bytes:
+    if path == _STANDARD_INPUT:
+        return sys.stdin.buffer.read()
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        remedy = "tidegate init" if path == Path(FILE) else f"name the file: tidegate validate {FILE}"
+        raise CommandFailed(ExitCode.USAGE, f"there is no file {path}", remedy) from None
+    except OSError as error:
+        raise CommandFailed(ExitCode.USAGE, f"{path} cannot be read: {error.strerror}") from None
+
+
+def _write(file: Path, text: str) -> None:
+    """Write the file whole or not at all."""
+    new = file.with_name(f".{file.name}.{os.getpid()}.new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        new.replace(file)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise CommandFailed(ExitCode.FAILED, f"{file} cannot be written: {error.strerror}") from None
+
+
+def _summary(pipeline: Pipeline) -> str:
+    steps = len(pipeline.build.steps)
+    stages = " → ".join(stage.name for stage in pipeline.stages) or "no stages"
+    return f"service {pipeline.service}, {steps} build step{'s' if steps != 1 else ''}, {stages}"
+
+
+def _as_json(problem: Problem) -> dict[str, object]:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "message": problem.message,
+        "hint": problem.hint,
+    }

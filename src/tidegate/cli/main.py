@@ -1,0 +1,174 @@
+"""The `tidegate` command: which commands there are, and how each ends."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Protocol, runtime_checkable
+
+import typer
+
+from tidegate.cli import (
+    doctor,
+    down,
+    environment_commands,
+    file_commands,
+    logs,
+    long_running,
+    placement_commands,
+    record_commands,
+    release_commands,
+    rollback,
+    run_commands,
+    secret_commands,
+    service_commands,
+    watch,
+)
+from tidegate.cli.exit_code import CommandFailed, ExitCode
+from tidegate.cli.output import printable
+
+app = typer.Typer(
+    name="tidegate",
+    help="Takes a commit from merge to production: builds, gates, shifts traffic, judges, and takes it back when it is "
+    "worse.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@runtime_checkable
+class WrongUsage(Protocol):
+    """What Typer raises for a command line that it cannot read; its class depends on Typer's version."""
+
+    exit_code: int
+
+    def format_message(self) -> str:
+        """What is wrong."""
+
+
+def main() -> None:
+    """The console script: run the command and end with its exit code, never with a traceback for a user's mistake."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code; with --json, a failure is a JSON document too."""
+    try:
+        ended = app(args=list(arguments), prog_name="tidegate", standalone_mode=False)
+    except Exception as error:
+        if os.environ.get("TIDEGATE_DEBUG") == "1":
+            raise
+        failure = _in_words(error, arguments)
+        if isinstance(error, WrongUsage) and not str(failure):
+            return failure.code  # a command was wanted, and the help was printed instead
+        _report(failure, as_json="--json" in arguments)
+        return failure.code
+    return int(ended or ExitCode.DONE)
+
+
+def _in_words(error: Exception, arguments: Sequence[str]) -> CommandFailed:
+    match error:
+        case CommandFailed():
+            return error
+        case typer.Abort():
+            return CommandFailed(ExitCode.INTERRUPTED, "nothing was done")
+        case WrongUsage():
+            return CommandFailed(ExitCode.USAGE, error.format_message(), _help_of(arguments))
+        case OSError() if error.strerror:
+            named = f": {error.filename}" if error.filename else ""
+            return CommandFailed(ExitCode.FAILED, f"{error.strerror}{named}")
+    words = f"{type(error).__name__}: {error}".strip().rstrip(":")
+    return CommandFailed(
+        ExitCode.FAILED,
+        f"an error in Tidegate itself: {words}",
+        "report it, with what the same command prints with TIDEGATE_DEBUG=1",
+    )
+
+
+def _report(failure: CommandFailed, *, as_json: bool) -> None:
+    if as_json:
+        error = {"message": str(failure), "remedy": failure.remedy, "exit_code": int(failure.code)}
+        print(json.dumps({"error": error}, indent=2, ensure_ascii=False))
+    sys.stdout.flush()
+    for line in str(failure).splitlines() or [""]:
+        print(f"tidegate: {printable(line)}", file=sys.stderr)
+    if failure.remedy:
+        print(f"next: {printable(failure.remedy)}", file=sys.stderr)
+
+
+def _help_of(arguments: Sequence[str]) -> str:
+    """The help of the command that was tried, as far as its name is right."""
+    known = {info.name for info in app.registered_commands} | {info.name for info in app.registered_groups}
+    named = next((word for word in arguments if not word.startswith("-")), None)
+    return f"tidegate {named} --help" if named in known else "tidegate --help"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tidegate {version('tidegate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version
+
+
+_PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "Begin": {"demo": long_running.demo, "init": file_commands.init, "validate": file_commands.validate},
+    "See": {
+        "status": placement_commands.status,
+        "runs": run_commands.runs,
+        "watch": watch.watch,
+        "logs": logs.logs,
+        "events": record_commands.events,
+    },
+    "Decide": {
+        "approve": run_commands.approve,
+        "reject": run_commands.reject,
+        "hold": run_commands.hold,
+        "resume": run_commands.resume,
+        "promote": run_commands.promote,
+        "cancel": run_commands.cancel,
+        "retry": run_commands.retry,
+        "deploy": placement_commands.deploy,
+        "rollback": rollback.rollback,
+    },
+    "Operate": {
+        "server": long_running.server,
+        "agent": long_running.agent,
+        "down": down.down,
+        "doctor": doctor.doctor,
+        "schema": file_commands.schema,
+    },
+}
+_GROUPS = {
+    "service": service_commands.app,
+    "environment": environment_commands.app,
+    "release": release_commands.app,
+    "secret": secret_commands.app,
+    "audit": record_commands.audit,
+}
+
+for _panel, _commands in _PANELS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
+for _name, _group in _GROUPS.items():
+    app.add_typer(_group, name=_name, rich_help_panel="Things")
+
+
+if __name__ == "__main__":
+    main()

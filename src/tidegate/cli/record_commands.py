@@ -1,0 +1,82 @@
+"""Commands about the record of all that happened: `events` and `audit verify`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tidegate.cli.client import Document
+from tidegate.cli.exit_code import ExitCode
+from tidegate.cli.options import DataOption, JsonOption
+from tidegate.cli.output import Output
+from tidegate.cli.run_reference import find_run
+from tidegate.cli.run_view import local_time
+from tidegate.cli.session import Session, begin
+
+audit = typer.Typer(no_args_is_help=True, help="The audit trail: the hash chain of all events.")
+
+
+def events(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with those that come.")] = False,
+    service: Annotated[str | None, typer.Option("--service", metavar="S", help="Of this service only.")] = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Of this run only.")] = None,
+    after: Annotated[int | None, typer.Option("--after", metavar="ID", min=0, help="Those after this event.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many at most, without --follow.")] = 1000,
+    json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Show what happened, oldest first; with --follow what happens from now on (or after an event).
+
+    With --follow and --json, each line is a JSON document of its own.
+    """
+    session = begin(json, data)
+    run_id = str(find_run(session.client, run)["id"]) if run else None
+    if not follow:
+        _show_past(session, after or 0, service, run_id, limit)
+        return
+    try:
+        for event in session.client.events(after, service=service, run=run_id):
+            session.output.document_line(event)
+            _say(session.output, event)
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+@audit.command()
+def verify(json: JsonOption = False, data: DataOption = None) -> None:
+    """Check the hash chain of the events: whether any was changed or removed. Ends with 1 where one was."""
+    session = begin(json, data)
+    answer = session.client.get("audit")
+    session.output.document(answer)
+    if not json and answer["ok"]:
+        session.output.say(f"{answer['events']} events, none changed or removed")
+    elif not json:
+        session.output.say(
+            f"the record was changed: event {answer['first_bad']} of {answer['events']} is the first bad one"
+        )
+        session.output.next("compare with a backup; who can write to the server's database could have done it")
+    if not answer["ok"]:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show_past(session: Session, after: int, service: str | None, run: str | None, limit: int) -> None:
+    found: list[Document] = []
+    while len(found) < limit:
+        page = session.client.items("events", after=after, service=service, run=run)
+        if not page:
+            break
+        found += page
+        after = int(page[-1]["id"])
+    shown = found[:limit]
+    session.output.document(shown)
+    if not session.output.json:
+        for event in shown:
+            _say(session.output, event)
+    if len(shown) == limit:
+        session.output.note(f"there may be more: tidegate events --after {shown[-1]['id']}")
+
+
+def _say(output: Output, event: Document) -> None:
+    if not output.json:
+        output.say(f"{event['id']}  {local_time(event['at'])}  {event['kind']}  {event['text']}")

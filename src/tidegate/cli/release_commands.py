@@ -1,0 +1,113 @@
+"""`tidegate release …`: what was built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from tidegate.cli.client import Client, Document
+from tidegate.cli.exit_code import CommandFailed, ExitCode
+from tidegate.cli.options import DataOption, JsonOption
+from tidegate.cli.run_reference import ID_LENGTH, SHORTEST
+from tidegate.cli.run_view import local_time
+from tidegate.cli.session import begin
+
+app = typer.Typer(no_args_is_help=True, help="Releases: the candidates that builds made.")
+
+
+@app.command("list")
+def list_releases(
+    service: Annotated[str | None, typer.Argument(metavar="SERVICE", help="Of this service only.")] = None,
+    json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """List releases, each service's newest first."""
+    session = begin(json, data)
+    found = releases_of(session.client, service)
+    session.output.document(found)
+    session.output.table(
+        ("release", "service", "commit", "tests", "coverage", "built", "subject"),
+        (
+            [
+                one["id"],
+                one["service"],
+                commit_of(one)[:8],
+                _tests(one),
+                _coverage(one),
+                local_time(one.get("created_at")),
+                one.get("subject") or (one.get("change") or {}).get("subject", ""),
+            ]
+            for one in found
+        ),
+    )
+
+
+@app.command()
+def show(
+    release: Annotated[
+        str,
+        typer.Argument(metavar="RELEASE", help="Its id, or the beginning of it or of its commit.", show_default=False),
+    ],
+    service: Annotated[str | None, typer.Option("--service", metavar="S", help="Of this service.")] = None,
+    json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Show one release: its commit, reports and artifacts."""
+    session = begin(json, data)
+    found: Document = session.client.get("releases", _id_of(session.client, release, service))
+    session.output.document(found)
+    if json:
+        return
+    change = found.get("change") or found
+    session.output.say(f"{found['service']} {commit_of(found)}: {change.get('subject', '')}")
+    session.output.say(f"release: {found['id']}, built {local_time(found.get('created_at'))} by run {found.get('run')}")
+    for text in (_tests(found), _coverage(found)):
+        if text:
+            session.output.say(text)
+    for artifact in found.get("artifacts") or ():
+        size = f"{artifact['size']:,} bytes"
+        session.output.say(f"artifact {artifact['name']}: {artifact['file']}, {size}, {artifact['digest']}")
+
+
+def releases_of(client: Client, service: str | None) -> list[Document]:
+    """The releases of a service, or of all."""
+    names = [service] if service else [str(one["name"]) for one in client.items("services")]
+    return [release for name in names for release in client.items("releases", service=name)]
+
+
+def commit_of(release: Document) -> str:
+    """The commit that a release was built from."""
+    return str(release.get("commit") or (release.get("change") or {}).get("commit", ""))
+
+
+def choose(reference: str, releases: Sequence[Document]) -> Document:
+    """The one release whose id or commit begins with the reference. Raises CommandFailed."""
+    found = [
+        one
+        for one in releases
+        if str(one["id"]).startswith(reference.upper()) or commit_of(one).startswith(reference.lower())
+    ]
+    if not found or len(reference) < SHORTEST:
+        raise CommandFailed(ExitCode.USAGE, f"there is no release called {reference!r}", "tidegate release list")
+    if len(found) > 1:
+        names = ", ".join(f"{one['id']} ({one['service']} {commit_of(one)[:8]})" for one in found[:5])
+        raise CommandFailed(ExitCode.USAGE, f"{reference!r} fits several releases: {names}", "name it by its id")
+    return found[0]
+
+
+def _id_of(client: Client, reference: str, service: str | None) -> str:
+    if len(reference) == ID_LENGTH:
+        return reference.upper()
+    return str(choose(reference, releases_of(client, service))["id"])
+
+
+def _tests(release: Document) -> str:
+    tests = release.get("tests")
+    return f"{tests['total']} tests, {tests['failed']} failed" if tests else ""
+
+
+def _coverage(release: Document) -> str:
+    covered = release.get("line_coverage")
+    return "" if covered is None else f"{covered:.1f}% of lines"

@@ -1,0 +1,88 @@
+"""`tidegate rollback`: back to the last good deployment, at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from tidegate.cli.client import Document
+from tidegate.cli.exit_code import CommandFailed, ExitCode
+from tidegate.cli.options import DataOption, JsonOption
+from tidegate.cli.output import Output, printable
+from tidegate.cli.placement_commands import EnvironmentOption, ServiceArgument
+from tidegate.cli.run_view import words
+from tidegate.cli.session import Session, begin
+
+LOOK_EVERY_SECONDS = 0.1
+
+
+def rollback(
+    service: ServiceArgument,
+    environment: EnvironmentOption,
+    release: Annotated[
+        str | None, typer.Option("--release", metavar="R", help="To this release, not to the last good one.")
+    ] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="Return to nothing: stop the service there.")] = False,
+    json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Return a service to its last good deployment; it needs no approval, and ends when all traffic is back.
+
+    Prints the measured time from the decision to the moment when the router sends every new request back.
+    """
+    if stop and release:
+        raise CommandFailed(ExitCode.USAGE, "--stop and --release exclude each other", "leave one of them out")
+    session = begin(json, data)
+    asked = {"service": service, "environment": environment, "release": release, "stop": stop or None}
+    body = {name: value for name, value in asked.items() if value is not None}
+    begun: Document = session.client.post("rollbacks", body=body)
+    try:
+        routed = _wait_until_routed(session, _id_of(begun), f"{service} in {environment}")
+    except KeyboardInterrupt:
+        session.output.note(f"the rollback goes on; to see it: tidegate status {service}")
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    seconds = float(routed["seconds"])
+    session.output.document({"from": begun.get("from"), "to": begun.get("to"), "seconds": seconds})
+    if not json:
+        came_to = f"is back at {begun['to']}" if begun.get("to") else "is stopped"
+        session.output.say(f"{service} in {environment} {came_to}, from {begun.get('from')}, after {seconds:.3f} s")
+
+
+def _wait_until_routed(session: Session, rollout: str, what: str) -> Document:
+    with _progress(session.output, what) as show:
+        while True:
+            current: Document = session.client.patiently("rollouts", rollout)
+            if current.get("routed_at") and current.get("seconds") is not None:
+                return current
+            if current["state"] in ("succeeded", "rolled_back"):
+                raise CommandFailed(
+                    ExitCode.FAILED, f"{what} was not rolled back: the rollout {words(current['state'])}"
+                )
+            show(str(current.get("stuck_because") or words(current["state"])))
+            time.sleep(LOOK_EVERY_SECONDS)
+
+
+@contextmanager
+def _progress(output: Output, what: str) -> Iterator[Callable[[str], None]]:
+    """Show how it stands: moving on a terminal, else one line whenever it changes."""
+    if output.is_terminal:
+        with output.console().status(f"{what}: …") as spinner:
+            yield lambda state: spinner.update(f"{what}: {printable(state)}")
+        return
+    said: list[str] = []
+
+    def say(state: str) -> None:
+        if state not in said:
+            said.append(state)
+            output.say(f"{what}: {state}")
+
+    yield say
+
+
+def _id_of(begun: Document) -> str:
+    rollout = begun["rollout"]
+    return str(rollout["id"] if isinstance(rollout, dict) else rollout)

@@ -1,0 +1,103 @@
+"""Telling processes apart: which boot, which start time, which group, and whose mark they carry.
+
+A pid alone proves nothing, because the system gives it to another process sooner or later. A pid together with its
+start time and the boot it was seen in names one process for good.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_HAS_PROC = sys.platform == "linux" and Path("/proc/self/stat").exists()
+
+
+@dataclass(frozen=True, slots=True)
+class SeenProcess:
+    """A process as it was seen: `started` is in the operating system's own units, only good for comparing."""
+
+    pid: int
+    started: float
+    group: int
+    session: int
+    ended: bool
+    """It is a zombie: it runs no more, and only its parent has not asked for its status yet."""
+
+
+@cache
+def boot_id() -> str:
+    """What names the time since the machine was started; the same for all of its processes."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return f"boot-time-{psutil.boot_time():.0f}"
+
+
+def see(pid: int) -> SeenProcess | None:
+    """The process of that pid, None where there is none."""
+    return _see_in_proc(pid) if _HAS_PROC else _see_by_psutil(pid)
+
+
+def _see_in_proc(pid: int) -> SeenProcess | None:
+    try:
+        line = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    # the name, in parentheses, may hold blanks and parentheses itself: the fields begin after the last one
+    fields = line[line.rindex(b")") + 2 :].split()
+    return SeenProcess(
+        pid=pid,
+        started=float(fields[19]),
+        group=int(fields[2]),
+        session=int(fields[3]),
+        ended=fields[0] in (b"Z", b"X"),
+    )
+
+
+def _see_by_psutil(pid: int) -> SeenProcess | None:
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            ended = process.status() == psutil.STATUS_ZOMBIE
+            return SeenProcess(pid, process.create_time(), os.getpgid(pid), os.getsid(pid), ended)
+    except (psutil.Error, OSError):
+        return None
+
+
+def pids(uid: int) -> list[int]:
+    """All pids of that user's processes that are in use now."""
+    if not _HAS_PROC:
+        return [process.pid for process in psutil.process_iter(["uids"]) if uid in (process.info["uids"] or ())]
+    found = []
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            if entry.name.isdecimal():
+                with suppress(OSError):
+                    if entry.stat().st_uid == uid:
+                        found.append(int(entry.name))
+    return found
+
+
+def has_mark(pid: int, variable: str, value: str) -> bool:
+    """Whether the process was started with `variable=value` in its environment, as far as that may be read."""
+    if not _HAS_PROC:
+        return _has_mark_by_psutil(pid, variable, value)
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return f"{variable}={value}".encode() in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def _has_mark_by_psutil(pid: int, variable: str, value: str) -> bool:
+    try:
+        return psutil.Process(pid).environ().get(variable) == value
+    except (psutil.Error, OSError):
+        return False

@@ -1,0 +1,66 @@
+"""What a page or an answer about a run needs, read at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from tidegate.model.approval import Approval
+from tidegate.model.deployment import Deployment
+from tidegate.model.ids import DeploymentId, PlacementId
+from tidegate.model.placement import Placement
+from tidegate.model.release import Release
+from tidegate.model.rollout import Rollout
+from tidegate.model.run import Run, StageRun
+from tidegate.model.service import Service
+from tidegate.model.step_run import StepRun
+from tidegate.store import queries, rows, tables
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run and all that belongs to it; `deployments` are those between which its rollouts move."""
+
+    run: Run
+    service: Service | None
+    release: Release | None
+    stages: tuple[StageRun, ...]
+    steps: tuple[StepRun, ...]
+    rollouts: tuple[Rollout, ...]
+    approvals: tuple[Approval, ...]
+    deployments: Mapping[DeploymentId, Deployment]
+    placements: Mapping[PlacementId, Placement]
+
+
+def record_of(connection: Connection, run_id: str) -> RunRecord | None:
+    """The run of that id with all that belongs to it."""
+    run = queries.run(connection, run_id)
+    if run is None:
+        return None
+    rollouts = queries.rollouts_of_run(connection, run.id)
+    placements = (queries.placement(connection, one) for one in {rollout.placement for rollout in rollouts})
+    return RunRecord(
+        run=run,
+        service=queries.known_service(connection, run.service),
+        release=queries.release(connection, run.release),
+        stages=queries.stages(connection, run.id),
+        steps=queries.steps(connection, run.id),
+        rollouts=tuple(sorted(rollouts, key=lambda one: one.began_at)),
+        approvals=queries.approvals(connection, run.id),
+        deployments=_deployments(connection, rollouts),
+        placements={one.id: one for one in placements if one},
+    )
+
+
+def open_of_service(connection: Connection, service: str) -> tuple[RunRecord, ...]:
+    """The runs of a service that have not ended, oldest first."""
+    found = (record_of(connection, run.id) for run in queries.open_runs(connection, service))
+    return tuple(one for one in found if one)
+
+
+def _deployments(connection: Connection, rollouts: tuple[Rollout, ...]) -> dict[DeploymentId, Deployment]:
+    named = {one for rollout in rollouts for one in (rollout.new, rollout.old) if one}
+    found = rows.every(connection, Deployment, tables.deployment.c.id.in_(named)) if named else ()
+    return {one.id: one for one in found}

@@ -1,0 +1,172 @@
+"""The first page: services × environments, what waits for a person, and the newest runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidegate.model.environment import Environment
+from tidegate.model.ids import EnvironmentName
+from tidegate.model.next_acts import next_acts
+from tidegate.model.run import Run
+from tidegate.model.service import Service
+from tidegate.model.step_environment import address_of
+from tidegate.store.placement_queries import PlacementRecord
+from tidegate.store.run_queries import RunRecord
+from tidegate.web.wording import Badge, Moment, Tone, badge, health_badge, moment, percent
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLine:
+    """A deployment that gets traffic: its label, and how much as text and as a whole number of percent."""
+
+    label: str
+    share: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementCell:
+    """What runs of a service in an environment; `moving` names the run that moves it."""
+
+    environment: str
+    health: Badge
+    shares: tuple[ShareLine, ...]
+    address: str
+    moving: Badge | None
+    moving_run: str | None
+    stuck: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """A service, and a cell for each environment."""
+
+    name: str
+    notes: tuple[Badge, ...]
+    cells: tuple[PlacementCell | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Something that waits for a person, and where to do it."""
+
+    title: str
+    text: str
+    url: str
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run in a list."""
+
+    id: str
+    service: str
+    label: str
+    subject: str
+    author: str
+    status: Badge
+    when: Moment | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoardView:
+    """The first page."""
+
+    environments: tuple[str, ...]
+    rows: tuple[ServiceRow, ...]
+    attention: tuple[Attention, ...]
+    runs: tuple[RunLine, ...]
+
+
+def board_view(
+    services: Sequence[Service],
+    placements: Sequence[PlacementRecord],
+    open_runs: Sequence[RunRecord],
+    newest: Sequence[Run],
+    environments: Mapping[EnvironmentName, Environment],
+    now: datetime,
+) -> BoardView:
+    """The first page, from what was read. Only environments in which something is placed have a column."""
+    used = {one.placement.environment for one in placements}
+    names = [name for name in environments if name in used] + sorted(used - set(environments))
+    cells = {(one.placement.service, one.placement.environment): placement_cell(one) for one in placements}
+    rows = tuple(
+        ServiceRow(one.name, service_notes(one), tuple(cells.get((one.name, name)) for name in names))
+        for one in services
+    )
+    attention = (*_of_runs(open_runs), *_of_services(services), *_of_placements(placements))
+    return BoardView(tuple(names), rows, attention, tuple(run_line(one, now) for one in newest))
+
+
+def placement_cell(record: PlacementRecord) -> PlacementCell:
+    """What runs of a service in an environment."""
+    placement, rollout = record.placement, record.rollout
+    moves = rollout is not None and not rollout.state.is_ended
+    shares = tuple(ShareLine(label, percent(share), round(share * 100)) for label, share in record.shares.items())
+    return PlacementCell(
+        environment=placement.environment,
+        health=health_badge(placement.health),
+        shares=shares,
+        address=address_of(placement),
+        moving=badge(rollout.state) if rollout and moves else None,
+        moving_run=rollout.run if rollout and moves else None,
+        stuck=placement.stuck_because,
+    )
+
+
+def service_notes(service: Service) -> tuple[Badge, ...]:
+    """What is out of the ordinary about a service, in a word each."""
+    notes = []
+    if service.line_stopped_because:
+        notes.append(Badge("line stopped", Tone.BAD))
+    if service.paused_because:
+        notes.append(Badge("paused", Tone.ASKS))
+    if service.trouble:
+        notes.append(Badge("repository", Tone.BAD))
+    return tuple(notes)
+
+
+def run_line(run: Run, now: datetime) -> RunLine:
+    """A run in a list."""
+    return RunLine(
+        id=run.id,
+        service=run.service,
+        label=run.label,
+        subject=run.change.subject,
+        author=run.change.author_name,
+        status=badge(run.status),
+        when=moment(run.created_at, now),
+        why="; ".join(reason.text for reason in run.because),
+    )
+
+
+def _of_runs(records: Sequence[RunRecord]) -> Iterator[Attention]:
+    for record in records:
+        acts = next_acts(record.run, record.service, record.stages, record.rollouts)
+        asked = [act.text for act in acts if act.command]
+        if asked:
+            title = f"{record.run.service} {record.run.label}: {record.run.change.subject}"
+            yield Attention(title, "; ".join(asked), f"/runs/{record.run.id}", Tone.ASKS)
+
+
+def _of_services(services: Sequence[Service]) -> Iterator[Attention]:
+    for service in services:
+        url = f"/services/{service.name}"
+        if service.line_stopped_because:
+            yield Attention(f"{service.name}: the line is stopped", service.line_stopped_because, url, Tone.BAD)
+        if service.paused_because:
+            yield Attention(f"{service.name} is paused", service.paused_because, url, Tone.ASKS)
+        if service.trouble:
+            yield Attention(f"{service.name}: the repository cannot be read", service.trouble, url, Tone.BAD)
+
+
+def _of_placements(placements: Sequence[PlacementRecord]) -> Iterator[Attention]:
+    for record in placements:
+        placement = record.placement
+        if placement.stuck_because:
+            title = f"{placement.service} in {placement.environment} is stuck"
+            yield Attention(title, placement.stuck_because, f"/services/{placement.service}", Tone.BAD)

@@ -1,0 +1,86 @@
+"""A rollout as a picture: the share of the traffic over time, and the errors on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidegate.model.batches import LabelledSnapshot, cut_batches
+from tidegate.model.figures import Batch, Counters, Snapshot
+from tidegate.model.rollout import Rollout
+from tidegate.web.wording import percent
+
+WIDTH, HEIGHT = 640, 140
+_LEAST_SCALE = 0.02
+"""The error axis reaches at least 2%, so that one lost request does not look like a disaster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Coordinates in a box of WIDTH × HEIGHT, the origin at the top left; each is an SVG `points` attribute."""
+
+    shares: str
+    new_errors: str
+    old_errors: str
+    scale: str
+    seconds: int
+    words: str
+
+
+def rollout_picture(rollout: Rollout, snapshots: Sequence[tuple[int, Snapshot]]) -> Picture | None:
+    """The picture of a rollout's snapshots (with the step at which each was taken); None before the second batch."""
+    if rollout.new is None or not rollout.plan:
+        return None
+    taken = [LabelledSnapshot(snapshot, step) for step, snapshot in snapshots]
+    batches = cut_batches(taken, rollout.new, rollout.old)
+    if len(batches) < 2:
+        return None
+    begin, end = batches[0].begin, batches[-1].end
+    frame = _Frame(begin, (end - begin).total_seconds() or 1.0)
+    new = [_rate(batch.canary) for batch in batches]
+    old = [_rate(batch.baseline) for batch in batches]
+    worst = max([_LEAST_SCALE, *(rate for rate in (*new, *old) if rate is not None)])
+    return Picture(
+        shares=_steps(rollout, batches, frame),
+        new_errors=_line(batches, new, worst, frame),
+        old_errors=_line(batches, old, worst, frame),
+        scale=percent(worst),
+        seconds=round(frame.seconds),
+        words=f"{_total(new, 'new')}; {_total(old, 'old')}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    begin: datetime
+    seconds: float
+
+    def x(self, at: datetime) -> float:
+        return round((at - self.begin).total_seconds() / self.seconds * WIDTH, 1)
+
+
+def _steps(rollout: Rollout, batches: Sequence[Batch], frame: _Frame) -> str:
+    points = [f"0,{HEIGHT}"]
+    for batch in batches:
+        share = rollout.plan[min(batch.step, len(rollout.plan) - 1)].share.fraction
+        y = round(HEIGHT - share * HEIGHT, 1)
+        points += [f"{frame.x(batch.begin)},{y}", f"{frame.x(batch.end)},{y}"]
+    return " ".join([*points, f"{WIDTH},{HEIGHT}"])
+
+
+def _line(batches: Sequence[Batch], rates: Sequence[float | None], worst: float, frame: _Frame) -> str:
+    return " ".join(
+        f"{frame.x(batch.end)},{round(HEIGHT - 2 - rate / worst * (HEIGHT - 4), 1)}"
+        for batch, rate in zip(batches, rates, strict=True)
+        if rate is not None
+    )
+
+
+def _rate(side: Counters | None) -> float | None:
+    return side.errors / side.requests if side and side.requests else None
+
+
+def _total(rates: Sequence[float | None], name: str) -> str:
+    known = [rate for rate in rates if rate is not None]
+    return f"{name}: errors at most {percent(max(known))} in a batch" if known else f"{name}: no requests"

@@ -1,0 +1,125 @@
+"""A rollout on a run's page: its shares, where it is, and what the judgement says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidegate.model.deployment import Deployment
+from tidegate.model.figures import Snapshot
+from tidegate.model.ids import DeploymentId
+from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.web.picture import Picture, rollout_picture
+from tidegate.web.wording import Badge, badge, figure, percent, span
+
+
+@dataclass(frozen=True, slots=True)
+class ShareStep:
+    """A step of the plan; `mark` is `done`, `here`, `left` (it went back from there) or `ahead`."""
+
+    share: str
+    mark: str
+    approvals: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric of the judgement."""
+
+    name: str
+    new: str
+    old: str
+    evidence: str
+    verdict: Badge
+
+
+@dataclass(frozen=True, slots=True)
+class JudgementView:
+    """What verification says."""
+
+    verdict: Badge
+    reason: str
+    level: str
+    metrics: tuple[MetricRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """A rollout on a run's page."""
+
+    id: str
+    state: Badge
+    strategy: str
+    new: str
+    old: str
+    steps: tuple[ShareStep, ...]
+    holds: str | None
+    held: bool
+    cause: str | None
+    routed_after: str | None
+    judgement: JudgementView | None
+    picture: Picture | None
+    took: str
+
+
+def rollout_view(
+    rollout: Rollout,
+    deployments: Mapping[DeploymentId, Deployment],
+    snapshots: Sequence[tuple[int, Snapshot]],
+    now: datetime,
+) -> RolloutView:
+    """A rollout on a run's page, from what was read."""
+    routed_after = None
+    if rollout.decided_at and rollout.routed_at:
+        routed_after = f"{(rollout.routed_at - rollout.decided_at).total_seconds():.3f} s"
+    return RolloutView(
+        id=rollout.id,
+        state=badge(rollout.state),
+        strategy=rollout.strategy.value,
+        new=_label(rollout.new, deployments),
+        old=_label(rollout.old, deployments),
+        steps=tuple(
+            ShareStep(str(step.share), _mark(rollout, index), step.approvals) for index, step in enumerate(rollout.plan)
+        ),
+        holds=rollout.holds_because,
+        held=rollout.held,
+        cause=rollout.cause.text if rollout.cause else None,
+        routed_after=routed_after,
+        judgement=_judgement(rollout),
+        picture=rollout_picture(rollout, snapshots),
+        took=span(rollout.began_at, rollout.ended_at or rollout.passed_at, now),
+    )
+
+
+def _label(deployment: DeploymentId | None, deployments: Mapping[DeploymentId, Deployment]) -> str:
+    if deployment is None:
+        return "nothing"
+    known = deployments.get(deployment)
+    return known.label if known else deployment
+
+
+def _mark(rollout: Rollout, index: int) -> str:
+    passed = rollout.passed_at is not None or rollout.state in (RolloutState.WATCHING, RolloutState.SUCCEEDED)
+    if index < rollout.step or (passed and index == rollout.step):
+        return "done"
+    if index > rollout.step:
+        return "ahead"
+    return "left" if rollout.cause else "here"
+
+
+def _judgement(rollout: Rollout) -> JudgementView | None:
+    judgement = rollout.judgement
+    if judgement is None:
+        return None
+    rows = tuple(
+        MetricRow(
+            one.name,
+            figure(one.canary, one.unit),
+            figure(one.baseline, one.unit),
+            f"{one.evidence:.2g}",
+            badge(one.verdict),
+        )
+        for one in judgement.metrics
+    )
+    return JudgementView(badge(judgement.verdict), judgement.reason, percent(judgement.level), rows)

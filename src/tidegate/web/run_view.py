@@ -1,0 +1,286 @@
+"""A run's page: the pipeline, every gate with its reasons, the evidence, the steps, the rollouts, what ends a wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidegate.model.event import RecordedEvent
+from tidegate.model.figures import Snapshot
+from tidegate.model.gate import GateState
+from tidegate.model.ids import EnvironmentName, RolloutId
+from tidegate.model.next_acts import NextAct, next_acts
+from tidegate.model.release import Release
+from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.run import Run, RunStatus, StageRun, StageState
+from tidegate.model.step_run import BUILD, StepRun, StepState
+from tidegate.store.placement_queries import PlacementRecord
+from tidegate.store.run_queries import RunRecord
+from tidegate.web.rollout_view import RolloutView, rollout_view
+from tidegate.web.service_view import ReleaseLine, evidence_text, release_line
+from tidegate.web.wording import Badge, Moment, Tone, badge, moment, span
+
+
+@dataclass(frozen=True, slots=True)
+class RunSources:
+    """What a run's page is made of: besides the run, the placements where its stages lead, the service's releases,
+    snapshots by rollout, and its events, oldest first."""
+
+    record: RunRecord
+    placements: Mapping[EnvironmentName, PlacementRecord]
+    releases: Sequence[Release]
+    snapshots: Mapping[RolloutId, Sequence[tuple[int, Snapshot]]]
+    events: Sequence[RecordedEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """A step, and how its present attempt stands; earlier attempts in words."""
+
+    id: str
+    name: str
+    state: Badge
+    attempt: int
+    took: str
+    detail: str
+    earlier: tuple[str, ...]
+    has_log: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonLine:
+    """A rule of a gate; `blocks` says that it keeps the gate from opening."""
+
+    rule: str
+    text: str
+    remedy: str | None
+    blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StageBox:
+    """A stage; `asks` says what a person is asked there, `can_go_back` that its deployment can be rolled back."""
+
+    name: str
+    environment: str
+    state: Badge
+    took: str
+    opened_by: str
+    because: str
+    gate: tuple[ReasonLine, ...]
+    gate_state: Badge | None
+    asks: str | None
+    answers: tuple[str, ...]
+    steps: tuple[StepLine, ...]
+    rollout: RolloutView | None
+    can_go_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the pipeline in the strip at the top."""
+
+    name: str
+    state: Badge
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """What speaks for the release: its reports, its files, and the changes that come with it."""
+
+    reports: str
+    files: tuple[str, ...]
+    changes: tuple[ReleaseLine, ...]
+    since: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    """A line of the record."""
+
+    id: int
+    time: str
+    iso: str
+    text: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """What a person can do to the run now."""
+
+    hold: bool
+    resume: bool
+    promote: bool
+    cancel: bool
+    retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run's page."""
+
+    id: str
+    service: str
+    label: str
+    commit: str
+    subject: str
+    author: str
+    status: Badge
+    created: Moment | None
+    took: str
+    trigger: str
+    because: tuple[str, ...]
+    next: tuple[NextAct, ...]
+    buttons: Buttons
+    parts: tuple[Part, ...]
+    evidence: EvidenceView | None
+    build: tuple[StepLine, ...]
+    stages: tuple[StageBox, ...]
+    events: tuple[EventLine, ...]
+    is_live: bool
+
+
+def run_view(sources: RunSources, now: datetime) -> RunView:
+    """A run's page, from what was read."""
+    record, run = sources.record, sources.record.run
+    build = tuple(step for step in record.steps if step.scope == BUILD)
+    is_live = not run.status.is_ended or any(not one.state.is_ended for one in record.rollouts)
+    return RunView(
+        id=run.id,
+        service=run.service,
+        label=run.label,
+        commit=run.change.commit,
+        subject=run.change.subject,
+        author=run.change.author_name,
+        status=badge(run.status),
+        created=moment(run.created_at, now),
+        took=span(run.created_at, run.ended_at, now),
+        trigger=f"{run.actor.name} asked for it" if run.by_person else "a push to the main branch",
+        because=tuple(str(reason) for reason in run.because) if run.status.is_ended else (),
+        next=next_acts(run, record.service, record.stages, record.rollouts),
+        buttons=_buttons(run, record.rollouts),
+        parts=_parts(run, build, record.stages),
+        evidence=_evidence(sources, now),
+        build=tuple(_step(one, now) for one in build),
+        stages=tuple(_stage(sources, one, now) for one in record.stages),
+        events=tuple(_event(one) for one in reversed(sources.events)),
+        is_live=is_live,
+    )
+
+
+def _buttons(run: Run, rollouts: Sequence[Rollout]) -> Buttons:
+    is_open = not run.status.is_ended
+    return Buttons(
+        hold=is_open and run.held_by is None,
+        resume=is_open and run.held_by is not None,
+        promote=is_open and any(one.state is RolloutState.JUDGING for one in rollouts),
+        cancel=is_open and run.cancel_asked_by is None,
+        retry=not is_open and run.status is not RunStatus.SUCCEEDED and run.pipeline is not None,
+    )
+
+
+def _parts(run: Run, build: Sequence[StepRun], stages: Sequence[StageRun]) -> tuple[Part, ...]:
+    parts = [Part(one.name, badge(one.state), f"stage-{one.name}") for one in stages]
+    if not build:
+        return tuple(parts)
+    if run.release:
+        state = Badge("built", Tone.GOOD)
+    elif all(step.state.is_ended for step in build):
+        state = Badge("failed", Tone.BAD)
+    else:
+        state = Badge("building", Tone.BUSY)
+    return (Part("build", state, "build"), *parts)
+
+
+def _evidence(sources: RunSources, now: datetime) -> EvidenceView | None:
+    release = sources.record.release
+    if release is None:
+        return None
+    stages = sources.record.stages
+    there = sources.placements.get(stages[-1].environment) if stages else None
+    serving = there.serving if there else None
+    since = serving.order if serving and serving.release != release.id else release.order - 1
+    changes = [one for one in sources.releases if since < one.order <= release.order]
+    return EvidenceView(
+        reports=evidence_text(release),
+        files=tuple(f"{one.file} ({one.digest[:19]}…)" for one in release.artifacts),
+        changes=tuple(release_line(one, now) for one in changes),
+        since=f"{serving.label} in {stages[-1].environment}" if serving and serving.release != release.id else None,
+    )
+
+
+def _step(step: StepRun, now: datetime) -> StepLine:
+    return StepLine(
+        id=step.id,
+        name=step.name,
+        state=badge(step.state),
+        attempt=step.attempt,
+        took=span(step.began_at, step.ended_at, now),
+        detail=step.report.detail if step.report else "",
+        earlier=tuple(f"attempt {n}: {one.outcome.value}. {one.detail}" for n, one in enumerate(step.earlier, 1)),
+        has_log=step.state not in (StepState.WAITING, StepState.READY, StepState.SKIPPED),
+    )
+
+
+def _stage(sources: RunSources, stage: StageRun, now: datetime) -> StageBox:
+    record = sources.record
+    rollout = next((one for one in record.rollouts if one.id == stage.rollout), None)
+    blocking = set(stage.gate.blocking) if stage.gate else set()
+    return StageBox(
+        name=stage.name,
+        environment=stage.environment,
+        state=badge(stage.state),
+        took=span(stage.began_at, stage.ended_at, now),
+        opened_by=stage.opened_by,
+        because=stage.because,
+        gate=tuple(
+            ReasonLine(one.rule, one.text, one.remedy, one in blocking)
+            for one in (stage.gate.because if stage.gate else ())
+        ),
+        gate_state=_gate_badge(stage.gate.state) if stage.gate else None,
+        asks=_asks(stage, rollout),
+        answers=tuple(
+            f"{one.actor.name} {one.answer.value}" + (f": {one.comment}" if one.comment else "")
+            for one in record.approvals
+            if one.stage == stage.name
+        ),
+        steps=tuple(_step(one, now) for one in record.steps if one.scope == stage.name),
+        rollout=rollout_view(rollout, record.deployments, sources.snapshots.get(rollout.id, ()), now)
+        if rollout
+        else None,
+        can_go_back=_can_go_back(rollout, sources.placements.get(stage.environment)),
+    )
+
+
+def _gate_badge(state: GateState) -> Badge:
+    tones = {GateState.OPEN: Tone.GOOD, GateState.WAITING: Tone.ASKS, GateState.CLOSED: Tone.BAD}
+    return Badge(state.value, tones[state])
+
+
+def _asks(stage: StageRun, rollout: Rollout | None) -> str | None:
+    if stage.state is StageState.GATE and stage.gate:
+        waits = [one.text for one in stage.gate.blocking if one.rule == "approvals"]
+        return waits[0] if waits else None
+    if rollout and rollout.state is RolloutState.ASKING:
+        following = rollout.plan[rollout.step + 1]
+        return f"May {following.share} of the traffic go to the new deployment? {following.approvals} asked"
+    return None
+
+
+def _can_go_back(rollout: Rollout | None, there: PlacementRecord | None) -> bool:
+    if rollout is None or there is None or rollout.state is RolloutState.RETURNING:
+        return False
+    return rollout.new is not None and rollout.new in there.placement.arrangement.serving
+
+
+def _event(recorded: RecordedEvent) -> EventLine:
+    return EventLine(
+        id=recorded.id,
+        time=f"{recorded.at:%H:%M:%S}",
+        iso=recorded.at.isoformat(),
+        text=recorded.event.text,
+        actor=recorded.event.actor.name,
+    )

@@ -1,0 +1,146 @@
+"""A service's page: where it runs, its runs and releases, what is quarantined, and what stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tidegate.model.deployment import Deployment
+from tidegate.model.release import Release
+from tidegate.model.run import Run
+from tidegate.model.service import Service, effective_mode
+from tidegate.store.placement_queries import PlacementRecord
+from tidegate.web.board_view import PlacementCell, RunLine, placement_cell, run_line, service_notes
+from tidegate.web.wording import Badge, Moment, moment, percent
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineLine:
+    """A deployment that nothing automatic brings back."""
+
+    label: str
+    because: str
+    when: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """A deployment to which a person can return; `release` is what the form sends."""
+
+    release: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementCard:
+    """A placement on the service's page."""
+
+    cell: PlacementCell
+    ways_back: tuple[WayBack, ...]
+    quarantined: tuple[QuarantineLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseLine:
+    """A release in a list."""
+
+    id: str
+    label: str
+    subject: str
+    author: str
+    run: str
+    evidence: str
+    when: Moment | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """A service's page."""
+
+    name: str
+    repository: str
+    branch: str
+    mode: str
+    mode_because: str
+    notes: tuple[Badge, ...]
+    trouble: str | None
+    paused: str | None
+    line_stopped: str | None
+    placements: tuple[PlacementCard, ...]
+    runs: tuple[RunLine, ...]
+    releases: tuple[ReleaseLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementHistory:
+    """A placement and all that was ever deployed there, the newest first."""
+
+    record: PlacementRecord
+    deployments: tuple[Deployment, ...]
+
+
+def service_view(
+    service: Service,
+    placements: Sequence[PlacementHistory],
+    runs: Sequence[Run],
+    releases: Sequence[Release],
+    now: datetime,
+) -> ServiceView:
+    """A service's page, from what was read."""
+    mode = effective_mode(service.mode, service.grant, protected=True)
+    return ServiceView(
+        name=service.name,
+        repository=service.repository if service.path == "." else f"{service.repository}, folder {service.path}",
+        branch=service.branch or "",
+        mode=mode.mode.value,
+        mode_because=str(mode.because).replace("SERVICE", service.name),
+        notes=service_notes(service),
+        trouble=service.trouble,
+        paused=service.paused_because,
+        line_stopped=service.line_stopped_because,
+        placements=tuple(_card(one, now) for one in placements),
+        runs=tuple(run_line(one, now) for one in runs),
+        releases=tuple(release_line(one, now) for one in releases),
+    )
+
+
+def release_line(release: Release, now: datetime) -> ReleaseLine:
+    """A release in a list."""
+    return ReleaseLine(
+        id=release.id,
+        label=release.label,
+        subject=release.change.subject,
+        author=release.change.author_name,
+        run=release.run,
+        evidence=evidence_text(release),
+        when=moment(release.created_at, now),
+    )
+
+
+def evidence_text(release: Release) -> str:
+    """What the build reported of tests and coverage, in a few words."""
+    said = []
+    if release.tests:
+        tests = release.tests
+        said.append(f"{tests.total - tests.failed - tests.skipped} of {tests.total} tests passed")
+    if release.line_coverage is not None:
+        said.append(f"{percent(release.line_coverage / 100)} of lines covered")
+    return ", ".join(said) or "no reports"
+
+
+def _card(history: PlacementHistory, now: datetime) -> PlacementCard:
+    record = history.record
+    serving = record.placement.serving
+    good = [one for one in history.deployments if one.id != serving and one.served_at and not one.is_quarantined]
+    return PlacementCard(
+        cell=placement_cell(record),
+        ways_back=tuple(WayBack(one.release, f"{one.label}{' (proven)' if one.proven_at else ''}") for one in good[:20])
+        if serving
+        else (),
+        quarantined=tuple(
+            QuarantineLine(one.label, one.quarantined_because or "", moment(one.quarantined_at, now))
+            for one in history.deployments
+            if one.is_quarantined
+        ),
+    )

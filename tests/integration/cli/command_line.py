@@ -1,0 +1,84 @@
+"""The `tidegate` command as a user runs it: in a pipe, or on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Standard output, which must be one JSON document."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Command:
+    """The `tidegate` command on a data folder."""
+
+    data: Path
+    cwd: Path
+    env: dict[str, str]
+
+    def __call__(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ended:
+        done = subprocess.run(
+            self._argv(arguments),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            cwd=self.cwd,
+            env={**self.env, **(env or {})},
+            timeout=SECONDS,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def on_terminal(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
+        """Run it with a terminal as its output; what it drew is in `out`."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            self._argv(arguments),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=self.cwd,
+            env={**self.env, "TERM": "xterm-256color", "COLUMNS": "120", **(env or {})},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        drawn = b""
+        try:
+            while chunk := _read(ours):
+                drawn += chunk
+            return Ended(process.wait(SECONDS), drawn.decode(), "")
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+
+    def _argv(self, arguments: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "tidegate.cli.main", *arguments]
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # how Linux says that nobody has the other end any more
+        return b""
