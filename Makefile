@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 JOBS ?= 2
 
-.PHONY: install demo test lint check sim bench wheel clean
+.PHONY: install demo test lint check sim kills bench wheel clean
 
 install: $(VENV)/.installed
 
@@ -24,6 +24,9 @@ check: $(VENV)/.installed-dev
 
 sim: $(VENV)/.installed
 	$(BIN)/python -m tidegate.sim --seeds $(SEEDS) --jobs $(JOBS)
+
+kills: $(VENV)/.installed-dev
+	$(BIN)/pytest tests/acceptance -m slow
 
 bench: $(VENV)/.installed-dev
 	for file in tests/bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

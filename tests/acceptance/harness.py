@@ -28,7 +28,7 @@ service: {service}
 mode: delivery
 build:
   steps:
-    - {{name: test, run: test -f service.py}}
+    - {{name: test, run: {test}}}
 runtime:
   command: exec python3 service.py
   health: {{path: /healthz, within: 10s}}
@@ -70,6 +70,7 @@ class Version:
     verify: str = ""
     approvals: int = 0
     instances: int = 2
+    test: str = "test -f service.py"
 
 
 class World:
@@ -156,6 +157,7 @@ class World:
         text = PIPELINE.format(
             service=self.service,
             instances=version.instances,
+            test=version.test,
             environment=version.environment,
             gate=gate,
             deploy=version.deploy,

@@ -66,7 +66,7 @@ def test_a_repository_that_cannot_be_released_is_refused_with_the_remedy(
         said = "not a git repository"
     if what in ("no commit", "uncommitted"):
         subprocess.run(["git", "init", "-q"], cwd=repository, check=True)
-        said = "no commit"
+        said = "tidegate init"
     if what == "uncommitted":
         commit = ["-c", "user.name=s", "-c", "user.email=s@x", "commit", "-qm", "x", "--allow-empty"]
         subprocess.run(["git", *commit], cwd=repository, check=True)
@@ -100,14 +100,7 @@ def test_a_version_that_cannot_serve_is_taken_back_and_the_reason_is_said(
 
 
 def test_a_command_that_does_not_exist_fails_its_step_with_the_shells_words(world: World) -> None:
-    world.commit(Version("no such command", {}))
-    file = world.repository / "tidegate.yaml"
-    file.write_text(file.read_text().replace("run: test -f service.py", "run: no-such-command"))
-    subprocess.run(["git", "commit", "-qam", "typo"], cwd=world.repository, check=True)
-    head = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=world.repository, capture_output=True, text=True, check=True
-    )
-    run = world.run_of(head.stdout.strip())
+    run = world.run_of(world.commit(Version("no such command", {}, test="no-such-command")))
     assert world.ended(run) == "failed"
     logs = world.run("logs", run)
     assert "no-such-command" in logs.stdout

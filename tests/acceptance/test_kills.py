@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from _pytest.mark import ParameterSet
 
 from .harness import Version, World, a_world, wait_for
 
@@ -26,7 +27,11 @@ ONCE = (
     "rollback.routed",
     "run.ended",
 )
-MOMENTS = ("step.began", "release.created", "rollout.began", "rollout.shares", "rollback.decided")
+
+
+def _slow(*values: str) -> ParameterSet:
+    """One that `make kills` plays; the test command has a sample of them."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 @pytest.fixture
@@ -86,7 +91,10 @@ def _check_end(world: World, run: str, *, fails: float) -> None:
     assert world.json("audit", "verify")["ok"]
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    "moment",
+    [_slow("step.began"), _slow("release.created"), _slow("rollout.began"), "rollout.shares", "rollback.decided"],
+)
 def test_a_killed_server_delays_the_run_and_nothing_else(world: World, moment: str) -> None:
     fails = 0.5 if moment == "rollback.decided" else 0.0
     with users(world) as failures:
@@ -102,11 +110,11 @@ def test_a_killed_server_delays_the_run_and_nothing_else(world: World, moment: s
     ("what", "moment"),
     [
         ("agent", "step.began"),
-        ("agent", "rollout.began"),
-        ("envoy", "rollout.began"),
+        _slow("agent", "rollout.began"),
+        _slow("envoy", "rollout.began"),
         ("envoy", "rollout.shares"),
-        ("supervisord", "step.began"),
-        ("supervisord", "rollout.began"),
+        _slow("supervisord", "step.began"),
+        _slow("supervisord", "rollout.began"),
         ("supervisord", "rollout.shares"),
     ],
 )
@@ -117,7 +125,7 @@ def test_a_killed_part_comes_back_and_the_run_ends(world: World, what: str, mome
     _check_end(world, run, fails=0.0)
 
 
-@pytest.mark.parametrize("what", ["server", "agent", "envoy", "supervisord"])
+@pytest.mark.parametrize("what", ["server", _slow("agent"), _slow("envoy"), _slow("supervisord")])
 def test_a_stopped_part_that_goes_on_later_does_no_harm(world: World, what: str) -> None:
     run = _begin(world, fails=0.0)
     _wait_for_event(world, run, "rollout.began")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,28 +62,31 @@ def stop_everything(data: Path) -> tuple[Stopped, ...]:
 
     Returns what was ended. Raises CommandFailed where something cannot be ended, and names it.
     """
-    from tidegate.supervision.processes import ProcessesRemain
+    from tidegate.supervision.processes import ProcessesRemain, supervisord_running
+    from tidegate.supervision.run_folder import RunFolder
     from tidegate.supervision.supervisor import Supervisor, SupervisorAway
 
     servers = _stop_servers(data)
     supervisor = Supervisor(data)
     programs = _programs(supervisor)
+    if supervisord := supervisord_running(RunFolder(data)):
+        programs = (*programs, Stopped(supervisord.pid, "supervisor"))
     try:
         others = supervisor.shutdown()
     except (ProcessesRemain, SupervisorAway) as error:
         raise CommandFailed(ExitCode.FAILED, f"not everything of {data} could be stopped: {error}") from error
-    known = {one.pid for one in programs}
-    stopped = (
+    _refuse_if_anything_is_left(data)
+    forced = {one.pid for one in others if one.forced}
+    told = {one.pid for one in programs}
+    return (
         *servers,
-        *programs,
+        *(replace(one, forced=one.pid in forced) for one in programs),
         *(
             Stopped(one.pid, f"{one.command} of {one.program or data.name}", one.forced)
             for one in others
-            if one.pid not in known
+            if one.pid not in told
         ),
     )
-    _refuse_if_anything_is_left(data)
-    return stopped
 
 
 def _report(output: Output, data: Path, stopped: tuple[Stopped, ...]) -> None:

@@ -63,9 +63,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         ended = app(args=list(arguments), prog_name="tidegate", standalone_mode=False)
     except Exception as error:
-        if os.environ.get("TIDEGATE_DEBUG") == "1":
-            raise
         failure = _in_words(error, arguments)
+        if failure is None:
+            if os.environ.get("TIDEGATE_DEBUG") == "1":
+                raise
+            failure = _defect(error)
         if isinstance(error, WrongUsage) and not str(failure):
             return failure.code  # a command was wanted, and the help was printed instead
         _report(failure, as_json="--json" in arguments)
@@ -73,7 +75,8 @@ def run(arguments: Sequence[str]) -> int:
     return int(ended or ExitCode.DONE)
 
 
-def _in_words(error: Exception, arguments: Sequence[str]) -> CommandFailed:
+def _in_words(error: Exception, arguments: Sequence[str]) -> CommandFailed | None:
+    """What a user is told; None for what should not happen."""
     match error:
         case CommandFailed():
             return error
@@ -84,6 +87,10 @@ def _in_words(error: Exception, arguments: Sequence[str]) -> CommandFailed:
         case OSError() if error.strerror:
             named = f": {error.filename}" if error.filename else ""
             return CommandFailed(ExitCode.FAILED, f"{error.strerror}{named}")
+    return None
+
+
+def _defect(error: Exception) -> CommandFailed:
     words = f"{type(error).__name__}: {error}".strip().rstrip(":")
     return CommandFailed(
         ExitCode.FAILED,

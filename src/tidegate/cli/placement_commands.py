@@ -10,7 +10,7 @@ import typer
 from tidegate.cli.client import Document
 from tidegate.cli.options import DataOption, JsonOption
 from tidegate.cli.output import Output
-from tidegate.cli.run_view import percent, words
+from tidegate.cli.run_view import label, percent, words
 from tidegate.cli.session import begin
 
 ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's name.", show_default=False)]
@@ -29,7 +29,7 @@ def status(
     found = session.client.items("status", service=service)
     session.output.document(found)
     session.output.table(
-        ("service", "environment", "commit", "health", "shares", "address"),
+        ("service", "environment", "commit", "health", "shares", "moving", "address"),
         (row for one in found for row in _rows(one)),
     )
     if json:
@@ -56,53 +56,49 @@ def deploy(
     answer = session.client.post("deployments", body=body)
     if dry_run:
         session.output.document(answer)
-        _say_plan(session.output, service, environment, answer.get("plan") or answer)
+        _say_plan(session.output, service, environment, answer["plan"])
         return
-    run = answer.get("run") if isinstance(answer.get("run"), dict) else answer
-    commit = str(run.get("commit") or release)[:8]
-    session.done(answer, f"{service} {commit} goes to {environment}: run {run['id']}", [f"tidegate watch {run['id']}"])
+    said = f"{service} {label(answer)} goes to {environment}: run {answer['id']}"
+    session.done(answer, said, [f"tidegate watch {answer['id']}"])
 
 
 def _rows(status: Document) -> Iterator[tuple[object, ...]]:
-    environments = status.get("environments") or {}
+    environments = status["environments"]
     for name, there in environments.items():
-        shares = there.get("shares") or {}
-        split = ", ".join(f"{label} {percent(share)}" for label, share in shares.items())
-        commit = str(there["commit"])[:8] if there.get("commit") else "-"
-        yield status["service"], name, commit, there.get("health"), split, there.get("address")
+        split = ", ".join(f"{commit} {percent(share)}" for commit, share in there["shares"].items())
+        commit = str(there["commit"] or "-")[:8]
+        moving = words(there["rollout"]["state"]) if there["rollout"] else ""
+        yield status["service"], name, commit, there["health"], split, moving, there["address"]
     if not environments:
-        yield status["service"], "-", "-", "-", "", ""
+        yield status["service"], "-", "-", "-", "", "", ""
 
 
 def _say_troubles(output: Output, status: Document) -> None:
     name = status["service"]
     for key in ("trouble", "paused_because", "line_stopped_because"):
-        if status.get(key):
+        if status[key]:
             output.say(f"{name}: {status[key]}")
-    if status.get("paused_because") or status.get("line_stopped_because"):
+    if status["paused_because"] or status["line_stopped_because"]:
         output.next(f"tidegate service resume {name}")
-    for environment, there in (status.get("environments") or {}).items():
-        for key in ("stuck_because", "holds_because"):
-            if there.get(key):
-                output.say(f"{name} in {environment} {key.partition('_')[0]}: {there[key]}")
+    for environment, there in status["environments"].items():
+        rollout = there["rollout"] or {}
+        if there["stuck_because"]:
+            output.say(f"{name} in {environment} is stuck: {there['stuck_because']}")
+        if rollout.get("holds_because"):
+            output.say(f"{name} in {environment} holds: {rollout['holds_because']}")
+            output.next(f"tidegate promote {rollout['run']} to go on, tidegate cancel {rollout['run']} to go back")
 
 
 def _say_plan(output: Output, service: str, environment: str, plan: Document) -> None:
     if output.json:
         return
-    old, new = _label(plan.get("from") or plan.get("serving")), _label(plan.get("to") or plan.get("release"))
-    output.say(f"{service} in {environment} would go from {old} to {new} ({plan.get('strategy', '')})")
-    for step in plan.get("steps") or plan.get("plan") or ():
+    old, new = str(plan["serving"] or "nothing")[:8], str(plan["commit"])[:8]
+    output.say(f"{service} in {environment} would go from {old} to {new} ({plan['strategy']})")
+    for step in plan["steps"]:
         asked = f", after {step['approvals']} approvals" if step.get("approvals") else ""
         judged = ", judged" if step.get("judged") else ""
         output.say(
-            f"  {percent(step['share'])} of the traffic: {words(step.get('new_instances', '?'))} new instances, "
-            f"{words(step.get('old_instances', '?'))} old ones{judged}{asked}"
+            f"  {percent(step['share'])} of the traffic: {step['new_instances']} new instances, "
+            f"{step['old_instances']} old ones{judged}{asked}"
         )
     output.say("nothing was done")
-
-
-def _label(deployment: object) -> str:
-    if isinstance(deployment, dict):
-        return str(deployment.get("commit") or deployment.get("label") or deployment.get("id"))[:8]
-    return str(deployment) if deployment else "nothing"

@@ -50,7 +50,7 @@ def verify(json: JsonOption = False, data: DataOption = None) -> None:
     answer = session.client.get("audit")
     session.output.document(answer)
     if not json and answer["ok"]:
-        session.output.say(f"{answer['events']} events, none changed or removed")
+        session.output.say(f"the record is whole: {answer['events']} events, none changed or removed")
     elif not json:
         session.output.say(
             f"the record was changed: event {answer['first_bad']} of {answer['events']} is the first bad one"

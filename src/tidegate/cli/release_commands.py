@@ -33,11 +33,11 @@ def list_releases(
             [
                 one["id"],
                 one["service"],
-                commit_of(one)[:8],
+                str(one["commit"])[:8],
                 _tests(one),
                 _coverage(one),
                 local_time(one.get("created_at")),
-                one.get("subject") or (one.get("change") or {}).get("subject", ""),
+                one["subject"],
             ]
             for one in found
         ),
@@ -60,8 +60,7 @@ def show(
     session.output.document(found)
     if json:
         return
-    change = found.get("change") or found
-    session.output.say(f"{found['service']} {commit_of(found)}: {change.get('subject', '')}")
+    session.output.say(f"{found['service']} {found['commit']}: {found['subject']} ({found['author']})")
     session.output.say(f"release: {found['id']}, built {local_time(found.get('created_at'))} by run {found.get('run')}")
     for text in (_tests(found), _coverage(found)):
         if text:
@@ -69,6 +68,12 @@ def show(
     for artifact in found.get("artifacts") or ():
         size = f"{artifact['size']:,} bytes"
         session.output.say(f"artifact {artifact['name']}: {artifact['file']}, {size}, {artifact['digest']}")
+    for deployment in found.get("deployments") or ():
+        quarantined = deployment.get("quarantined_because")
+        state = (
+            f"quarantined: {quarantined}" if quarantined else "proven" if deployment.get("proven_at") else "not proven"
+        )
+        session.output.say(f"deployment {deployment['id']}: {state}")
 
 
 def releases_of(client: Client, service: str | None) -> list[Document]:
@@ -77,29 +82,24 @@ def releases_of(client: Client, service: str | None) -> list[Document]:
     return [release for name in names for release in client.items("releases", service=name)]
 
 
-def commit_of(release: Document) -> str:
-    """The commit that a release was built from."""
-    return str(release.get("commit") or (release.get("change") or {}).get("commit", ""))
-
-
 def choose(reference: str, releases: Sequence[Document]) -> Document:
     """The one release whose id or commit begins with the reference. Raises CommandFailed."""
     found = [
         one
         for one in releases
-        if str(one["id"]).startswith(reference.upper()) or commit_of(one).startswith(reference.lower())
+        if str(one["id"]).lower().startswith(reference.lower()) or str(one["commit"]).startswith(reference.lower())
     ]
     if not found or len(reference) < SHORTEST:
         raise CommandFailed(ExitCode.USAGE, f"there is no release called {reference!r}", "tidegate release list")
     if len(found) > 1:
-        names = ", ".join(f"{one['id']} ({one['service']} {commit_of(one)[:8]})" for one in found[:5])
+        names = ", ".join(f"{one['id']} ({one['service']} {one['commit'][:8]})" for one in found[:5])
         raise CommandFailed(ExitCode.USAGE, f"{reference!r} fits several releases: {names}", "name it by its id")
     return found[0]
 
 
 def _id_of(client: Client, reference: str, service: str | None) -> str:
     if len(reference) == ID_LENGTH:
-        return reference.upper()
+        return reference.lower()
     return str(choose(reference, releases_of(client, service))["id"])
 
 

@@ -41,28 +41,28 @@ def rollback(
     body = {name: value for name, value in asked.items() if value is not None}
     begun: Document = session.client.post("rollbacks", body=body)
     try:
-        routed = _wait_until_routed(session, _id_of(begun), f"{service} in {environment}")
+        routed = _wait_until_routed(session, str(begun["rollout"]["id"]), f"{service} in {environment}")
     except KeyboardInterrupt:
         session.output.note(f"the rollback goes on; to see it: tidegate status {service}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     seconds = float(routed["seconds"])
-    session.output.document({"from": begun.get("from"), "to": begun.get("to"), "seconds": seconds})
+    session.output.document({"from": begun["from"], "to": begun["to"], "seconds": seconds})
     if not json:
-        came_to = f"is back at {begun['to']}" if begun.get("to") else "is stopped"
-        session.output.say(f"{service} in {environment} {came_to}, from {begun.get('from')}, after {seconds:.3f} s")
+        came_to = f"is back at {begun['to']}" if begun["to"] else "is stopped"
+        session.output.say(f"{service} in {environment} {came_to}, from {begun['from']}, after {seconds:.3f} s")
 
 
 def _wait_until_routed(session: Session, rollout: str, what: str) -> Document:
     with _progress(session.output, what) as show:
         while True:
             current: Document = session.client.patiently("rollouts", rollout)
-            if current.get("routed_at") and current.get("seconds") is not None:
+            if current["seconds"] is not None:
                 return current
             if current["state"] in ("succeeded", "rolled_back"):
                 raise CommandFailed(
                     ExitCode.FAILED, f"{what} was not rolled back: the rollout {words(current['state'])}"
                 )
-            show(str(current.get("stuck_because") or words(current["state"])))
+            show(words(current["state"]))
             time.sleep(LOOK_EVERY_SECONDS)
 
 
@@ -81,8 +81,3 @@ def _progress(output: Output, what: str) -> Iterator[Callable[[str], None]]:
             output.say(f"{what}: {state}")
 
     yield say
-
-
-def _id_of(begun: Document) -> str:
-    rollout = begun["rollout"]
-    return str(rollout["id"] if isinstance(rollout, dict) else rollout)

@@ -10,7 +10,7 @@ import typer
 from tidegate.cli import run_view
 from tidegate.cli.client import Document
 from tidegate.cli.options import DataOption, JsonOption, RunArgument
-from tidegate.cli.run_reference import find_run
+from tidegate.cli.run_reference import find_run, newest_runs
 from tidegate.cli.session import begin
 
 StageOption = Annotated[
@@ -27,7 +27,7 @@ def runs(
 ) -> None:
     """List runs, the newest first."""
     session = begin(json, data)
-    found = session.client.items("runs", service=service, limit=limit)
+    found = newest_runs(session.client, limit, service)
     session.output.document(found)
     session.output.table(
         ("run", "service", "commit", "status", "began", "took", "subject"),

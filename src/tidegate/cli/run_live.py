@@ -69,7 +69,7 @@ def _add_step(table: Table, step: Document) -> None:
 
 
 def _add_rollout(table: Table, rollout: Document) -> None:
-    share = run_view.rollout_share(rollout)
+    share = float(rollout["share"] or 0)
     judgement = rollout.get("judgement") or {}
     why = rollout.get("holds_because") or judgement.get("reason") or ""
     bar = ProgressBar(total=1.0, completed=share, width=24)

@@ -13,8 +13,10 @@ ID_LENGTH = 26
 """Characters of a ULID."""
 
 _PAGE = 200
-_PAGES = 10
-"""Older runs than these 2,000 are named by their whole id."""
+"""The server gives no more at once."""
+
+_LOOKED_AT = 2000
+"""Older runs are named by their whole id."""
 
 
 def find_run(client: Client, reference: str) -> Document:
@@ -25,7 +27,7 @@ def find_run(client: Client, reference: str) -> Document:
             raise CommandFailed(ExitCode.USAGE, "there is no run yet", "tidegate service add REPOSITORY")
         return newest[0]
     if len(reference) == ID_LENGTH:
-        found: Document = client.get("runs", reference.upper())
+        found: Document = client.get("runs", reference.lower())
         return found
     if len(reference) < SHORTEST:
         raise CommandFailed(
@@ -34,10 +36,24 @@ def find_run(client: Client, reference: str) -> Document:
     return choose(reference, _runs_called(client, reference))
 
 
+def newest_runs(client: Client, limit: int, service: str | None = None) -> list[Document]:
+    """Up to `limit` runs, newest first, read page by page."""
+    found: list[Document] = []
+    before: str | None = None
+    while len(found) < limit:
+        page = client.get("runs", service=service, limit=min(_PAGE, limit - len(found)), before=before)
+        found += page["items"]
+        before = page["next"]
+        if before is None:
+            break
+    return found
+
+
 def choose(reference: str, runs: Sequence[Document]) -> Document:
     """The one run, newest first, that the reference fits. Raises CommandFailed where that is none or several."""
-    by_id = [run for run in runs if str(run["id"]).startswith(reference.upper())]
-    by_commit = [run for run in runs if str(run["commit"]).startswith(reference.lower())]
+    beginning = reference.lower()
+    by_id = [run for run in runs if str(run["id"]).lower().startswith(beginning)]
+    by_commit = [run for run in runs if str(run["commit"]).startswith(beginning)]
     subjects = {str(run["id"]) for run in by_id} | {str(run["commit"]) for run in by_commit}
     if not subjects:
         raise CommandFailed(ExitCode.USAGE, f"there is no run called {reference!r}", "tidegate runs")
@@ -48,16 +64,9 @@ def choose(reference: str, runs: Sequence[Document]) -> Document:
 
 
 def _runs_called(client: Client, reference: str) -> list[Document]:
-    found: list[Document] = []
-    before: str | None = None
-    for _ in range(_PAGES):
-        page = client.get("runs", limit=_PAGE, before=before)
-        found += [run for run in page["items"] if _fits(run, reference)]
-        before = page.get("next")
-        if before is None:
-            break
-    return found
+    return [run for run in newest_runs(client, limit=_LOOKED_AT) if _fits(run, reference)]
 
 
 def _fits(run: Document, reference: str) -> bool:
-    return str(run["id"]).startswith(reference.upper()) or str(run["commit"]).startswith(reference.lower())
+    beginning = reference.lower()
+    return str(run["id"]).lower().startswith(beginning) or str(run["commit"]).startswith(beginning)

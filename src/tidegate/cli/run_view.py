@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from tidegate.cli.client import Document
@@ -19,24 +18,12 @@ def is_ended(run: Document) -> bool:
 
 def waits_for_person(run: Document) -> bool:
     """Whether somebody is asked to say or do something before it goes on."""
-    if is_ended(run):
-        return False
-    if run.get("held_by"):
-        return True
-    if run["status"] == "waiting" and any(reason.get("remedy") for reason in _reasons(run)):
-        return True
-    return any(
-        rollout["state"] == "asking" or rollout.get("held") or rollout.get("holds_because")
-        for rollout in run.get("rollouts") or ()
-        if rollout["state"] not in ("succeeded", "rolled_back")
-    )
+    return not is_ended(run) and any(act["command"] for act in run["next"])
 
 
 def next_acts(run: Document) -> tuple[str, ...]:
-    """The commands or sentences that end what the run waits for."""
-    acts = [_act(one) for one in run.get("next") or ()]
-    acts = acts or [str(reason["remedy"]) for reason in _reasons(run) if reason.get("remedy")]
-    return tuple(dict.fromkeys(act for act in acts if act))
+    """The commands that end what the run waits for, each with what that is as a shell's comment."""
+    return tuple(f"{act['command']}  # {act['text']}" for act in run["next"] if act["command"])
 
 
 def exit_code_of(run: Document) -> ExitCode:
@@ -62,18 +49,8 @@ def standing(run: Document) -> str:
     """`1a2b3c4d is rolled back after 3m 2s: …`."""
     took = span_of(run.get("created_at"), run.get("ended_at"))
     after = f" after {took}" if took else ""
-    reasons = "; ".join(str(reason["text"]) for reason in _reasons(run))
+    reasons = "; ".join(str(reason["text"]) for reason in run["because"])
     return f"{label(run)} {words(run['status'])}{after}" + (f": {reasons}" if reasons else "")
-
-
-def stage_lines(run: Document) -> Iterator[str]:
-    """A line a stage, and why where it does not simply pass."""
-    for stage in run.get("stages") or ():
-        why = stage.get("because") or stage.get("opened_by") or ""
-        if stage["state"] == "gate":
-            blocking = (stage.get("gate") or {}).get("blocking") or ()
-            why = "; ".join(str(reason["text"]) for reason in blocking)
-        yield f"{stage['name']}: {words(stage['state'])}" + (f" ({why})" if why else "")
 
 
 def event_line(event: Document) -> str:
@@ -121,23 +98,3 @@ def words(state: str) -> str:
 def percent(share: object) -> str:
     """A share of the API (a fraction, or text) as a percentage."""
     return f"{share * 100:g}%" if isinstance(share, int | float) else str(share)
-
-
-def rollout_share(rollout: Document) -> float:
-    """The share of the traffic, from 0 to 1, that the rollout's step gives to the new deployment."""
-    plan, step = rollout.get("plan") or (), rollout.get("step") or 0
-    share = plan[step].get("share") if step < len(plan) else None
-    if isinstance(share, int | float):
-        return float(share)
-    return float(str(share).rstrip("%")) / 100 if share else 0.0
-
-
-def _reasons(run: Document) -> list[Document]:
-    return [one if isinstance(one, dict) else {"text": str(one)} for one in run.get("because") or ()]
-
-
-def _act(one: object) -> str:
-    if isinstance(one, dict):
-        text, command = one.get("text"), one.get("command") or one.get("remedy")
-        return f"{text}: {command}" if text and command else str(command or text or "")
-    return str(one)

@@ -61,9 +61,9 @@ def add(
     }
     body = {key: value for key, value in asked.items() if value is not None}
     answer = session.client.post("services", body=body, seconds=CLONE_SECONDS)
-    service, run = answer["service"], _id_of(answer.get("run"))
-    remedies = [f"tidegate watch {run}"] if run else []
-    session.done(answer, f"{service['name']} is added from {service['repository']}", remedies)
+    service, run = answer["service"], answer["run"]["id"]
+    said = f"{service['name']} is added from {service['repository']}"
+    session.done(answer, said, [f"tidegate watch {run}"])
 
 
 @app.command("list")
@@ -73,9 +73,9 @@ def list_services(json: JsonOption = False, data: DataOption = None) -> None:
     found = session.client.items("services")
     session.output.document(found)
     session.output.table(
-        ("service", "team", "risk", "mode", "granted", "repository", "state"),
+        ("service", "team", "risk", "mode", "repository", "state"),
         (
-            [*(one.get(key) for key in ("name", "team", "risk", "mode", "grant", "repository")), _state(one)]
+            [*(one.get(key) for key in ("name", "team", "risk", "effective_mode", "repository")), _state(one)]
             for one in found
         ),
     )
@@ -91,10 +91,14 @@ def show(service: ServiceArgument, json: JsonOption = False, data: DataOption = 
     session.output.document(found)
     if json:
         return
-    for key in ("name", "repository", "path", "branch", "team", "risk", "mode", "grant", "last_seen", "added_at"):
+    for key in ("name", "repository", "path", "branch", "team", "risk", "last_seen", "added_at"):
         if found.get(key) is not None:
             session.output.say(f"{key.replace('_', ' ')}: {found[key]}")
+    because = found["effective_because"]
+    session.output.say(f"mode: {found['effective_mode']} ({because['text']})")
     session.output.say(f"state: {_state(found)}")
+    if because["remedy"]:
+        session.output.next(str(because["remedy"]).replace("SERVICE", service))
     if found.get("paused_because") or found.get("line_stopped_because"):
         session.output.next(f"tidegate service resume {service}")
 
@@ -155,8 +159,3 @@ def _state(service: Document) -> str:
         if service.get(key):
             return f"{words}: {service[key]}"
     return "ok"
-
-
-def _id_of(run: object) -> str | None:
-    found = run.get("id") if isinstance(run, dict) else run
-    return str(found) if found else None

@@ -57,6 +57,8 @@ def watch(run: RunArgument, wait: WaitOption = None, json: JsonOption = False, d
     session.output.document(last)
     if run_view.is_ended(last) and not json:
         session.output.say(run_view.standing(last))
+        for act in run_view.next_acts(last):
+            session.output.next(act)
     raise typer.Exit(run_view.exit_code_of(last))
 
 
@@ -79,8 +81,7 @@ def watch_run(client: Client, output: Output, run: str, *, through_waiting: bool
 
 def _show_events(client: Client, view: View, run: str, seen: int) -> int:
     while True:
-        page = client.patiently("runs", run, "events", after=seen)
-        events = page["items"] if isinstance(page, dict) else page
+        events = client.patiently("runs", run, "events", after=seen)
         for event in events:
             view.happened(event)
             seen = max(seen, int(event["id"]))

@@ -56,6 +56,7 @@ def create_run(connection: Connection, parts: Parts, service: Service, pushed: P
             problems = tuple(Reason("configuration", str(problem)) for problem in error.problems)
         else:
             problems = _name_problem(run, service)
+            run = replace(run, pipeline=None) if problems else run
     if problems:
         run = replace(run, status=RunStatus.FAILED, because=problems, ended_at=now)
     _put_run(connection, parts, run, run.pipeline.stages if run.pipeline else (), with_build=True)

@@ -37,6 +37,7 @@ class Engine:
         self.queue = queue
         self._steps_ready = steps_ready
         self._performer = Performer(parts)
+        self._recovered = False
 
     def look(self, subject: str) -> None:
         """Look at `run:ID` or `placement:ID`; one that is gone is no error."""
@@ -50,7 +51,11 @@ class Engine:
             log.info("%s is gone", subject)
 
     def sweep(self) -> None:
-        """Hint at everything that waits for a time, and at everything that is open: nothing depends on a lost hint."""
+        """Hint at everything that waits for a time, and at everything that is open: nothing depends on a lost hint.
+
+        The first sweep of a server also takes back what its earlier life had leased when it ended.
+        """
+        self._recover()
         with self.parts.database.reading() as connection:
             due = queries.next_due(connection)
             runs = queries.open_runs(connection)
@@ -63,16 +68,22 @@ class Engine:
         for one in {rollout.placement for rollout in rollouts} | {placement.id for placement in placements}:
             self.queue.hint(f"placement:{one}")
 
+    def _recover(self) -> None:
+        if self.parts.database.is_sqlite and not self._recovered:
+            with self.parts.database.writing() as connection:
+                queries.end_effect_leases(connection)
+        self._recovered = True
+
     def _look_at_run(self, run_id: RunId) -> None:
         for _ in range(TURNS_AT_MOST):
-            now = self.parts.clock.now()
             new_release = ReleaseId(self.parts.new_id())
             with self.parts.database.writing() as connection:
                 self._lock(connection, run_id)
+                now = self.parts.clock.now()
                 state = load_run(connection, run_id, self.parts.environments, new_release)
                 decision = decide_run(state, now)
                 save(connection, decision, now, self.parts.new_id)
-            self._hint_others(decision, but=f"run:{run_id}")
+            self._hint_others(decision, state.run.service, but=f"run:{run_id}")
             if decision.wake_at:
                 self.queue.hint(f"run:{run_id}", decision.wake_at)
             if not decision.changes:
@@ -82,7 +93,7 @@ class Engine:
     def _look_at_placement(self, placement: PlacementId) -> None:
         for _ in range(TURNS_AT_MOST):
             decision = self._decide_placement(placement)
-            self._hint_others(decision, but=f"placement:{placement}")
+            self._hint_others(decision, split_placement(placement)[0], but=f"placement:{placement}")
             performed = self._performer.perform_due(placement)
             if not performed and not decision.changes and not decision.effects:
                 self._hint_again(placement, decision)
@@ -92,9 +103,9 @@ class Engine:
     def _decide_placement(self, placement: PlacementId) -> Decision:
         service, _ = split_placement(placement)
         facts = self._read_facts(placement)
-        now = self.parts.clock.now()
         with self.parts.database.writing() as connection:
             self.parts.database.lock_service(connection, service)
+            now = self.parts.clock.now()
             state = load_placement(connection, placement, self.parts.environments, self.parts.settings.batch)
             if facts.fits(state):
                 state = with_facts(
@@ -127,34 +138,31 @@ class Engine:
             raise Gone(run_id)
         self.parts.database.lock_service(connection, run.service)
 
-    def _hint_others(self, decision: Decision, but: str) -> None:
-        """Whoever depends on what changed should look at it."""
+    def _hint_others(self, decision: Decision, service: str, but: str) -> None:
+        """Whoever depends on what changed should look at it: runs at gates on all that moves in their service."""
         subjects: set[str] = set()
-        services: set[str] = set()
+        moved = False
         for entity in decision.changes:
             match entity:
-                case Run() | Service():
-                    services.add(entity.service if isinstance(entity, Run) else entity.name)
-                case StageRun():
-                    subjects.add(f"run:{entity.run}")
-                    services |= {run.service for run in decision.changes if isinstance(run, Run)}
+                case Run() | Service() | StageRun():
+                    moved = True
                 case StepRun(state=StepState.READY):
                     self._steps_ready()
                 case Rollout():
+                    moved = True
                     subjects.add(f"placement:{entity.placement}")
-                    services.add(split_placement(entity.placement)[0])
                     if entity.run:
                         subjects.add(f"run:{entity.run}")
                 case Placement():
                     subjects.add(f"placement:{entity.id}")
-        self.hint_service(services, subjects - {but})
+        self.hint_service({service} if moved else set(), subjects, but=but)
 
-    def hint_service(self, services: set[str], subjects: set[str] | None = None) -> None:
-        """Look at the given subjects, and at every run of these services that waits at a gate."""
+    def hint_service(self, services: set[str], subjects: set[str] | None = None, but: str | None = None) -> None:
+        """Look at the given subjects, and at every run of these services that waits at a gate; not at `but`."""
         found = set(subjects or ())
         if services:
             with self.parts.database.reading() as connection:
                 for service in services:
                     found |= {f"run:{run}" for run in queries.run_ids_at_gates(connection, service)}
-        for subject in sorted(found):
+        for subject in sorted(found - {but}):
             self.queue.hint(subject)

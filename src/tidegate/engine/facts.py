@@ -12,7 +12,7 @@ from tidegate.judge.judge import Case, Judge
 from tidegate.metrics.source import SourceFailed
 from tidegate.model.batches import LabelledSnapshot, cut_batches
 from tidegate.model.figures import Snapshot
-from tidegate.model.ids import DeploymentId, Generation
+from tidegate.model.ids import DeploymentId, Generation, RolloutId
 from tidegate.model.installation import Installation
 from tidegate.model.placement_draft import PlacementState
 from tidegate.model.rollout import RolloutState
@@ -24,16 +24,17 @@ from tidegate.targets.target import TargetAway
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was read for one generation of a placement; none of it counts once the generation has moved on."""
+    """What was read for one generation and rollout of a placement; none of it counts once these have moved on."""
 
     generation: Generation | None = None
+    rollout: RolloutId | None = None
     snapshot: Snapshot | None = None
     failed: str | None = None
     observed: Mapping[DeploymentId, Installation] = field(default_factory=dict)
 
     def fits(self, state: PlacementState) -> bool:
         """Whether they were read for what the placement still is."""
-        return self.generation is not None and self.generation == state.placement.generation
+        return self.generation == state.placement.generation and self.rollout == state.placement.rollout
 
 
 NO_FACTS = Facts()
@@ -58,7 +59,7 @@ def read_facts(parts: Parts, state: PlacementState) -> Facts:
             snapshot = Snapshot(parts.clock.now(), placement.generation, counters)
         except SourceFailed as error:
             failed = str(error)
-    return Facts(placement.generation, snapshot, failed, observed)
+    return Facts(placement.generation, placement.rollout, snapshot, failed, observed)
 
 
 def judge_rollout(connection: Connection, judge: Judge, state: PlacementState, facts: Facts) -> Judgement | None:

@@ -60,6 +60,7 @@ def _sites(
         environment = environments.get(stage.environment) or Environment(stage.environment, protected=True)
         if placement is None:
             continue
+        may_wait = stage.state in (StageState.PENDING, StageState.GATE)
         deployments = queries.deployments_here(connection, placement.id, [placement.serving])
         if run.release:
             for one in queries.deployments_of_release(connection, placement.id, run.release):
@@ -69,9 +70,8 @@ def _sites(
             placement=placement,
             owner=queries.rollout(connection, placement.rollout),
             deployments=deployments,
-            newer_waiting=queries.newer_waiting(connection, run, stage)
-            if stage.state in (StageState.PENDING, StageState.GATE)
-            else None,
+            newer_waiting=queries.newer_waiting(connection, run, stage) if may_wait else None,
+            older_ready=queries.older_ready(connection, run, stage) if may_wait else None,
         )
     return sites
 

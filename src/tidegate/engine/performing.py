@@ -101,7 +101,7 @@ class Performer:
         wanted = InstallationState.READY if act.instances else InstallationState.ABSENT
         if seen.state is wanted:
             if not act.instances:
-                self._give_back_ports(act)
+                self._give_back_ports(effect, act)
             return Performed(EffectState.DONE, installation=seen, done_at=self._parts.clock.now())
         if seen.state is InstallationState.FAILED and act.instances:
             return Performed(EffectState.FAILED, detail=seen.detail, installation=seen)
@@ -109,6 +109,7 @@ class Performer:
 
     def _desired(self, placement_id: PlacementId, act: Install) -> DesiredInstallation | None:
         with self._parts.database.writing() as connection:
+            self._parts.database.lock_service(connection, split_placement(placement_id)[0])
             deployment = queries.deployment(connection, act.deployment)
             placement = queries.placement(connection, placement_id)
             release = queries.release(connection, deployment.release) if deployment else None
@@ -154,8 +155,13 @@ class Performer:
             path=release.pipeline.path,
         )
 
-    def _give_back_ports(self, act: Install) -> None:
+    def _give_back_ports(self, effect: Effect, act: Install) -> None:
+        """Nothing uses the ports any more, unless a newer generation wants instances again."""
         with self._parts.database.writing() as connection:
+            self._parts.database.lock_service(connection, split_placement(effect.placement)[0])
+            placement = queries.placement(connection, effect.placement)
+            if placement is None or placement.generation != effect.generation:
+                return
             deployment = queries.deployment(connection, act.deployment)
             queries.free_ports(connection, act.deployment)
             if deployment:

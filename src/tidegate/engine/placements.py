@@ -74,7 +74,7 @@ class PlacementActs:
             if placement is None:
                 raise not_found("placement", f"{service} in {environment}", f"tidegate status {service}")
             owner = queries.rollout(connection, placement.rollout)
-            if owner and owner.state is RolloutState.RETURNING:
+            if owner and owner.state is RolloutState.RETURNING and release is None and not stop:
                 return owner
             serving = owner.new if owner and owner.state.owns_placement else placement.serving
             if serving is None:

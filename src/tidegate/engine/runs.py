@@ -176,6 +176,7 @@ class RunActs:
         return run
 
     def _reopen(self, connection: Connection, run: Run) -> None:
+        """Forget how far it came, and what people said of it on the way: only a yes at a gate still counts."""
         steps = queries.steps(connection, run.id)
         if run.release is None:
             for step in steps:
@@ -191,7 +192,7 @@ class RunActs:
                 if step.scope == stage.name and step.state is not StepState.WAITING:
                     rows.put(connection, reset_step(step))
         for approval in queries.approvals(connection, run.id):
-            if approval.answer is Answer.REJECTED:
+            if approval.answer is Answer.REJECTED or approval.point:
                 rows.drop(connection, approval)
 
     def _say(

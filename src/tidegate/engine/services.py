@@ -76,6 +76,7 @@ class ServiceActs:
     def note_trouble(self, name: ServiceName, trouble: str | None) -> None:
         """Say once why a service's repository cannot be read, and once that it can be again."""
         with self._parts.database.writing() as connection:
+            self._parts.database.lock_service(connection, name)
             service = queries.service(connection, name)
             if service is None or service.trouble == trouble:
                 return

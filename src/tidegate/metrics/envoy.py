@@ -29,7 +29,7 @@ class EnvoyMetrics:
     A request counts once it is answered, by its last answer: one that Envoy itself gave, because no instance could be
     reached, is an error of the deployment that was chosen; tries before it count only as routed. Latency is
     Envoy's `upstream_rq_time`, whole milliseconds from the end of the request to the end of the answer; its buckets
-    are up to a quarter of a second behind the other counters.
+    are up to half a second behind the other counters.
     """
 
     def __init__(self, admin: AdminPages) -> None:

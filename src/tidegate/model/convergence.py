@@ -11,7 +11,7 @@ from tidegate.model.event import EventKind
 from tidegate.model.ids import DeploymentId
 from tidegate.model.installation import Endpoint, Route, Routing
 from tidegate.model.placement import Arrangement, Part
-from tidegate.model.placement_draft import DRAIN_AT_MOST, RETRY_STUCK, PlacementDraft
+from tidegate.model.placement_draft import DRAIN_AT_MOST, RETRY_STUCK, STUCK_AFTER, PlacementDraft
 from tidegate.model.share import NONE
 
 
@@ -46,6 +46,8 @@ def converge(draft: PlacementDraft) -> Convergence:
             _note_installed(draft, part.deployment, effect)
         elif effect and effect.state is EffectState.CANCELLED:
             return _overtake(draft)
+        elif effect and effect.state is EffectState.PENDING:
+            _note_delay(draft, effect)
         elif effect and effect.state is EffectState.FAILED:
             failure = Convergence(Progress.FAILED, part.deployment, effect.detail)
     if failure:
@@ -61,25 +63,30 @@ def retry_install(draft: PlacementDraft, deployment: DeploymentId, detail: str) 
     if part is None:
         return
     if draft.placement.stuck_because != detail:
-        draft.placement = replace(draft.placement, stuck_because=detail)
-        draft.say(EventKind.PLACEMENT_STUCK, f"stuck: {detail}; it is tried again", deployment=deployment)
+        _say_stuck(draft, detail, deployment)
     draft.effect(Install(part.deployment, part.instances), due_at=draft.now + RETRY_STUCK, again=True)
 
 
 def tidy(draft: PlacementDraft) -> None:
-    """Drain and stop what the arrangement no longer wants, once the traffic is where it should be."""
+    """Once the traffic is where it should be, bring every deployment to exactly the instances that it should have.
+
+    What leaves is drained before it stops. The target confirms what stays as well, so that it knows this generation
+    and refuses late work of an older one.
+    """
     if draft.placement.reached_at is None:
         return
-    leaving: list[DeploymentId] = []
+    gone: list[DeploymentId] = []
     for deployment in list(draft.deployments.values()):
         part = draft.placement.arrangement.part(deployment.id)
         wanted = part.instances if part else 0
-        if deployment.installed > wanted or (deployment.present and wanted == 0):
-            _shrink(draft, deployment, wanted)
+        if deployment.present:
+            _bring_to(draft, deployment, wanted)
         elif part and wanted == 0:
-            leaving.append(deployment.id)
-    if leaving:
-        kept = tuple(part for part in draft.placement.arrangement.parts if part.deployment not in leaving)
+            gone.append(deployment.id)
+        if draft.placement.reached_at is None:
+            return
+    if gone:
+        kept = tuple(part for part in draft.placement.arrangement.parts if part.deployment not in gone)
         draft.move(Arrangement(kept))
         _route(draft)
 
@@ -108,6 +115,8 @@ def _route(draft: PlacementDraft) -> Convergence:
     if effect is not None and effect.state is EffectState.CANCELLED:
         return _overtake(draft)
     if effect is None or effect.state is not EffectState.DONE:
+        if effect:
+            _note_delay(draft, effect)
         return Convergence(Progress.MOVING, detail=effect.detail if effect else "")
     draft.placement = replace(draft.placement, reached_at=effect.done_at, stuck_because=None)
     return Convergence(Progress.REACHED)
@@ -127,24 +136,43 @@ def routing(draft: PlacementDraft) -> Routing:
 
 def _endpoints(deployment: Deployment, part: Part) -> tuple[Endpoint, ...]:
     """Those that stay get requests; where the deployment has no share, all that are there are only watched."""
-    return deployment.endpoints if part.share == NONE else deployment.endpoints[: part.instances]
+    return deployment.endpoints if part.share == NONE else deployment.endpoints_of(part.instances)
 
 
-def _shrink(draft: PlacementDraft, deployment: Deployment, wanted: int) -> None:
-    leaving = deployment.endpoints[wanted:]
+def _note_delay(draft: PlacementDraft, effect: Effect) -> None:
+    """Say once that nobody takes what is asked for; it is asked for again and again all the same."""
+    untaken = effect.detail and effect.installation is None
+    if effect.state is not EffectState.PENDING or not untaken:
+        return
+    if draft.now < effect.created_at + STUCK_AFTER:
+        draft.wake(effect.created_at + STUCK_AFTER)
+    elif draft.placement.stuck_because is None:
+        _say_stuck(draft, effect.detail)
+
+
+def _say_stuck(draft: PlacementDraft, detail: str, deployment: DeploymentId | None = None) -> None:
+    draft.placement = replace(draft.placement, stuck_because=detail)
+    draft.say(EventKind.PLACEMENT_STUCK, f"stuck: {detail}; it is tried again", deployment=deployment)
+
+
+def _bring_to(draft: PlacementDraft, deployment: Deployment, wanted: int) -> None:
+    staying = deployment.endpoints_of(wanted)
+    leaving = tuple(one for one in deployment.endpoints if one not in staying)
     if leaving and not _drained(draft, Drain(deployment.id, leaving)):
         return
-    effect = draft.effect(Install(deployment.id, wanted))
-    if effect is None or effect.state is not EffectState.DONE:
+    if deployment.installed > wanted:
+        # they count as gone from now on: whatever overtakes this finds that they may be stopping
+        draft.update_deployment(deployment.id, installed=wanted, endpoints=staying)
+    act = Install(deployment.id, wanted)
+    effect = draft.effect(act)
+    if effect is None or effect.state is EffectState.PENDING:
         return
-    draft.update_deployment(
-        deployment.id,
-        installed=wanted,
-        endpoints=deployment.endpoints[:wanted],
-        present=wanted > 0,
-        warm_until=None,
-    )
-    if wanted == 0:
+    if effect.state is EffectState.CANCELLED:
+        _overtake(draft)
+    elif effect.state is EffectState.FAILED:
+        draft.effect(act, due_at=draft.now + RETRY_STUCK, again=True)
+    elif wanted == 0:
+        draft.update_deployment(deployment.id, present=False, endpoints=(), warm_until=None)
         draft.say(EventKind.DEPLOYMENT_REMOVED, f"{deployment.label} is stopped and removed", deployment=deployment.id)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tidegate.model.convergence import Convergence, Progress, converge, retry_install, tidy
 from tidegate.model.decision import Decision
-from tidegate.model.effect import EffectState, Install
+from tidegate.model.effect import EffectState, Install, act_key
 from tidegate.model.event import EventKind
 from tidegate.model.installation import InstallationState
 from tidegate.model.placement import Arrangement, Part
@@ -43,6 +43,8 @@ def wants_figures(state: PlacementState, now: datetime) -> bool:
     """Whether figures and the state of the instances are to be read before the decision."""
     rollout = state.rollout
     if rollout and not rollout.state.is_ended:
+        if rollout.state is RolloutState.RETURNING or rollout.rollback_asked:
+            return False  # nothing that they could say would change the way back, and reading them takes time
         return rollout.measure_at is not None and rollout.measure_at <= now
     return _check_due(state, now)
 
@@ -131,7 +133,7 @@ def _note_health(draft: PlacementDraft) -> None:
         if installation.state is not InstallationState.READY or len(installation.healthy) != part.instances:
             troubles.append(installation.detail or f"{len(installation.healthy)} of {part.instances} instances healthy")
             act = Install(part.deployment, part.instances)
-            known = draft.known.get(f"install:{part.deployment}:{part.instances}")
+            known = draft.known.get(act_key(act))
             if known is None or known.state is not EffectState.PENDING:
                 draft.effect(act, again=True)
         elif installation.healthy != draft.deployments[part.deployment].endpoints:

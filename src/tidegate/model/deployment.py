@@ -14,8 +14,8 @@ from tidegate.model.pipeline import Runtime
 class Deployment:
     """The unit that targets install, routers weigh, metrics count and rollbacks return to.
 
-    `present` says that a target may hold something of it; `installed` is the number of instances that were last seen
-    ready, `endpoints` where they answer; `warm_until` how long it stays whole without traffic. `proven_at` says
+    `present` says that a target may hold something of it; `installed` is the number of instances that were seen ready
+    and that nobody has asked to stop since, `endpoints` where they answer; `warm_until` how long it stays whole without traffic. `proven_at` says
     when it passed verification; only a proven one is returned to. `quarantined_because` says why nothing automatic
     brings it back.
     """
@@ -42,6 +42,11 @@ class Deployment:
     def is_quarantined(self) -> bool:
         """Whether nothing automatic may deploy it."""
         return self.quarantined_at is not None
+
+    def endpoints_of(self, instances: int) -> tuple[Endpoint, ...]:
+        """Where its first so many instances answer; each has the reserved port of its index."""
+        leaving = self.ports[instances:]
+        return tuple(one for one in self.endpoints if one.port not in leaving)
 
     @property
     def label(self) -> str:

@@ -13,6 +13,10 @@ from tidegate.model.reason import Reason
 from tidegate.model.service import EffectiveMode
 
 
+PLACEMENT_RULE = "placement"
+"""The rule that keeps a release out as long as something else moves there."""
+
+
 class GateState(StrEnum):
     """What a gate says."""
 
@@ -236,5 +240,5 @@ def _line(question: GateQuestion) -> RuleVerdict:
 
 def _busy(question: GateQuestion) -> RuleVerdict:
     if question.busy_with:
-        return _wait("placement", question.busy_with)
-    return _open("placement", "nothing else moves there")
+        return _wait(PLACEMENT_RULE, question.busy_with)
+    return _open(PLACEMENT_RULE, "nothing else moves there")

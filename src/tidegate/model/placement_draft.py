@@ -28,6 +28,9 @@ CHECK_EVERY = timedelta(seconds=10)
 
 RETRY_STUCK = timedelta(seconds=10)
 
+STUCK_AFTER = timedelta(seconds=30)
+"""How long a target or a router may take nothing before that is said loudly."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlacementState:

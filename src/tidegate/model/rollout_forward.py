@@ -47,12 +47,20 @@ def find_harm(draft: PlacementDraft) -> Cause | None:
     judgement = draft.state.judgement
     if judgement and judgement.verdict is Verdict.FAIL:
         draft.say(EventKind.VERDICT, judgement.reason, verdict=judgement.verdict.value, blamed=judgement.blamed or "")
-        return Cause(f"verification failed: {judgement.reason}", True)
+        return Cause(f"verification failed: {judgement.reason}{_endings(draft, rollout)}", True)
     if rollout.new and draft.state.observed and rollout.state is not RolloutState.MOVING:
         installation = draft.state.observed.get(rollout.new)
         if installation and installation.state is InstallationState.FAILED:
             return Cause(f"the new deployment failed: {installation.detail}", True)
     return None
+
+
+def _endings(draft: PlacementDraft, rollout: Rollout) -> str:
+    """What the target adds to a verdict: instances that ended by themselves explain most errors."""
+    observed = draft.state.observed or {}
+    installation = observed.get(rollout.new) if rollout.new else None
+    restarts = sum(one.restarts for one in installation.instances) if installation else 0
+    return f"; its instances ended by themselves {restarts} times" if restarts else ""
 
 
 def advance(draft: PlacementDraft, convergence: Convergence) -> None:
@@ -146,6 +154,9 @@ def _evidence_is_in(draft: PlacementDraft, rollout: Rollout) -> bool:
     over = rollout.judged_for + here >= rollout.verify.at_most
     if not over:
         draft.wake(draft.now + (rollout.verify.at_most - rollout.judged_for - here))
+    if not no_data and rollout.holds_because and not over:
+        rollout = draft.update_rollout(holds_because=None)
+    assert rollout.verify is not None
     answer = rollout.verify.no_data if no_data else rollout.verify.undecided
     if over and answer is OnDoubt.PROMOTE:
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tidegate.model.actor import SYSTEM
 from tidegate.model.convergence import Convergence, Progress, retry_install
 from tidegate.model.event import EventKind
 from tidegate.model.placement import Arrangement, Part
@@ -19,17 +20,20 @@ def decide_rollback(draft: PlacementDraft, cause: Cause) -> None:
     rollout = draft.update_rollout(
         state=RolloutState.RETURNING, cause=cause, decided_at=draft.now, held=False, holds_because=None
     )
-    back_to = draft.deployments[rollout.old].label if rollout.old else "nothing (empty)"
-    draft.say(EventKind.ROLLBACK_DECIDED, f"back to {back_to}: {cause.text}", cause.actor, for_cause=cause.for_cause)
+    text = f"back to {_label(draft, rollout)}: {cause.text}"
+    draft.say(EventKind.ROLLBACK_DECIDED, text, cause.actor, for_cause=cause.for_cause)
     if cause.for_cause and rollout.new:
         _quarantine(draft, rollout, cause)
-    draft.move(_way_back(draft, rollout))
+    _go_back(draft, rollout)
 
 
 def finish_return(draft: PlacementDraft, convergence: Convergence) -> None:
     """Note when the traffic was back, bring the old deployment to its full size, and end the rollout."""
     rollout = draft.rollout
     assert rollout is not None
+    if draft.placement.arrangement.serving != ((rollout.old,) if rollout.old else ()):
+        _change_the_way(draft, rollout)
+        return
     if convergence.progress is Progress.FAILED and convergence.failed:
         retry_install(draft, convergence.failed, convergence.detail)
     if convergence.progress is not Progress.REACHED:
@@ -44,6 +48,28 @@ def finish_return(draft: PlacementDraft, convergence: Convergence) -> None:
             return
     draft.update_rollout(state=RolloutState.ROLLED_BACK, ended_at=draft.now)
     draft.say(EventKind.ROLLOUT_ENDED, "the rollout is rolled back")
+
+
+def _change_the_way(draft: PlacementDraft, rollout: Rollout) -> None:
+    """While it was going back, a person named another deployment to go back to, or none."""
+    asked = rollout.rollback_asked
+    rollout = draft.update_rollout(cause=rollout.cause or asked, decided_at=draft.now, routed_at=None)
+    text = f"now back to {_label(draft, rollout)}" + (f": {asked.text}" if asked else "")
+    draft.say(EventKind.ROLLBACK_DECIDED, text, asked.actor if asked else SYSTEM)
+    _go_back(draft, rollout)
+
+
+def _go_back(draft: PlacementDraft, rollout: Rollout) -> None:
+    old = draft.deployments[rollout.old] if rollout.old else None
+    if old and old.is_quarantined:
+        draft.update_deployment(old.id, quarantined_at=None, quarantined_because=None)
+        text = f"{old.label} is no longer quarantined: a person asked for it"
+        draft.say(EventKind.DEPLOYMENT_RELEASED, text, deployment=old.id)
+    draft.move(_way_back(draft, rollout))
+
+
+def _label(draft: PlacementDraft, rollout: Rollout) -> str:
+    return draft.deployments[rollout.old].label if rollout.old else "nothing (empty)"
 
 
 def _note_routed(draft: PlacementDraft, rollout: Rollout) -> Rollout:

@@ -98,9 +98,11 @@ class EnvoyRouter:
             if lacking:
                 return lacking
             if record.phase is Phase.ROUTING:
+                routed = record
                 record = record.advanced(self._now(), self._idle(record))
                 self._records.write(record)
-                self._files.publish()
+                if {*record.sets, *record.left} != {*routed.sets, *routed.left}:
+                    self._files.publish()
         assert record.confirmed_at is not None
         return ObservedRouting(record.generation, record.confirmed_at)
 

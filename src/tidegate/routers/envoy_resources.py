@@ -261,4 +261,4 @@ def _response(resources: Iterable[Document], version: str | None = None) -> str:
     """A discovery response; without a `version` of its own it gets one that changes with what it says."""
     found = list(resources)
     digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:16]
-    return json.dumps({"version_info": version or digest, "resources": found}, indent=1, sort_keys=True)
+    return json.dumps({"version_info": version or digest, "resources": found}, sort_keys=True)

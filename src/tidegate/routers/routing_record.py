@@ -89,7 +89,7 @@ class RoutingRecord:
     def to_json(self) -> str:
         """The record as text that `from_json` reads; equal records give equal text."""
         fields = asdict(self) | {"confirmed_at": self.confirmed_at.isoformat() if self.confirmed_at else None}
-        return json.dumps(fields, indent=1, sort_keys=True)
+        return json.dumps(fields, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> RoutingRecord:

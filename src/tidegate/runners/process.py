@@ -244,11 +244,8 @@ def _members(handle: StepHandle, uid: int) -> set[int]:
     leader = see(handle.pid)
     # a pid is not given away again while a group has its number: another leader means that the group is gone
     has_group = (leader is None or leader.started == handle.started) and _group_exists(handle.pid)
-    return {pid for pid in pids(uid) if (has_group and _is_of_group(pid, handle)) or _carries(pid, mark)}
-
-
-def _carries(pid: int, mark: str) -> bool:
-    return has_mark(pid, MARK, mark) and (seen := see(pid)) is not None and not seen.ended
+    found = {pid for pid in pids(uid) if (has_group and _is_of_group(pid, handle)) or has_mark(pid, MARK, mark)}
+    return {pid for pid in found if (seen := see(pid)) is not None and not seen.ended}
 
 
 def _group_exists(group: int) -> bool:

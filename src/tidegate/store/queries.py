@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, update
 
 from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect, EffectState
 from tidegate.model.figures import Snapshot
+from tidegate.model.gate import PLACEMENT_RULE
 from tidegate.model.ids import DeploymentId, Generation, PlacementId, ReleaseId, RolloutId, RunId, ServiceName
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
@@ -19,6 +20,7 @@ from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
 from tidegate.model.step_run import StepRun, StepState
 from tidegate.store import rows, tables
+from tidegate.store.columns import Utc
 
 _OPEN = (RunStatus.RUNNING, RunStatus.WAITING)
 
@@ -97,6 +99,27 @@ def newer_waiting(connection: Connection, waiting: Run, stage: StageRun) -> str 
     found = connection.execute(newer).scalar()
     other = run(connection, found) if found else None
     return f"{other.label} (run {other.id})" if other else None
+
+
+def older_ready(connection: Connection, waiting: Run, stage: StageRun) -> str | None:
+    """The oldest older run of the same service that only the placement itself keeps out of the same environment."""
+    older = (
+        select(tables.run.c.id, tables.stage_run.c.gate)
+        .join(tables.stage_run, tables.stage_run.c.run == tables.run.c.id)
+        .where(
+            tables.run.c.service == waiting.service,
+            tables.run.c.status.in_(_OPEN),
+            tables.run.c.order < waiting.order,
+            tables.run.c.cancel_asked_by.is_(None),
+            tables.stage_run.c.state == StageState.GATE,
+            tables.stage_run.c.environment == stage.environment,
+        )
+        .order_by(tables.run.c.order)
+    )
+    for row in connection.execute(older):
+        if row.gate and {reason.rule for reason in row.gate.blocking} == {PLACEMENT_RULE}:
+            return f"run {row.id}"
+    return None
 
 
 def stages(connection: Connection, run_id: str) -> tuple[StageRun, ...]:
@@ -254,6 +277,12 @@ def effect(connection: Connection, effect_id: str) -> Effect | None:
     return rows.find(connection, Effect, tables.effect.c.id == effect_id)
 
 
+def end_effect_leases(connection: Connection) -> None:
+    """Let whatever was leased be performed at once: whoever had leased it is gone."""
+    c = tables.effect.c
+    connection.execute(update(tables.effect).where(c.leased_until.is_not(None)).values(leased_until=None))
+
+
 def next_due(connection: Connection) -> tuple[tuple[str, datetime], ...]:
     """Every run and placement that waits for a time, with that time; keys are `run:ID` and `placement:ID`."""
     found: list[tuple[str, datetime]] = []
@@ -261,8 +290,9 @@ def next_due(connection: Connection) -> tuple[tuple[str, datetime], ...]:
         query = select(table.c.id, table.c.wake_at).where(table.c.wake_at.is_not(None))
         found += [(f"{kind}:{row.id}", row.wake_at) for row in connection.execute(query)]
     c = tables.effect.c
+    free_at = case((c.leased_until > c.due_at, c.leased_until), else_=c.due_at)
     pending = (
-        select(c.placement, func.min(c.due_at).label("due_at"))
+        select(c.placement, func.min(free_at, type_=Utc()).label("due_at"))
         .where(c.state == EffectState.PENDING)
         .group_by(c.placement)
     )

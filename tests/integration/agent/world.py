@@ -20,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tidegate.agent.wire import (
     LEASE_REQUEST,
     LEASES,
@@ -43,6 +45,23 @@ from pathlib import Path
 from tidegate.agent.agent import AgentSettings, run
 from tidegate.agent.follower import Limits
 told = json.loads(sys.argv[1])
+crash_at = told.pop("crash_at")
+if crash_at is not None:
+    # kill -9 of itself right before or right after the n-th file that it writes about an attempt
+    import os, signal
+    from tidegate.agent.record import AttemptRecord
+    from tidegate.runners import process
+    moments = []
+    def crashing(write):
+        def either_side(*arguments):
+            for act in (lambda: None, lambda: write(*arguments)):
+                act()
+                moments.append(act)
+                if len(moments) > crash_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        return either_side
+    AttemptRecord._write = crashing(AttemptRecord._write)
+    process._write_handle = crashing(process._write_handle)
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 limits = Limits(timedelta(seconds=0.3), told.pop("output_bytes"), told.pop("lines"))
 told["folder"], told["token_file"] = Path(told["folder"]), Path(told["token_file"])
@@ -65,7 +84,7 @@ class Server:
     requests: list[str] = field(default_factory=list)
     corrupt_uploads: bool = False
     token: str = "agent-token"
-    _http: ThreadingHTTPServer | None = None
+    _http: _Http | None = None
     _thread: threading.Thread | None = None
 
     def up(self) -> None:
@@ -182,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _agents_lease(self, name: str, body: bytes) -> tuple[int, bytes]:
         state = self.server_state
         asked = decode(LEASE_REQUEST, body)
-        state.changed.wait_for(lambda: state.ready or not state.is_up, 5)
+        state.changed.wait_for(lambda: state.ready or not state.is_up, 1)
         given, state.ready = state.ready[: asked.slots_free], state.ready[asked.slots_free :]
         return 200, encode(LEASES, tuple(given))
 
@@ -291,8 +310,8 @@ class World:
             assert handle is not None
             ProcessRunner().cancel(handle, timedelta(0))
 
-    def start_agent(self) -> subprocess.Popen[bytes]:
-        """Start an agent on the data folder, as a process of its own."""
+    def start_agent(self, crash_at: int | None = None) -> subprocess.Popen[bytes]:
+        """Start an agent on the data folder, as a process of its own; it kills itself at that moment."""
         told = {
             "server": self.server.url,
             "token_file": str(self.data / "agent-token"),
@@ -302,6 +321,7 @@ class World:
             "run_as": self.run_as,
             "output_bytes": self.output_bytes,
             "lines": self.lines,
+            "crash_at": crash_at,
         }
         with (self.data / "agent.log").open("ab") as log:
             agent = subprocess.Popen([sys.executable, "-c", _AGENT, json.dumps(told)], stderr=log)
@@ -313,15 +333,10 @@ class World:
         self.agents[-1].send_signal(signal.SIGKILL)
         self.agents[-1].wait()
 
-    def lease(self, run: str, step_run: str = "STEP1", **fields: Any) -> Lease:
-        """A lease for a step with that script; fields of Lease and of Step may be given."""
-        step = Step(name=StepName(step_run.lower()), run=run)
-        own = {name: fields.pop(name) for name in list(fields) if name in Step.__dataclass_fields__ and name != "env"}
-        if "artifacts" in own and "brings" not in fields:
-            fields["artifacts"] = {}
-        fields.setdefault("artifacts", {})
-        if "brings" in fields:
-            fields["artifacts"] = fields.pop("brings")
+    def lease(self, run: str, step_run: str = "STEP1", makes: Mapping[str, str] | None = None, **fields: Any) -> Lease:
+        """A lease for a step with that script. `makes` are the step's artifacts; other fields are those of Step
+        (timeout, junit, coverage) and of Lease."""
+        own = {name: fields.pop(name) for name in ("timeout", "junit", "coverage") if name in fields}
         lease = Lease(
             step_run=StepRunId(step_run),
             attempt=1,
@@ -329,7 +344,7 @@ class World:
             run=RunId("RUN1"),
             service=ServiceName("shop"),
             scope="build",
-            step=replace(step, **own),
+            step=Step(name=StepName(step_run.lower()), run=run, artifacts=dict(makes or {}), **own),
             source=str(self.source),
             commit=self.commit,
             path=".",
@@ -347,6 +362,14 @@ class World:
     def said(self) -> str:
         """What the agents said."""
         return (self.data / "agent.log").read_text()
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of that pid runs; one that only waits to be asked for its status does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def until(condition: Callable[[], object], seconds: float = LIMIT_SECONDS) -> None:

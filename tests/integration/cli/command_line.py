@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import pty
@@ -11,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from tidegate.cli.main import run
 
 SECONDS = 30.0
 
@@ -38,6 +43,18 @@ class Command:
     env: dict[str, str]
 
     def __call__(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ended:
+        """Run it in this process, as the console script does but for the start of an interpreter."""
+        out, err = _stream(b""), _stream(b"")
+        with (
+            patch.dict(os.environ, {**self.env, **(env or {})}, clear=True),
+            patch.multiple(sys, stdin=_stream(stdin.encode()), stdout=out, stderr=err),
+            contextlib.chdir(self.cwd),
+        ):
+            code = run(arguments)
+        return Ended(code, _text(out), _text(err))
+
+    def as_process(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ended:
+        """Run it in a process of its own, with pipes."""
         done = subprocess.run(
             self._argv(arguments),
             input=stdin,
@@ -47,11 +64,13 @@ class Command:
             env={**self.env, **(env or {})},
             timeout=SECONDS,
         )
-        assert "Traceback" not in done.stderr, done.stderr
         return Ended(done.returncode, done.stdout, done.stderr)
 
-    def on_terminal(self, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
-        """Run it with a terminal as its output; what it drew is in `out`."""
+    def on_terminal(
+        self, *arguments: str, env: Mapping[str, str] | None = None, typed: tuple[str, str] = ("", "")
+    ) -> Ended:
+        """Run it on a terminal; what it drew is in `out`. `typed`: at which prompt, and what a person types then."""
+        prompt, keys = typed
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             self._argv(arguments),
@@ -67,6 +86,9 @@ class Command:
         try:
             while chunk := _read(ours):
                 drawn += chunk
+                if keys and drawn.endswith(prompt.encode()):
+                    os.write(ours, keys.encode())
+                    keys = ""
             return Ended(process.wait(SECONDS), drawn.decode(), "")
         finally:
             process.kill()
@@ -75,6 +97,15 @@ class Command:
 
     def _argv(self, arguments: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "tidegate.cli.main", *arguments]
+
+
+def _stream(content: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", write_through=True)
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 def _read(terminal: int) -> bytes:

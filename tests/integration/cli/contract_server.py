@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 TOKEN = "t0ken-of-the-folder"
-RUN = "01JD0000000000000000000RVN"
+RUN = "01jd0000000000000000000rvn"
 COMMIT = "1a2b3c4d5e6f708192a3b4c5d6e7f80910111213"
 
 
@@ -21,7 +22,7 @@ class Asked:
     method: str
     path: str
     query: dict[str, str]
-    headers: Mapping[str, str]
+    headers: Message
     body: Any
 
 
@@ -49,6 +50,8 @@ class ContractServer:
 
     def reply(self, asked: Asked) -> Answer:
         self.asked.append(asked)
+        if asked.path == "/healthz":
+            return 200, {"status": "ok"}
         if asked.headers.get("Authorization") != f"Bearer {TOKEN}":
             return 401, {"title": "Unauthorized", "status": 401, "detail": "the token is not known"}
         prepared = self.answers.get((asked.method, asked.path))
@@ -119,6 +122,7 @@ def run_document(status: str = "running", **more: Any) -> dict[str, Any]:
 def asking_run() -> dict[str, Any]:
     """A run whose gate to production waits for a person."""
     reason = {"rule": "approvals", "text": "0 of 1 approvals", "remedy": f"tidegate approve {RUN}"}
+    act = {"text": "production: 0 of 1 approvals", "command": f"tidegate approve {RUN}"}
     gate = {"state": "waiting", "because": [reason], "blocking": [reason], "opened_by": ""}
     stage = {"name": "production", "environment": "production", "state": "gate", "gate": gate, "opened_by": ""}
-    return run_document("waiting", because=[reason], stages=[stage], next=[f"tidegate approve {RUN}"])
+    return run_document("waiting", because=[reason], stages=[stage], next=[act])

@@ -8,7 +8,7 @@ import pytest
 from tests.integration.cli.command_line import Command
 from tests.integration.cli.contract_server import COMMIT, RUN, Asked, ContractServer, asking_run, run_document
 
-OTHER = "01JD0000000000000000000THR"
+OTHER = "01jd0000000000000000000thr"
 
 
 def event(number: int, text: str, kind: str = "step.ended") -> dict[str, Any]:
@@ -21,7 +21,7 @@ def events_from(contract: ContractServer, path: str, *events: dict[str, Any]) ->
 
     def page(asked: Asked) -> tuple[int, Any]:
         after = int(asked.query.get("after", 0))
-        return 200, {"items": [one for one in events if one["id"] > after], "next": None}
+        return 200, [one for one in events if one["id"] > after]
 
     contract.answer("GET", path, page)
 
@@ -34,7 +34,23 @@ def test_runs_as_json_are_a_list_with_what_scripts_rely_on(tidegate: Command, co
     assert contract.asked[0].query == {"service": "shop", "limit": "3"}
 
 
-@pytest.mark.parametrize("name", ["latest", RUN, RUN.lower(), RUN[:25], COMMIT[:4], COMMIT.upper()[:9]])
+def test_more_runs_than_a_page_are_read_page_by_page(tidegate: Command, contract: ContractServer) -> None:
+    page = [run_document() for _ in range(200)]
+    contract.answer("GET", "/runs", {"items": page, "next": OTHER}, {"items": page[:50], "next": OTHER})
+    assert len(tidegate("runs", "--limit", "250", "--json").document) == 250
+    assert [(one.query["limit"], one.query.get("before")) for one in contract.asked] == [("200", None), ("50", OTHER)]
+
+
+def test_a_run_that_failed_ends_with_the_command_that_tries_again(tidegate: Command, contract: ContractServer) -> None:
+    act = {"text": "to try again what did not pass", "command": f"tidegate retry {RUN}"}
+    contract.answer("GET", f"/runs/{RUN}", run_document("failed", next=[act]))
+    events_from(contract, f"/runs/{RUN}/events")
+    assert f"next: tidegate retry {RUN}" in tidegate("watch", RUN).out
+
+
+@pytest.mark.parametrize(
+    "name", ["latest", RUN, RUN.upper(), RUN[:25], RUN.upper()[:25], COMMIT[:4], COMMIT.upper()[:9]]
+)
 def test_a_run_may_be_called_by_an_id_a_beginning_or_latest(
     tidegate: Command, contract: ContractServer, name: str
 ) -> None:
@@ -125,21 +141,19 @@ def test_watching_goes_on_through_an_approval_where_that_is_wanted(tidegate: Com
 
 
 def test_a_run_that_waits_for_another_one_waits_for_nobody(tidegate: Command, contract: ContractServer) -> None:
-    busy = run_document("waiting", because=[{"rule": "placement", "text": "run X is moving there", "remedy": None}])
+    busy = run_document("waiting", next=[{"text": "production: run X is moving there", "command": None}])
     contract.answer("GET", f"/runs/{RUN}", busy, busy, run_document("succeeded"))
     events_from(contract, f"/runs/{RUN}/events")
     assert tidegate("watch", RUN).code == 0
 
 
-@pytest.mark.parametrize("rollout", [{"state": "asking"}, {"state": "judging", "holds_because": "no figures"}])
-def test_a_rollout_that_asks_or_holds_waits_for_a_person(
-    tidegate: Command, contract: ContractServer, rollout: dict[str, Any]
-) -> None:
-    contract.answer("GET", f"/runs/{RUN}", run_document(rollouts=[rollout], next=[f"tidegate promote {RUN}"]))
+def test_a_rollout_that_holds_waits_for_a_person(tidegate: Command, contract: ContractServer) -> None:
+    act = {"text": "production holds: no figures. To go on", "command": f"tidegate promote {RUN}"}
+    contract.answer("GET", f"/runs/{RUN}", run_document(next=[act]))
     events_from(contract, f"/runs/{RUN}/events")
     ended = tidegate("watch", RUN)
     assert ended.code == 3
-    assert f"next: tidegate promote {RUN}" in ended.out
+    assert f"next: tidegate promote {RUN}  # production holds: no figures. To go on" in ended.out
 
 
 def test_watching_bears_with_a_server_that_is_started_again(tidegate: Command, contract: ContractServer) -> None:
@@ -156,7 +170,7 @@ def test_a_terminal_shows_steps_shares_and_what_ends_the_waiting(tidegate: Comma
         "id": "R1",
         "state": "judging",
         "step": 1,
-        "plan": [{"share": 0.05}, {"share": 0.25}],
+        "share": 0.25,
         "judgement": {"verdict": "undecided", "reason": "12 requests so far"},
     }
     moving = run_document(steps=[step], stages=[stage], rollouts=[rollout])

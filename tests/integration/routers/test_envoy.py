@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -31,6 +32,8 @@ from tidegate.model.installation import Endpoint, Route
 from tidegate.model.share import NONE, WHOLE, Share
 from tidegate.routers.envoy_resources import MARK
 from tidegate.routers.router import RouterRefused
+from tidegate.routers.routing_record import begin
+from tidegate.routers.routing_records import RoutingRecords
 
 V1, V2 = DeploymentId("v1"), DeploymentId("v2")
 
@@ -295,7 +298,7 @@ class TestRefusals:
             envoy.router.set_shares(before, Generation(1))
             (envoy.files / "clusters.json").unlink()
             (envoy.files / "clusters.json").mkdir()
-            with pytest.raises(OSError, match="clusters.json"):
+            with pytest.raises(OSError, match=r"clusters\.json"):
                 envoy.router.set_shares(routing(port, route("v2", 100, v2)), Generation(2))
             (envoy.files / "clusters.json").rmdir()
             assert marks(get_many(port, 20)) == {"v1": 20}
@@ -368,3 +371,18 @@ def test_placements_set_at_the_same_time_do_not_overwrite_each_other(envoy: Envo
         for name, port in zip(names, ports, strict=True):
             answer = get(port)
             assert (answer.body, answer.mark) == (name, f"{name}-5")
+
+
+def test_many_placements_are_served_by_one_envoy(envoy: EnvoyBench) -> None:
+    # more than a user may have inotify instances (128), of which Envoy takes one for each file that it watches
+    envoy.kill()
+    ports = [free_port() for _ in range(150)]
+    with instances("v1") as [v1]:
+        records = RoutingRecords(envoy.files / "placements")
+        for number, port in enumerate(ports):
+            placement = PlacementId(f"service{number}/production")
+            split = routing(port, route(f"d{number}", 100, v1), placement=placement)
+            with records.one_at_a_time(placement):
+                records.write(replace(begin(None, split, Generation(1)), serving=split))
+        envoy.start()
+        assert [get(port).mark for port in ports] == [f"d{number}" for number in range(len(ports))]

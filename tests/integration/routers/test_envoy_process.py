@@ -56,7 +56,7 @@ def test_preparing_the_same_folder_again_changes_nothing(tmp_path: Path) -> None
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
     prepare_envoy(tmp_path / "router")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")} == before
-    assert len(before) == 3
+    assert len(before) == 4
 
 
 def test_the_command_changes_with_the_place_of_the_admin_interface_only(tmp_path: Path) -> None:

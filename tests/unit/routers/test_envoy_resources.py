@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +18,10 @@ from tidegate.model.installation import Endpoint, Route, Routing
 from tidegate.model.share import NONE, WHOLE_PARTS, Share
 from tidegate.routers import envoy_resources
 from tidegate.routers.router import RouterRefused
-from tidegate.routers.routing_record import RoutingRecord, begin
+from tidegate.routers.routing_record import RoutingRecord, begin, set_of
 
 SHOP = PlacementId("shop/production")
-FOLDER = Path("/data/router")
+FOLDER = Path("/data/router/routes.json")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 endpoints = st.lists(
@@ -49,9 +50,9 @@ def resources(text: str) -> list[dict[str, Any]]:
     return found
 
 
-def weights(routing: Routing) -> dict[str, int] | None:
-    """The weights in the routes' document, None where it sends requests nowhere."""
-    [document] = resources(envoy_resources.routes(routing, Generation(7)))
+def weights(record: RoutingRecord) -> dict[str, int] | None:
+    """The weight of each cluster in the routes' document, None where it sends requests nowhere."""
+    [document] = resources(envoy_resources.routes([record]))
     [host] = document["virtual_hosts"]
     [entry] = host["routes"]
     if "route" not in entry:
@@ -60,59 +61,82 @@ def weights(routing: Routing) -> dict[str, int] | None:
     return {one["name"]: one["weight"] for one in entry["route"]["weighted_clusters"]["clusters"]}
 
 
+def cluster_endpoints(record: RoutingRecord) -> dict[str, list[Endpoint]]:
+    """The endpoints of each cluster in the clusters' document."""
+    found = {}
+    for cluster in resources(envoy_resources.clusters([record])):
+        [place] = cluster["load_assignment"]["endpoints"]
+        addresses = [one["endpoint"]["address"]["socket_address"] for one in place["lb_endpoints"]]
+        found[cluster["name"]] = [Endpoint(one["address"], one["port_value"]) for one in addresses]
+    return found
+
+
 @given(routings())
 def test_weights_are_the_shares_and_never_all_zero(routing: Routing) -> None:
-    shares = {route.deployment: route.share.parts for route in routing.routes if route.share != NONE}
-    assert weights(routing) == (shares or None)
-    assert sum((weights(routing) or {"": WHOLE_PARTS}).values()) == WHOLE_PARTS
+    record = settled(begin(None, routing, Generation(7)))
+    shares = {set_of(route).name: route.share.parts for route in routing.routes if route.share != NONE}
+    assert weights(record) == (shares or None)
+    assert sum((weights(record) or {"": WHOLE_PARTS}).values()) == WHOLE_PARTS
 
 
 @given(routings(), routings())
-def test_every_deployment_that_gets_requests_is_there_before_and_as_long_as_it_does(old: Routing, new: Routing) -> None:
-    record = _settled(begin(None, old, Generation(1)))
-    record = begin(record, new, Generation(2))
-    for _ in range(4):
-        named = {one["name"] for one in resources(envoy_resources.clusters(record.active, FOLDER))}
-        assert record.serving is not None
-        assert {route.deployment for route in record.serving.routes} <= named
+def test_every_cluster_that_gets_requests_is_there_before_and_as_long_as_it_does(old: Routing, new: Routing) -> None:
+    record = begin(settled(begin(None, old, Generation(1))), new, Generation(2))
+    for _ in range(3):
+        assert (weights(record) or {}).keys() <= cluster_endpoints(record).keys()
         record = record.advanced(NOW)
-    assert record.active.keys() == {route.deployment for route in new.routes}
+    assert {one.deployment for one in (*record.sets, *record.left)} == {route.deployment for route in new.routes}
 
 
-@given(routings(), routings())
-def test_an_instance_gets_requests_while_a_serving_split_names_it(old: Routing, new: Routing) -> None:
-    record = begin(_settled(begin(None, old, Generation(1))), new, Generation(2))
-    for _ in range(4):
-        for route in record.serving.routes if record.serving else ():
-            found = _endpoint_health(record, route.deployment)
-            assert {found[endpoint] for endpoint in route.endpoints} == {"HEALTHY"}
+@given(routings(), routings(), routings())
+def test_a_move_that_overtakes_another_keeps_what_either_may_be_sending_to(
+    old: Routing, new: Routing, newest: Routing
+) -> None:
+    unconfirmed = begin(settled(begin(None, old, Generation(1))), new, Generation(2)).advanced(NOW)
+    record = begin(unconfirmed, newest, Generation(3))
+    for _ in range(2):
+        assert {set_of(route).name for route in (*old.routes, *new.routes)} <= cluster_endpoints(record).keys()
         record = record.advanced(NOW)
-
-
-@given(routings(), routings())
-def test_an_instance_that_left_is_still_looked_at_without_getting_requests(old: Routing, new: Routing) -> None:
-    record = _settled(begin(_settled(begin(None, old, Generation(1))), new, Generation(2)))
-    before = {route.deployment: route.endpoints for route in old.routes}
-    for route in new.routes:
-        found = _endpoint_health(record, route.deployment)
-        left = set(before.get(route.deployment, ())) - set(route.endpoints)
-        assert {endpoint for endpoint, health in found.items() if health == "DRAINING"} == left
 
 
 @given(routings())
-def test_equal_records_are_rendered_alike(routing: Routing) -> None:
-    record = _settled(begin(None, routing, Generation(1)))
-    again = RoutingRecord.from_json(record.to_json())
-    assert again == record
-    assert _rendered(again) == _rendered(record)
+def test_a_cluster_has_exactly_the_endpoints_of_its_route(routing: Routing) -> None:
+    found = cluster_endpoints(begin(None, routing, Generation(1)))
+    assert found == {set_of(route).name: list(route.endpoints) for route in routing.routes}
+
+
+@given(st.lists(routings(), max_size=4))
+def test_equal_records_are_rendered_alike(splits: list[Routing]) -> None:
+    records = [
+        settled(begin(None, replace(split, placement=PlacementId(f"s{number}/production")), Generation(number + 1)))
+        for number, split in enumerate(splits)
+    ]
+    again = [RoutingRecord.from_json(record.to_json()) for record in records]
+    assert again == records
+    assert rendered(again) == rendered(records)
 
 
 @given(routings(), st.integers(1, 1000))
-def test_the_version_of_the_routes_is_the_generation(routing: Routing, generation: int) -> None:
-    text = envoy_resources.routes(routing, Generation(generation))
-    assert json.loads(text)["version_info"] == str(generation)
+def test_the_version_of_the_routes_holds_the_generation_of_each_placement(routing: Routing, generation: int) -> None:
+    other = replace(routing, placement=PlacementId("pay=2,x/staging"))
+    records = [settled(begin(None, routing, Generation(generation))), settled(begin(None, other, Generation(3)))]
+    version = json.loads(envoy_resources.routes(records))["version_info"]
+    assert envoy_resources.generation_in(version, SHOP) == generation
+    assert envoy_resources.generation_in(version, other.placement) == 3
+    assert envoy_resources.generation_in(version, PlacementId("shop/staging")) is None
+
+
+@given(routings())
+def test_the_same_split_of_another_generation_is_another_document(routing: Routing) -> None:
     # Envoy skips, with its version, a document that says what the one before said
-    assert resources(text) != resources(envoy_resources.routes(routing, Generation(generation + 1)))
+    one, other = (settled(begin(None, routing, Generation(generation))) for generation in (1, 2))
+    assert resources(envoy_resources.routes([one])) != resources(envoy_resources.routes([other]))
+
+
+def test_a_placement_that_never_served_has_neither_port_nor_route() -> None:
+    record = begin(None, Routing(SHOP, 18_000, ()), Generation(1))
+    assert resources(envoy_resources.listeners([record], FOLDER)) == []
+    assert resources(envoy_resources.routes([record]))[0]["virtual_hosts"][0]["routes"] == []
 
 
 @pytest.mark.parametrize(
@@ -134,26 +158,13 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
         envoy_resources.check(Routing(SHOP, port, ()))
 
 
-def _settled(record: RoutingRecord) -> RoutingRecord:
-    for _ in range(3):
-        record = record.advanced(NOW)
-    return record
+def settled(record: RoutingRecord) -> RoutingRecord:
+    return record.advanced(NOW).advanced(NOW)
 
 
-def _endpoint_health(record: RoutingRecord, deployment: DeploymentId) -> dict[Endpoint, str]:
-    [document] = resources(envoy_resources.assignment(deployment, record.active[deployment], record.known[deployment]))
-    found = [one for place in document["endpoints"] for one in place["lb_endpoints"]]
-    addresses = [one["endpoint"]["address"]["socket_address"] for one in found]
-    return {
-        Endpoint(address["address"], address["port_value"]): one["health_status"]
-        for address, one in zip(addresses, found, strict=True)
-    }
-
-
-def _rendered(record: RoutingRecord) -> list[str]:
-    assert record.serving is not None
+def rendered(records: list[RoutingRecord]) -> list[str]:
     return [
-        envoy_resources.listeners([record], FOLDER),
-        envoy_resources.clusters(record.active, FOLDER),
-        envoy_resources.routes(record.serving, record.serving_generation),
+        envoy_resources.listeners(records, FOLDER),
+        envoy_resources.clusters(records),
+        envoy_resources.routes(records),
     ]

@@ -12,7 +12,7 @@ from tidegate.model.ids import DeploymentId, Generation, PlacementId
 from tidegate.model.installation import Endpoint, Route, Routing
 from tidegate.model.share import Share
 from tidegate.routers.router import RouterRefused
-from tidegate.routers.routing_record import Phase, RoutingRecord, begin
+from tidegate.routers.routing_record import InstanceSet, Phase, RoutingRecord, begin, sets_of
 from tidegate.routers.routing_records import RecordUnreadable, RoutingRecords
 
 SHOP = PlacementId("shop/production")
@@ -35,33 +35,61 @@ def advanced(record: RoutingRecord, to: Phase) -> RoutingRecord:
 
 
 def settled_old() -> RoutingRecord:
-    return advanced(begin(None, OLD, Generation(1)), Phase.SETTLED)
+    return moved(None, OLD, 1)
+
+
+def moved(record: RoutingRecord | None, routing: Routing, generation: int) -> RoutingRecord:
+    return advanced(begin(record, routing, Generation(generation)), Phase.SETTLED)
+
+
+def deployments(sets: tuple[InstanceSet, ...]) -> set[str]:
+    return {one.deployment for one in sets}
 
 
 def test_the_old_split_serves_until_what_is_new_is_there() -> None:
     record = begin(settled_old(), NEW, Generation(2))
     assert (record.phase, record.serving, record.serving_generation) == (Phase.ADDING, OLD, 1)
-    assert record.active.keys() == {"v1", "v2"}
+    assert deployments(record.sets) == {"v1", "v2"}
 
 
 def test_what_the_old_split_needs_stays_until_the_new_one_serves() -> None:
     record = advanced(begin(settled_old(), NEW, Generation(2)), Phase.ROUTING)
     assert record.serving == NEW
-    assert record.active.keys() == {"v1", "v2"}
-    assert advanced(record, Phase.LEAVING).active.keys() == {"v2"}
+    assert deployments(record.sets) == {"v1", "v2"}
+    assert deployments(advanced(record, Phase.SETTLED).sets) == {"v2"}
 
 
 def test_a_move_overtaken_before_its_split_was_confirmed_keeps_all_that_may_still_serve() -> None:
     unconfirmed = advanced(begin(settled_old(), NEW, Generation(2)), Phase.ROUTING)
     record = begin(unconfirmed, NEWEST, Generation(3))
-    assert record.active.keys() == {"v1", "v2", "v3"}
+    assert deployments(record.sets) == {"v1", "v2", "v3"}
     assert record.gets_requests(DeploymentId("v2"), B)
-    assert advanced(record, Phase.SETTLED).active.keys() == {"v3"}
+    assert deployments(advanced(record, Phase.SETTLED).sets) == {"v3"}
+
+
+def test_instances_that_left_are_watched_until_idle_in_a_later_move() -> None:
+    first, second, third = split(v1=(100, A)), split(v1=(100, B)), split(v1=(100, C))
+    record = moved(moved(None, first, 1), second, 2)
+    left = sets_of(first)
+    assert record.left == left
+    assert not record.gets_requests(DeploymentId("v1"), A)
+    routed = advanced(begin(record, third, Generation(3)), Phase.ROUTING)
+    assert routed.advanced(NOW).left == left + sets_of(second)
+    # what left just now may get a request that was on its way, however idle it looks
+    idle = [one.name for one in left + sets_of(second)]
+    assert routed.advanced(NOW, idle).left == sets_of(second)
+
+
+def test_instances_that_come_back_are_no_longer_leaving() -> None:
+    first, second = split(v1=(100, A)), split(v1=(100, B))
+    record = moved(moved(None, first, 1), second, 2)
+    back = moved(record, first, 3)
+    assert (back.sets, back.left) == (sets_of(first), sets_of(second))
 
 
 def test_it_is_confirmed_only_at_the_end() -> None:
     record = begin(None, OLD, Generation(1))
-    assert advanced(record, Phase.LEAVING).confirmed_at is None
+    assert advanced(record, Phase.ROUTING).confirmed_at is None
     assert advanced(record, Phase.SETTLED).confirmed_at == NOW
     assert begin(settled_old(), NEW, Generation(2)).confirmed_at is None
 

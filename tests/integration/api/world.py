@@ -1,0 +1,386 @@
+"""A real server on a real engine and SQLite; only what it deploys to is made up."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import uvicorn
+
+from tidegate.api.app import ApiParts, create_app
+from tidegate.api.event_feed import EventFeed
+from tidegate.api.wakeup import Wakeup
+from tidegate.artifacts.folder import FolderStore
+from tidegate.engine.clock import SystemClock
+from tidegate.engine.creation import Pushed
+from tidegate.engine.engine import Engine
+from tidegate.engine.ids import new_ulid
+from tidegate.engine.leasing import Leasing
+from tidegate.engine.parts import Parts, Settings
+from tidegate.engine.placements import PlacementActs
+from tidegate.engine.queue import InProcessQueue
+from tidegate.engine.refusal import Refusal, Refused
+from tidegate.engine.runs import RunActs
+from tidegate.engine.services import ServiceActs
+from tidegate.engine.step_logs import StepLogs
+from tidegate.judge.judge import Case
+from tidegate.model.actor import Actor, ActorKind
+from tidegate.model.change import Change
+from tidegate.model.environment import DEFAULT_ENVIRONMENTS
+from tidegate.model.figures import Counters
+from tidegate.model.ids import Commit, DeploymentId, Generation, PlacementId, ServiceName
+from tidegate.model.installation import (
+    DesiredInstallation,
+    Endpoint,
+    Installation,
+    InstallationState,
+    Instance,
+    InstanceState,
+    ObservedRouting,
+    Routing,
+)
+from tidegate.model.service import Service
+from tidegate.model.verdict import Judgement, MetricFinding, Verdict
+from tidegate.security.permission import Identity, Role
+from tidegate.security.secret_box import SecretBox
+from tidegate.security.sign_in import SignIn
+from tidegate.security.tokens import Tokens
+from tidegate.store.database import Database, sqlite_url
+from tidegate.store.migrate import migrate
+from tidegate.web.pages import add_pages
+
+LIMIT_SECONDS = 20.0
+ADMIN, SECOND, AGENT = "admin-token-for-tests", "second-token-for-tests", "agent-token-for-tests"
+
+PIPELINE = """\
+service: shop
+build:
+  steps:
+    - {name: unit tests, run: make test}
+    - {name: package, run: make package, needs: [unit tests]}
+runtime:
+  command: python -m shop
+  health: {path: /healthz}
+  instances: 2
+stages:
+  - name: staging
+    environment: staging
+    deploy: {strategy: blue-green}
+  - name: production
+    needs: [staging]
+    environment: production
+    gate: {approvals: {count: 1}}
+    deploy:
+      strategy: canary
+      shares: [5%, 25%]
+    verify: {at_most: 10m, watch: 1m}
+"""
+
+Found = TypeVar("Found")
+
+
+def eventually(look: Callable[[], Found | None], what: str, limit: float = LIMIT_SECONDS) -> Found:
+    """The first answer of `look` that is neither None nor False."""
+    give_up_at = time.monotonic() + limit
+    pause = threading.Event()
+    while time.monotonic() < give_up_at:
+        found = look()
+        if found is not None and found is not False:
+            return found
+        pause.wait(0.02)
+    raise AssertionError(f"{what} did not come within {limit:.0f} s")
+
+
+class ObedientTarget:
+    """Installs everything at once."""
+
+    def __init__(self) -> None:
+        self.installed: dict[DeploymentId, Installation] = {}
+
+    def apply(self, desired: DesiredInstallation, generation: Generation) -> Installation:
+        instances = tuple(
+            Instance(index, Endpoint("127.0.0.1", desired.ports[index]), InstanceState.HEALTHY)
+            for index in range(desired.instances)
+        )
+        state = InstallationState.READY if instances else InstallationState.ABSENT
+        self.installed[desired.deployment] = Installation(state, instances)
+        return self.installed[desired.deployment]
+
+    def observe(self, deployment: DeploymentId) -> Installation:
+        return self.installed.get(deployment, Installation(InstallationState.ABSENT))
+
+
+class ObedientRouter:
+    """Confirms every split at once."""
+
+    def __init__(self) -> None:
+        self.held: dict[PlacementId, Routing] = {}
+
+    def set_shares(self, routing: Routing, generation: Generation) -> ObservedRouting | None:
+        self.held[routing.placement] = routing
+        return ObservedRouting(generation, datetime.now(UTC))
+
+    def shares(self, placement: PlacementId) -> Routing | None:
+        return self.held.get(placement)
+
+    def drained(self, placement: PlacementId, deployment: DeploymentId, endpoints: Collection[Endpoint]) -> bool:
+        return True
+
+
+class SteadyUsers:
+    """Every look finds twenty more requests; of the deployments in `failing` a quarter failed."""
+
+    def __init__(self) -> None:
+        self.failing: set[DeploymentId] = set()
+        self._looks: dict[DeploymentId, int] = {}
+
+    def counters(
+        self, placement: PlacementId, deployments: Collection[DeploymentId]
+    ) -> Mapping[DeploymentId, Counters]:
+        for one in deployments:
+            self._looks[one] = self._looks.get(one, 0) + 1
+        return {
+            one: Counters(20 * self._looks[one], 5 * self._looks[one] if one in self.failing else 0)
+            for one in deployments
+        }
+
+
+class ToldJudge:
+    """Says what the test tells it to say, once there is something to judge."""
+
+    def __init__(self) -> None:
+        self.verdict = Verdict.PASS
+
+    def judge(self, case: Case) -> Judgement:
+        if not case.batches:
+            return Judgement(Verdict.UNDECIDED, "nothing was measured at this step yet")
+        finding = MetricFinding("errors", 0.4, 0.3, 0.6, "%", self.verdict)
+        latency = MetricFinding("latency p95", 48.2, 47.9, 0.71, "ms", self.verdict)
+        words = {
+            Verdict.PASS: "errors: 0.4% of 500 requests on the new deployment, 0.3% on the old one",
+            Verdict.UNDECIDED: "errors: 2% or more is not excluded yet, about 40 s to go",
+            Verdict.FAIL: "errors: 25% of 40 requests on the new deployment, 0.3% on the old one (p = 2e-12)",
+            Verdict.NO_DATA: "no requests reached the new deployment",
+        }
+        return Judgement(self.verdict, words[self.verdict], "errors", (finding, latency))
+
+
+class CountedPorts:
+    """Ports that nobody listens on, since nothing does here."""
+
+    def for_placement(self, taken: frozenset[int]) -> int:
+        return max({18000, *(one for one in taken if one < 20000)}) + 1
+
+    def for_instance(self, taken: frozenset[int]) -> int:
+        return max({20000, *taken}) + 1
+
+
+class OneSource:
+    """Where every service's commits are."""
+
+    def source_of(self, service: ServiceName) -> str:
+        return f"/repositories/{service}"
+
+
+class PaperRepositories:
+    """Repositories that exist by their names; `text` is what their tidegate.yaml says."""
+
+    def __init__(self) -> None:
+        self.text = PIPELINE
+        self._numbers = itertools.count(1)
+
+    def next_commit(self, subject: str = "Add discounts") -> Pushed:
+        number = next(self._numbers)
+        commit = Commit(f"{number:02x}c0ffee" + "0" * 32)
+        change = Change(commit, "Ada <b>", "ada@example.com", datetime.now(UTC), subject)
+        return Pushed(change, number, self.text)
+
+    def describe(
+        self,
+        repository: str,
+        name: str | None = None,
+        path: str = ".",
+        branch: str | None = None,
+        credential: str | None = None,
+    ) -> tuple[Service, Pushed]:
+        if "missing" in repository:
+            raise Refused(Refusal.INVALID, f"there is no repository at {repository}", "tidegate service add REPOSITORY")
+        pushed = self.next_commit("First version")
+        found = Service(
+            ServiceName(name or "shop"), repository, datetime.now(UTC), path=path, branch=branch or "main"
+        )
+        return found, pushed
+
+
+class World:
+    """A server in a folder, and what people and an agent do with it over HTTP."""
+
+    def __init__(self, folder: Path) -> None:
+        self.target, self.router, self.users, self.judge = ObedientTarget(), ObedientRouter(), SteadyUsers(), ToldJudge()
+        self.repositories = PaperRepositories()
+        self.clock = SystemClock()
+        self.database = Database(sqlite_url(folder / "tidegate.sqlite3"), durable=False)
+        migrate(self.database)
+        parts = Parts(
+            database=self.database,
+            clock=self.clock,
+            new_id=new_ulid,
+            environments=DEFAULT_ENVIRONMENTS,
+            target=self.target,
+            router=self.router,
+            metrics=self.users,
+            judge=self.judge,
+            secrets=SecretBox(folder / "secret-key"),
+            ports=CountedPorts(),
+            sources=OneSource(),
+            settings=Settings(
+                batch=timedelta(milliseconds=100),
+                install_poll=timedelta(milliseconds=10),
+                route_poll=timedelta(milliseconds=10),
+                drain_poll=timedelta(milliseconds=10),
+            ),
+        )
+        steps_ready = Wakeup()
+        self.queue = InProcessQueue(self.clock, lambda subject: self.engine.look(subject))
+        self.engine = Engine(parts, self.queue, steps_ready=steps_ready.notify)
+        self.owner = Identity(Actor(ActorKind.PERSON, "owner"), Role.ADMIN)
+        logs = StepLogs(folder / "logs")
+        services = ServiceActs(self.engine)
+        self.api = ApiParts(
+            engine=self.engine,
+            runs=RunActs(self.engine),
+            placements=PlacementActs(self.engine),
+            services=services,
+            leasing=Leasing(self.engine, logs),
+            logs=logs,
+            artifacts=FolderStore(folder / "artifacts"),
+            tokens=Tokens(),
+            sign_in=SignIn(self.owner, self.clock.now),
+            repositories=self.repositories,
+            events=EventFeed(self.database),
+            steps_ready=steps_ready,
+            ready=threading.Event(),
+            hosts=frozenset({"tidegate.example"}),
+            artifact_bytes=2 * 1024 * 1024,
+        )
+        self.api.tokens.add(ADMIN, self.owner.actor, Role.ADMIN)
+        self.api.tokens.add(SECOND, Actor(ActorKind.PERSON, "second"), Role.ADMIN)
+        self.api.tokens.add(AGENT, Actor(ActorKind.SYSTEM, "local agent"), Role.AGENT)
+        self.app = create_app(self.api)
+        add_pages(self.app, self.api)
+        self.address = ""
+
+    def client(self, token: str | None = ADMIN, **options: Any) -> httpx.Client:
+        """A client with that token, or with none."""
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.address, headers=headers, timeout=LIMIT_SECONDS, **options)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """What the API answers the administrator."""
+        with self.client() as client:
+            answer = client.get(f"/api/v1{path}", params=query)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: dict[str, Any] | None = None, token: str = ADMIN) -> Any:
+        """What the API answers to an act."""
+        with self.client(token) as client:
+            answer = client.post(f"/api/v1{path}", json=body or {})
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def add_shop(self) -> str:
+        """Add the service; its first run."""
+        return str(self.post("/services", {"repository": "/repositories/shop"})["run"]["id"])
+
+    def push(self, subject: str = "Add discounts") -> str:
+        """A new commit; its run."""
+        (run,) = self.api.services.push(ServiceName("shop"), [self.repositories.next_commit(subject)])
+        return run.id
+
+    def build(self, *, lines: Sequence[str] = ("collected 12 items", "12 passed"), fails: bool = False) -> None:
+        """Perform steps as an agent does, over HTTP, until no more is ready at once."""
+        with self.client(AGENT) as agent:
+            done = 0
+            while done < 2:
+                leases = agent.post("/api/v1/agents/one/lease", json={"slots_free": 1, "held": []}).json()
+                for lease in leases:
+                    self._perform(agent, lease, lines, fails)
+                    done += 1
+                if fails:
+                    return
+
+    def _perform(self, agent: httpx.Client, lease: dict[str, Any], lines: Sequence[str], fails: bool) -> None:
+        now = datetime.now(UTC).isoformat()
+        path, own = f"/api/v1/steps/{lease['step_run']}", {"attempt": lease["attempt"], "fence": lease["fence"]}
+        sent = [{"at": now, "text": line} for line in lines]
+        assert agent.post(f"{path}/log", json={**own, "first": 0, "lines": sent}).json() == {"next": len(lines)}
+        report: dict[str, Any] = {
+            "outcome": "failed" if fails else "succeeded",
+            "exit_code": int(fails),
+            "detail": "exit status 1" if fails else "",
+            "began_at": now,
+            "ended_at": now,
+        }
+        if lease["step"]["name"] == "unit tests" and not fails:
+            report |= {"tests": {"total": 12, "failed": 0, "skipped": 0}, "line_coverage": 91.5}
+        assert agent.post(f"{path}/result", json={**own, "report": report}).json() == {"accepted": True}
+
+    def status_of(self, run: str) -> str:
+        """How a run stands."""
+        return str(self.get(f"/runs/{run}")["status"])
+
+    def waits(self, run: str) -> dict[str, Any]:
+        """The run, once it waits for a person at the gate to production."""
+
+        def _look() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.get(f"/runs/{run}")
+            return found if found["status"] == "waiting" else None
+
+        return eventually(_look, f"run {run} at its gate")
+
+    def ends(self, run: str) -> dict[str, Any]:
+        """The run, once it has ended."""
+
+        def _look() -> dict[str, Any] | None:
+            found: dict[str, Any] = self.get(f"/runs/{run}")
+            return found if found["ended_at"] else None
+
+        return eventually(_look, f"the end of run {run}")
+
+    def shop_in_production(self) -> str:
+        """Add the service and take its first version all the way; its run."""
+        run = self.add_shop()
+        self.build()
+        self.waits(run)
+        self.post(f"/runs/{run}/approve")
+        assert self.ends(run)["status"] == "succeeded"
+        return run
+
+
+@contextmanager
+def a_world(folder: Path) -> Iterator[World]:
+    """A served world, ended afterwards."""
+    world = World(folder)
+    config = uvicorn.Config(world.app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    eventually(lambda: server.started or None, "the server")
+    world.address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    world.queue.start()
+    world.api.ready.set()
+    try:
+        yield world
+    finally:
+        server.should_exit = True
+        thread.join(LIMIT_SECONDS)
+        world.queue.stop()
+        world.database.close()

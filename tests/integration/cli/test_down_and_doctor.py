@@ -1,0 +1,158 @@
+"""What a user relies on in `down` and `doctor`: all of a data folder ends, nothing else; each finding has a remedy."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.integration.cli.command_line import Command
+from tests.integration.cli.contract_server import ContractServer
+
+from tidegate.supervision.processes import runs
+from tidegate.supervision.program import Program
+from tidegate.supervision.supervisor import Supervisor
+
+SECONDS = 20.0
+SERVER = """
+import fcntl, json, os, signal, sys
+from pathlib import Path
+data = Path(sys.argv[1])
+lock = (data / "server.lock").open("a+")
+fcntl.flock(lock, fcntl.LOCK_EX)
+if sys.argv[2] == "announced":
+    (data / "server.json").write_text(json.dumps({"address": "http://127.0.0.1:9", "pid": os.getpid()}))
+print("up", flush=True)
+signal.pause()
+"""
+
+
+@pytest.fixture
+def start_server(alone: Command) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Start a process that has the data folder as a server has it."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(announced: str) -> subprocess.Popen[str]:
+        argv = [sys.executable, "-c", SERVER, str(alone.data), announced, "tidegate server"]
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_down_ends_the_server_and_all_that_it_keeps_alive(
+    alone: Command, start_server: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    server = start_server("announced")
+    supervisor = Supervisor(alone.data)
+    supervisor.ensure_running()
+    sleep = Program("svc-shop", ("sleep", "1000"), alone.data, alone.data / "log", stop_grace=timedelta(seconds=1))
+    supervisor.put(sleep)
+    pid = supervisor.state("svc-shop").pid
+    assert pid is not None
+    ended = alone.as_process("down", "--json")
+    assert ended.code == 0
+    what = {one["what"]: one["pid"] for one in ended.document["ended"]}
+    assert {"the server": server.pid, "svc-shop": pid}.items() <= what.items()
+    assert "supervisor" in what
+    assert server.wait(SECONDS) == -signal.SIGTERM
+    assert not _runs(pid) and not _runs(what["supervisor"])
+    assert not (alone.data / "server.json").exists()
+    assert "and nothing did" in alone.as_process("down").out
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process, and not only its end that nobody has asked for yet."""
+    return psutil.pid_exists(pid) and runs(psutil.Process(pid))
+
+
+def test_down_ends_a_server_that_is_only_starting(
+    alone: Command, start_server: Callable[[str], subprocess.Popen[str]]
+) -> None:
+    server = start_server("silent")
+    assert alone.as_process("down").code == 0
+    assert server.wait(SECONDS) == -signal.SIGTERM
+
+
+def test_down_leaves_a_process_alone_that_only_has_the_servers_number(alone: Command) -> None:
+    stranger = subprocess.Popen(["sleep", "1000"])
+    later = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()", "tidegate"])
+    try:
+        for process, started in ((stranger, None), (later, 1.0)):
+            known = {"address": "http://127.0.0.1:9", "pid": process.pid, "started": started}
+            (alone.data / "server.json").write_text(json.dumps(known))
+            assert alone.as_process("down").code == 0
+            assert process.poll() is None
+    finally:
+        for process in (stranger, later):
+            process.kill()
+            process.wait()
+
+
+def test_down_of_a_folder_that_is_not_there_is_wrong_usage(alone: Command, place: Path) -> None:
+    assert alone.as_process("down", "--data", str(place / "nowhere")).code == 2
+
+
+def test_doctor_finds_nothing_in_the_way_of_a_server(alone: Command, envoy_is_here: None) -> None:
+    ended = alone("doctor", "--port", "0", "--json")
+    assert ended.code == 0, ended.out
+    about = {one["about"] for one in ended.document}
+    assert {"platform", "git", "envoy", "supervisor", "data folder", "server", "port", "isolation"} <= about
+
+
+def test_every_problem_that_doctor_finds_has_a_remedy(alone: Command, place: Path) -> None:
+    (alone.data / "admin-token").write_text("t")
+    (alone.data / "admin-token").chmod(0o644)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = alone("doctor", "--port", port, "--envoy", str(place / "nowhere"), "--json", env={"PATH": "/nowhere"})
+    assert ended.code == 1
+    bad = {one["about"]: one["remedy"] for one in ended.document if one["level"] == "problem"}
+    assert set(bad) == {"git", "envoy", "port", "secrets"}
+    assert all(bad.values())
+    assert bad["secrets"] == f"chmod 600 {alone.data}/admin-token"
+
+
+def test_doctor_knows_the_server_that_runs(tidegate: Command, contract: ContractServer) -> None:
+    found = {one["about"]: one for one in tidegate("doctor", "--json").document}
+    assert found["server"]["level"] == "ok"
+    assert contract.address in found["server"]["text"]
+    assert "port" not in found
+
+
+@pytest.fixture
+def envoy_is_here(require: Callable[[str, bool], None]) -> None:
+    from tidegate.routers.envoy_process import EnvoyMissing, envoy_binary
+
+    try:
+        envoy_binary()
+    except EnvoyMissing:
+        require("Envoy", False)
+
+
+def test_an_agent_that_cannot_begin_says_why(alone: Command, place: Path) -> None:
+    folder = str(place / "agent")
+    ended = alone("agent", "--server", "nowhere", "--token-file", os.devnull, "--folder", folder)
+    assert ended.code == 2
+    assert "--server: 'nowhere' is not the address of a server" in ended.err
+    missing = alone("agent", "--server", "http://127.0.0.1:9", "--token-file", str(place / "t"), "--folder", folder)
+    assert missing.code == 2
+    assert "cannot be read" in missing.err

@@ -1,0 +1,119 @@
+"""What a user relies on in commands that need no server: validate, schema and init."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.integration.cli.command_line import Command
+
+Git = Callable[..., str]
+
+GOOD = """\
+service: shop
+build:
+  steps:
+    - {name: unit tests, run: make test}
+"""
+BAD = """\
+service: shop
+risk: hihg
+build:
+  stesp:
+    - {name: unit tests, run: make test}
+"""
+
+
+@pytest.fixture
+def repository(place: Path, git: Git) -> Path:
+    folder = place / "shop"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    return folder
+
+
+def test_a_valid_file_is_said_to_be_so(alone: Command) -> None:
+    (alone.cwd / "tidegate.yaml").write_text(GOOD)
+    ended = alone("validate")
+    assert ended.code == 0
+    assert ended.out == "tidegate.yaml is valid: service shop, 1 build step, no stages\n"
+    assert alone("validate", ".", "--json").document == {"file": "tidegate.yaml", "ok": True, "problems": []}
+    assert alone("validate", "-", stdin=GOOD).code == 0
+
+
+def test_all_problems_come_at_once_with_their_places(alone: Command) -> None:
+    (alone.cwd / "tidegate.yaml").write_text(BAD)
+    ended = alone("validate")
+    assert ended.code == 1
+    lines = ended.out.splitlines()
+    assert any(line.startswith("tidegate.yaml:2:7: ") and '"high"' in line for line in lines)
+    assert any(line.startswith("tidegate.yaml:4:3: ") and '"steps"' in line for line in lines)
+    document = alone("validate", "--json").document
+    assert document["ok"] is False
+    assert {(one["line"], one["column"]) for one in document["problems"]} >= {(2, 7), (4, 3)}
+
+
+def test_a_file_that_is_no_yaml_or_no_text_is_a_problem_and_no_traceback(alone: Command) -> None:
+    (alone.cwd / "tidegate.yaml").write_text("service: [")
+    assert alone("validate").code == 1
+    (alone.cwd / "tidegate.yaml").write_bytes(b"\xff\xfe\x00")
+    assert "not UTF-8" in alone("validate").out
+
+
+def test_a_file_that_is_not_there_is_wrong_usage(alone: Command) -> None:
+    ended = alone("validate")
+    assert ended.code == 2
+    assert "next: tidegate init" in ended.err
+
+
+def test_the_schema_is_one_json_document(alone: Command) -> None:
+    assert alone("schema").document["$schema"].startswith("https://json-schema.org/")
+    assert alone("schema", "--server", "--json").document["title"] == "tidegate-server.yaml"
+
+
+def test_init_writes_a_file_that_is_valid_and_says_how_to_go_on(alone: Command, repository: Path) -> None:
+    alone.cwd = repository
+    ended = alone("init")
+    assert ended.code == 0
+    for command in (
+        'git add tidegate.yaml && git commit -m "Add tidegate.yaml"',
+        "tidegate server",
+        "tidegate service add .",
+    ):
+        assert f"  {command}" in ended.out
+    assert "service: shop" in (repository / "tidegate.yaml").read_text()
+    assert alone("validate").code == 0
+
+
+def test_init_names_the_service_as_it_is_told(alone: Command, repository: Path) -> None:
+    alone.cwd = repository
+    document = alone("init", "--service", "checkout", "--json").document
+    assert document["file"] == str(repository / "tidegate.yaml")
+    assert document["next"][-1] == "tidegate service add ."
+    assert "service: checkout" in (repository / "tidegate.yaml").read_text()
+
+
+def test_init_never_overwrites_what_is_there(alone: Command, repository: Path) -> None:
+    alone.cwd = repository
+    (repository / "tidegate.yaml").write_text("mine\n")
+    ended = alone("init")
+    assert ended.code == 3
+    assert (repository / "tidegate.yaml").read_text() == "mine\n"
+    assert alone("init", "--force").code == 0
+    assert (repository / "tidegate.yaml").read_text() != "mine\n"
+    assert [path.name for path in repository.iterdir() if path.name != ".git"] == ["tidegate.yaml"]
+
+
+def test_init_outside_of_a_repository_says_git_init(alone: Command) -> None:
+    ended = alone("init")
+    assert ended.code == 2
+    assert "next: git init" in ended.err
+    assert not (alone.cwd / "tidegate.yaml").exists()
+
+
+def test_init_in_a_folder_of_a_monorepo_says_how_to_add_it(alone: Command, repository: Path) -> None:
+    inner = repository / "services" / "cart"
+    inner.mkdir(parents=True)
+    alone.cwd = inner
+    assert f"tidegate service add {repository} --path services/cart" in alone("init").out
