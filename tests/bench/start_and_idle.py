@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import psutil
 from tests.acceptance.harness import World, a_world
 
+SETTLE_SECONDS = 5.0
 MEBIBYTE = 1024 * 1024
 
 
@@ -21,8 +22,8 @@ def _processes(world: World) -> list[psutil.Process]:
     return [one for one in world.processes() if one.is_running()]
 
 
-def _cpu_seconds(processes: list[psutil.Process]) -> float:
-    return sum(sum(one.cpu_times()[:2]) for one in processes)
+def _cpu_seconds(process: psutil.Process) -> float:
+    return sum(process.cpu_times()[:2])
 
 
 def main() -> None:
@@ -35,13 +36,15 @@ def main() -> None:
         began = time.monotonic()
         world.start()
         print(f"start to ready, existing data folder: {time.monotonic() - began:.2f} s")
+        time.sleep(SETTLE_SECONDS)
         processes = _processes(world)
-        before = _cpu_seconds(processes)
+        before = [_cpu_seconds(one) for one in processes]
         time.sleep(seconds)
-        share = (_cpu_seconds(processes) - before) / seconds
-        for one in processes:
+        shares = [(_cpu_seconds(one) - then) / seconds for one, then in zip(processes, before, strict=True)]
+        share = sum(shares)
+        for one, used in zip(processes, shares, strict=True):
             memory = one.memory_full_info()
-            print(f"  {memory.pss / MEBIBYTE:7.1f} MiB  {' '.join(one.cmdline())[:100]}")
+            print(f"  {memory.pss / MEBIBYTE:7.1f} MiB  {used:6.2%}  {' '.join(one.cmdline())[:90]}")
         total = sum(one.memory_full_info().pss for one in processes) / MEBIBYTE
         print(f"idle: {total:.0f} MiB in all (proportional set size), {share:.2%} of a core")
 

@@ -90,7 +90,7 @@ class Agent:
         return cls(
             settings,
             Tools(
-                runner=ProcessRunner(settings.run_as, default_path()),
+                runner=ProcessRunner(settings.run_as, default_path(settings.run_as)),
                 checkouts=Checkouts(folder / "checkouts", settings.run_as),
                 surroundings=Surroundings(folder / "homes", folder / "tmp", settings.run_as),
                 link=ServerLink(settings.server, settings.token_file, settings.name),

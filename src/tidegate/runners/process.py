@@ -38,10 +38,13 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Gentle signals are for the command alone: the shell stays to note the status, `cat` to carry the last lines.
 _SHIM = """\
 trap : TERM INT HUP QUIT
-read -r begin || exit 0
+read -r begin || { echo unbegun; exit 0; }
 exec 3>&1 </dev/null
 { trap : TERM INT HUP QUIT; "$@" 2>&1 3>&-; echo "$?" >&3; } | { trap '' TERM INT HUP QUIT; exec cat >&2 3>&-; }
 """
+
+_UNBEGUN = "unbegun\n"
+"""What the shell leaves instead of a status when its agent died before it might begin: nothing of it ran."""
 
 _OUTPUT_HELD = timedelta(milliseconds=500)
 """How long after its exit a command's left-over children may keep the output open before it counts as ended."""
@@ -67,7 +70,7 @@ class ProcessRunner:
         folder = Path(command.folder)
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         with _locked(folder):
-            if (folder / "handle.json").exists():
+            if self.find(command.folder) is not None:
                 raise AttemptTaken(f"a command was started in {folder} before; it is not started twice")
             script = self._write_script(folder, command.script)
             return self._start_shim(folder, script, command)
@@ -77,6 +80,8 @@ class ProcessRunner:
         try:
             text = (Path(folder) / "handle.json").read_text()
         except FileNotFoundError:
+            return None
+        if _status_text(folder) == _UNBEGUN:
             return None
         try:
             fields = json.loads(text)
@@ -215,16 +220,20 @@ def _write_handle(folder: Path, handle: StepHandle) -> None:
     new.rename(folder / "handle.json")
 
 
-def _exit_status(handle: StepHandle) -> PolledStep | None:
-    """What the shell left in `exit`: whole with its line's end, or not there yet."""
+def _status_text(folder: str) -> str:
+    """What the shell left in `exit`: whole with its line's end, or nothing yet."""
     try:
-        with (Path(handle.folder) / "exit").open() as file:
-            text = file.read()
-            written = os.fstat(file.fileno()).st_mtime
+        text = (Path(folder) / "exit").read_text()
     except OSError:
+        return ""
+    return text if text.endswith("\n") else ""
+
+
+def _exit_status(handle: StepHandle) -> PolledStep | None:
+    text = _status_text(handle.folder)
+    if not text.strip().isdecimal():
         return None
-    if not text.endswith("\n") or not text.strip().isdecimal():
-        return None
+    written = (Path(handle.folder) / "exit").stat().st_mtime
     return PolledStep(ProcessState.EXITED, int(text), datetime.fromtimestamp(written, UTC))
 
 
@@ -290,6 +299,21 @@ def _sleep_until_end(handle: StepHandle, seconds: float) -> None:
         os.close(end)
 
 
-def default_path() -> str:
-    """The PATH of the agent itself, so that steps find what its user installed."""
-    return os.environ.get("PATH", DEFAULT_PATH)
+def default_path(run_as: int | None) -> str:
+    """The PATH of the agent itself, so that steps find what its user installed.
+
+    For another user without the folders that it may not enter: a shell that meets one of them says of a command that
+    does not exist that it is forbidden.
+    """
+    path = os.environ.get("PATH", DEFAULT_PATH)
+    if run_as is None:
+        return path
+    return os.pathsep.join(folder for folder in path.split(os.pathsep) if _is_open(folder)) or DEFAULT_PATH
+
+
+def _is_open(folder: str) -> bool:
+    way = (Path(folder), *Path(folder).parents)
+    try:
+        return Path(folder).is_absolute() and all(part.stat().st_mode & 0o001 for part in way)
+    except OSError:
+        return False

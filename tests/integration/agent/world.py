@@ -22,12 +22,14 @@ from typing import Any
 
 import psutil
 
+from tidegate.agent.record import held_by
 from tidegate.agent.wire import (
     LEASE_REQUEST,
     LEASES,
     LOG_REQUEST,
     RENEW_REQUEST,
     RESULT_REQUEST,
+    Held,
     decode,
     encode,
 )
@@ -76,12 +78,14 @@ class Server:
     port: int = 0
     changed: threading.Condition = field(default_factory=threading.Condition)
     ready: list[Lease] = field(default_factory=list)
+    given: dict[Held, Lease] = field(default_factory=dict)
     fences: dict[StepRunId, int] = field(default_factory=dict)
     cancel: set[StepRunId] = field(default_factory=set)
     logs: dict[StepRunId, list[LogLine]] = field(default_factory=lambda: defaultdict(list))
     results: dict[StepRunId, list[StepReport]] = field(default_factory=lambda: defaultdict(list))
     artifacts: dict[Digest, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    refused_tokens: int = 0
     corrupt_uploads: bool = False
     token: str = "agent-token"
     _http: _Http | None = None
@@ -188,6 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         state = self.server_state
         if self.headers["Authorization"] != f"Bearer {state.token}":
+            with state.changed:
+                state.refused_tokens += 1
+                state.changed.notify_all()
             self._answer(401, b"{}")
             return
         _, _, _, kind, name, what = self.path.split("/")
@@ -201,9 +208,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _agents_lease(self, name: str, body: bytes) -> tuple[int, bytes]:
         state = self.server_state
         asked = decode(LEASE_REQUEST, body)
+        # what was given to an agent that died before it heard of it is given once more
+        unheard = [lease for held, lease in state.given.items() if held not in asked.held]
+        state.ready = [*unheard, *state.ready]
         state.changed.wait_for(lambda: state.ready or not state.is_up, 1)
-        given, state.ready = state.ready[: asked.slots_free], state.ready[asked.slots_free :]
-        return 200, encode(LEASES, tuple(given))
+        leases, state.ready = state.ready[: asked.slots_free], state.ready[asked.slots_free :]
+        state.given = {held: lease for held, lease in state.given.items() if held in asked.held}
+        state.given |= {held_by(lease): lease for lease in leases}
+        return 200, encode(LEASES, tuple(leases))
 
     def _agents_renew(self, name: str, body: bytes) -> tuple[int, bytes]:
         state = self.server_state
@@ -227,6 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
         if state.fences.get(StepRunId(name)) != asked.fence:
             return 409, b"{}"
         state.results[StepRunId(name)].append(asked.report)
+        state.given.pop(Held(StepRunId(name), asked.attempt, asked.fence), None)
         return 200, b'{"accepted": true}'
 
     def _chunks(self) -> list[bytes]:

@@ -48,7 +48,7 @@ def alone(place: Path) -> Command:
     home = place / "home"
     home.mkdir()
     env = {
-        "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ},
         "HOME": str(home),
         "TIDEGATE_DATA": str(data),
         "GIT_CONFIG_NOSYSTEM": "1",

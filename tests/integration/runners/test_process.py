@@ -160,6 +160,28 @@ process.ProcessRunner().start(StepCommand("touch ran", sys.argv[1], sys.argv[2])
     assert [file.name for file in work.iterdir()] == ["again"]
 
 
+def test_what_never_began_because_its_agent_was_killed_may_be_started_again(place: Path) -> None:
+    work = place / "work"
+    work.mkdir()
+    folder = place / "attempt.1.1"
+    script = """
+import os, signal, sys
+from tidegate.runners import process
+from tidegate.model.lease import StepCommand
+write = process._write_handle
+def write_and_die(folder, handle):
+    write(folder, handle)
+    os.kill(os.getpid(), signal.SIGKILL)
+process._write_handle = write_and_die
+process.ProcessRunner().start(StepCommand("echo x >> count", sys.argv[1], sys.argv[2]))
+"""
+    subprocess.run([sys.executable, "-c", script, str(work), str(folder)])
+    until(lambda: ProcessRunner().find(str(folder)) is None)
+    handle = ProcessRunner().start(StepCommand("echo x >> count", str(work), str(folder)))
+    ProcessRunner().wait(handle, 10)
+    assert (work / "count").read_text() == "x\n"
+
+
 def test_cancel_ends_a_script_that_ignores_the_gentle_signal(runner: ProcessRunner, start: Start, place: Path) -> None:
     handle = start(f"trap '' TERM; echo $$ > {place}/work/pid; while :; do sleep 0.05; done")
     pid = pid_in(place / "work" / "pid")
