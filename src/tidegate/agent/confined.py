@@ -32,11 +32,13 @@ class ConfinedFolder:
     owner: int | None = None
 
     def matches(self, pattern: str) -> list[str]:
-        """The files that match a glob (`*`, `?`, `[…]`, `**` for any depth), sorted. Raises Escape.
+        """The files that match a glob (`*`, `?`, `[…]`, `**` for any depth), named as `open` takes them, sorted.
 
-        As in a shell, a name that begins with a dot is matched only by a pattern that does.
+        As in a shell, a name that begins with a dot is matched only by a pattern that does. Raises Escape.
         """
-        return sorted(set(_find(self.root, "", self._parts(pattern))))
+        below = PurePosixPath(*_inner_parts(self.below))
+        found = set(_find(self.root, "", self._parts(pattern)))
+        return sorted(str(PurePosixPath(path).relative_to(below)) for path in found)
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:

@@ -22,6 +22,7 @@ from tidegate.cli.server_wiring import Wired, wire
 from tidegate.config.problem import ConfigError
 from tidegate.routers.envoy_process import EnvoyMissing, envoy_binary
 from tidegate.store.database import StoreUnavailable
+from tidegate.web.pages import add_pages
 
 log = logging.getLogger("tidegate.server")
 
@@ -81,9 +82,9 @@ def _run(data: Path, listener: socket.socket, host: str, envoy: Path, database_u
     sys.stdout.write(f"Sign in: {address}/sign-in?code={wired.api.sign_in.new_code()}\n")
     sys.stdout.flush()
     log.info("%s", parts.isolation.reason)
-    config = uvicorn.Config(
-        create_app(wired.api), log_level="warning", access_log=False, timeout_graceful_shutdown=GRACEFUL_SECONDS
-    )
+    app = create_app(wired.api)
+    add_pages(app, wired.api)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACEFUL_SECONDS)
     starter = threading.Thread(target=_bring_up, args=(wired, data, address), name="tidegate-start", daemon=True)
     starter.start()
     try:

@@ -15,6 +15,7 @@ from tests.integration.routers.services import (
     SHOP,
     Instance,
     free_port,
+    free_ports,
     get,
     get_many,
     in_background,
@@ -356,7 +357,7 @@ class TestRestarts:
 
 def test_placements_set_at_the_same_time_do_not_overwrite_each_other(envoy: EnvoyBench) -> None:
     names = [f"service{number}" for number in range(6)]
-    ports = [free_port() for _ in names]
+    ports = free_ports(len(names))
     with instances(*names) as running:
 
         def roll(index: int) -> None:
@@ -376,7 +377,7 @@ def test_placements_set_at_the_same_time_do_not_overwrite_each_other(envoy: Envo
 def test_many_placements_are_served_by_one_envoy(envoy: EnvoyBench) -> None:
     # more than a user may have inotify instances (128), of which Envoy takes one for each file that it watches
     envoy.kill()
-    ports = [free_port() for _ in range(150)]
+    ports = free_ports(150)
     with instances("v1") as [v1]:
         records = RoutingRecords(envoy.files / "placements")
         for number, port in enumerate(ports):
