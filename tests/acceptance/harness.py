@@ -30,7 +30,7 @@ build:
   steps:
     - {{name: test, run: {test}}}
 runtime:
-  command: exec python3 service.py
+{prepare}  command: exec python3 service.py
   health: {{path: /healthz, within: 10s}}
   instances: {instances}
   stop_grace: 5s
@@ -71,6 +71,7 @@ class Version:
     approvals: int = 0
     instances: int = 2
     test: str = "test -f service.py"
+    prepare: str = ""
 
 
 class World:
@@ -158,6 +159,7 @@ class World:
             service=self.service,
             instances=version.instances,
             test=version.test,
+            prepare=f"  prepare: {json.dumps(version.prepare)}\n" if version.prepare else "",
             environment=version.environment,
             gate=gate,
             deploy=version.deploy,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,27 @@ def test_a_version_that_cannot_serve_is_taken_back_and_the_reason_is_said(
     (latest, *_) = world.api("GET", "/api/v1/runs", params={"service": world.service})["items"]
     assert said in json.dumps(latest["because"])
     wait_for(lambda: _serves_first(world), "the first version, healthy and alone")
+
+
+def test_an_instance_whose_reserved_port_was_taken_meanwhile_gets_another(world: World) -> None:
+    go = world.folder / "go"
+    run = world.run_of(world.commit(Version("port taken", {}, prepare=f"until [ -e {go} ]; do sleep 0.05; done")))
+
+    def reserved() -> int | None:
+        query = (
+            "SELECT port FROM port JOIN deployment ON owner = deployment.id JOIN run USING (release) WHERE run.id = ?"
+        )
+        with closing(sqlite3.connect(world.data / "tidegate.sqlite3")) as database:
+            found = database.execute(query, [run]).fetchone()
+            return int(found[0]) if found else None
+
+    port = wait_for(reserved, "a reserved port")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        go.touch()
+        assert world.ended(run) == "succeeded", world.log()
+    assert world.placement()["health"] == "healthy"
 
 
 def test_a_command_that_does_not_exist_fails_its_step_with_the_shells_words(world: World) -> None:

@@ -6,11 +6,13 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from tidegate.engine.parts import Parts
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Act, Drain, Effect, EffectState, Install, SetShares
 from tidegate.model.generation import StaleGeneration
-from tidegate.model.ids import Digest, PlacementId, split_placement
+from tidegate.model.ids import DeploymentId, Digest, PlacementId, split_placement
 from tidegate.model.installation import DesiredInstallation, Installation, InstallationState
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
@@ -20,6 +22,9 @@ from tidegate.store import queries, rows
 from tidegate.targets.target import TargetAway
 
 log = logging.getLogger(__name__)
+
+PORTS_LEFT_AT_MOST = 5
+"""How many ports a deployment may leave to others who listen there, before that counts as its own failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,8 @@ class Performer:
         if desired is None:
             return Performed(EffectState.FAILED, detail=f"the deployment {act.deployment} is not known any more")
         seen = self._parts.target.apply(desired, effect.generation)
+        if self._leave_taken_ports(effect, act, seen):
+            return Performed(EffectState.PENDING, self._parts.settings.install_poll, seen.detail, seen)
         wanted = InstallationState.READY if act.instances else InstallationState.ABSENT
         if seen.state is wanted:
             if not act.instances:
@@ -115,15 +122,10 @@ class Performer:
             release = queries.release(connection, deployment.release) if deployment else None
             if deployment is None or placement is None or release is None:
                 return None
-            taken = set(queries.ports_taken(connection))
-            ports = list(deployment.ports)
-            while len(ports) < act.instances:
-                port = self._parts.ports.for_instance(frozenset(taken))
-                queries.reserve_port(connection, port, deployment.id)
-                taken.add(port)
-                ports.append(port)
-            if tuple(ports) != deployment.ports:
-                deployment = replace(deployment, ports=tuple(ports))
+            missing_ports = max(act.instances - len(deployment.ports), 0)
+            if missing_ports:
+                new = tuple(self._reserve(connection, deployment.id) for _ in range(missing_ports))
+                deployment = replace(deployment, ports=(*deployment.ports, *new))
                 rows.put(connection, deployment)
             sealed = {name: queries.secret(connection, placement.service, name) for name in deployment.runtime.secrets}
         missing = [name for name, value in sealed.items() if value is None]
@@ -132,6 +134,11 @@ class Performer:
                 f"the secret {missing[0]} is not set; tidegate secret set {placement.service} {missing[0]}"
             )
         return self._describe(placement, deployment, release, act, {k: v for k, v in sealed.items() if v})
+
+    def _reserve(self, connection: Connection, deployment: DeploymentId) -> int:
+        port = self._parts.ports.for_instance(queries.ports_taken(connection))
+        queries.reserve_port(connection, port, deployment)
+        return port
 
     def _describe(
         self, placement: Placement, deployment: Deployment, release: Release, act: Install, sealed: dict[str, str]
@@ -154,6 +161,29 @@ class Performer:
             source=None if wanted else self._parts.sources.source_of(placement.service),
             path=release.pipeline.path,
         )
+
+    def _leave_taken_ports(self, effect: Effect, act: Install, seen: Installation) -> bool:
+        """Give other ports to new instances on whose ports somebody else listens; whether there were any.
+
+        The ports that they leave stay reserved, which also bounds how often this can happen.
+        """
+        taken = {one.endpoint.port for one in seen.instances if one.port_taken}
+        if not taken:
+            return False
+        with self._parts.database.writing() as connection:
+            self._parts.database.lock_service(connection, split_placement(effect.placement)[0])
+            placement = queries.placement(connection, effect.placement)
+            deployment = queries.deployment(connection, act.deployment)
+            if placement is None or placement.generation != effect.generation or deployment is None:
+                return False
+            reserved = queries.ports_of(connection, act.deployment)
+            left = len(reserved) - len(deployment.ports) + len(taken)
+            if taken & set(deployment.ports[: deployment.installed]) or left > PORTS_LEFT_AT_MOST:
+                return False
+            log.warning("%s: %s; it gets another port", act.deployment, seen.detail)
+            ports = tuple(self._reserve(connection, deployment.id) if one in taken else one for one in deployment.ports)
+            rows.put(connection, replace(deployment, ports=ports))
+        return True
 
     def _give_back_ports(self, effect: Effect, act: Install) -> None:
         """Nothing uses the ports any more, unless a newer generation wants instances again."""

@@ -34,13 +34,17 @@ class InstanceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One running copy of a deployment; `restarts` counts how often it ended by itself and was started again."""
+    """One running copy of a deployment; `restarts` counts how often it ended by itself and was started again.
+
+    `port_taken` says that somebody else listens on its port: another one may help.
+    """
 
     index: int
     endpoint: Endpoint
     state: InstanceState
     restarts: int = 0
     detail: str = ""
+    port_taken: bool = False
 
 
 class InstallationState(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, select, update
 
 from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
@@ -27,12 +27,13 @@ _OPEN = (RunStatus.RUNNING, RunStatus.WAITING)
 
 def service(connection: Connection, name: str) -> Service | None:
     """The service of that name, unless it was removed."""
-    return rows.find(connection, Service, tables.service.c.name == name, tables.service.c.removed_at.is_(None))
+    found = known_service(connection, name)
+    return found if found and found.removed_at is None else None
 
 
 def known_service(connection: Connection, name: str) -> Service | None:
     """The service of that name, also one that was removed and whose deployments are being stopped."""
-    return rows.find(connection, Service, tables.service.c.name == name)
+    return rows.find(connection, Service, name=name)
 
 
 def services(connection: Connection) -> tuple[Service, ...]:
@@ -42,7 +43,7 @@ def services(connection: Connection) -> tuple[Service, ...]:
 
 def run(connection: Connection, run_id: str) -> Run | None:
     """The run of that id."""
-    return rows.find(connection, Run, tables.run.c.id == run_id)
+    return rows.find(connection, Run, id=run_id)
 
 
 def newest_runs(
@@ -124,19 +125,19 @@ def older_ready(connection: Connection, waiting: Run, stage: StageRun) -> str | 
 
 def stages(connection: Connection, run_id: str) -> tuple[StageRun, ...]:
     """A run's stages in order."""
-    return rows.every(
-        connection, StageRun, tables.stage_run.c.run == run_id, order_by=tables.stage_run.c.position.asc()
-    )
+    found = rows.every_equal(connection, StageRun, run=run_id)
+    return tuple(sorted(found, key=lambda one: one.position))
 
 
 def steps(connection: Connection, run_id: str) -> tuple[StepRun, ...]:
     """A run's step runs in order."""
-    return rows.every(connection, StepRun, tables.step_run.c.run == run_id, order_by=tables.step_run.c.position.asc())
+    found = rows.every_equal(connection, StepRun, run=run_id)
+    return tuple(sorted(found, key=lambda one: one.position))
 
 
 def step(connection: Connection, step_run: str) -> StepRun | None:
     """The step run of that id."""
-    return rows.find(connection, StepRun, tables.step_run.c.id == step_run)
+    return rows.find(connection, StepRun, id=step_run)
 
 
 def ready_steps(connection: Connection, limit: int) -> tuple[StepRun, ...]:
@@ -147,18 +148,17 @@ def ready_steps(connection: Connection, limit: int) -> tuple[StepRun, ...]:
 
 def steps_of_agent(connection: Connection, agent: str) -> tuple[StepRun, ...]:
     """The steps that run on an agent, as far as the server knows."""
-    c = tables.step_run.c
-    return rows.every(connection, StepRun, c.state == StepState.RUNNING, c.agent == agent)
+    return rows.every_equal(connection, StepRun, state=StepState.RUNNING, agent=agent)
 
 
 def running_steps(connection: Connection) -> tuple[StepRun, ...]:
     """All steps that an agent performs."""
-    return rows.every(connection, StepRun, tables.step_run.c.state == StepState.RUNNING)
+    return rows.every_equal(connection, StepRun, state=StepState.RUNNING)
 
 
 def release(connection: Connection, release_id: str | None) -> Release | None:
     """The release of that id."""
-    return rows.find(connection, Release, tables.release.c.id == release_id) if release_id else None
+    return rows.find(connection, Release, id=release_id) if release_id else None
 
 
 def releases(connection: Connection, service_name: str, limit: int = 100) -> tuple[Release, ...]:
@@ -179,28 +179,29 @@ def releases_called(connection: Connection, service_name: str, label: str) -> tu
 
 def approvals(connection: Connection, run_id: str) -> tuple[Approval, ...]:
     """A run's approvals and rejections, oldest first."""
-    return rows.every(connection, Approval, tables.approval.c.run == run_id)
+    return rows.every_equal(connection, Approval, run=run_id)
 
 
 def placement(connection: Connection, placement_id: str) -> Placement | None:
     """The placement of that id."""
-    return rows.find(connection, Placement, tables.placement.c.id == placement_id)
+    return rows.find(connection, Placement, id=placement_id)
 
 
 def placements(connection: Connection, service_name: str | None = None) -> tuple[Placement, ...]:
     """All placements, or a service's."""
-    where = [tables.placement.c.service == service_name] if service_name else []
-    return rows.every(connection, Placement, *where)
+    if service_name is None:
+        return rows.every_equal(connection, Placement)
+    return rows.every_equal(connection, Placement, service=service_name)
 
 
 def rollout(connection: Connection, rollout_id: str | None) -> Rollout | None:
     """The rollout of that id."""
-    return rows.find(connection, Rollout, tables.rollout.c.id == rollout_id) if rollout_id else None
+    return rows.find(connection, Rollout, id=rollout_id) if rollout_id else None
 
 
 def rollouts_of_run(connection: Connection, run_id: str) -> tuple[Rollout, ...]:
     """The rollouts that a run began."""
-    return rows.every(connection, Rollout, tables.rollout.c.run == run_id)
+    return rows.every_equal(connection, Rollout, run=run_id)
 
 
 def rollouts_of_placement(connection: Connection, placement_id: str, limit: int = 50) -> tuple[Rollout, ...]:
@@ -217,21 +218,19 @@ def active_rollouts(connection: Connection) -> tuple[Rollout, ...]:
 
 def deployment(connection: Connection, deployment_id: str) -> Deployment | None:
     """The deployment of that id."""
-    return rows.find(connection, Deployment, tables.deployment.c.id == deployment_id)
+    return rows.find(connection, Deployment, id=deployment_id)
 
 
 def deployments_here(
     connection: Connection, placement_id: PlacementId, named: Collection[DeploymentId | None] = ()
 ) -> dict[DeploymentId, Deployment]:
     """The deployments of which the placement may hold something, and the named ones."""
-    c = tables.deployment.c
-    found = rows.every(
-        connection,
-        Deployment,
-        c.placement == placement_id,
-        or_(c.present.is_(True), c.id.in_([one for one in named if one])),
-    )
-    return {one.id: one for one in found}
+    found = {one.id: one for one in rows.every_equal(connection, Deployment, placement=placement_id, present=True)}
+    for one in named:
+        absent = rows.find(connection, Deployment, id=one) if one is not None and one not in found else None
+        if absent and absent.placement == placement_id:
+            found[absent.id] = absent
+    return dict(sorted(found.items()))
 
 
 def deployments_of_placement(connection: Connection, placement_id: str, limit: int = 100) -> tuple[Deployment, ...]:
@@ -244,8 +243,7 @@ def deployments_of_release(
     connection: Connection, placement_id: PlacementId, release_id: ReleaseId
 ) -> tuple[Deployment, ...]:
     """What a release was in an environment."""
-    c = tables.deployment.c
-    return rows.every(connection, Deployment, c.placement == placement_id, c.release == release_id)
+    return rows.every_equal(connection, Deployment, placement=placement_id, release=release_id)
 
 
 def last_good(connection: Connection, placement_id: PlacementId, other_than: DeploymentId | None) -> Deployment | None:
@@ -259,28 +257,31 @@ def last_good(connection: Connection, placement_id: PlacementId, other_than: Dep
 
 def effects(connection: Connection, placement_id: PlacementId, generation: Generation) -> tuple[Effect, ...]:
     """The effects of a placement's generation, in the order in which they were asked for."""
-    c = tables.effect.c
-    return rows.every(connection, Effect, c.placement == placement_id, c.generation == generation)
+    return rows.every_equal(connection, Effect, placement=placement_id, generation=generation)
 
 
 def due_effects(connection: Connection, now: datetime, placement_id: PlacementId | None = None) -> tuple[Effect, ...]:
     """The effects that may be performed now: due, and leased by nobody."""
-    c = tables.effect.c
-    where = [c.state == EffectState.PENDING, c.due_at <= now, or_(c.leased_until.is_(None), c.leased_until <= now)]
-    if placement_id:
-        where.append(c.placement == placement_id)
-    return rows.every(connection, Effect, *where)
+    of_placement = {"placement": placement_id} if placement_id else {}
+    pending = rows.every_equal(connection, Effect, state=EffectState.PENDING, **of_placement)
+    return tuple(one for one in pending if one.free_at <= now)
 
 
 def effect(connection: Connection, effect_id: str) -> Effect | None:
     """The effect of that id."""
-    return rows.find(connection, Effect, tables.effect.c.id == effect_id)
+    return rows.find(connection, Effect, id=effect_id)
 
 
 def end_effect_leases(connection: Connection) -> None:
     """Let whatever was leased be performed at once: whoever had leased it is gone."""
     c = tables.effect.c
     connection.execute(update(tables.effect).where(c.leased_until.is_not(None)).values(leased_until=None))
+
+
+def next_due_effect(connection: Connection, placement_id: PlacementId) -> datetime | None:
+    """When the next effect of a placement may be performed, None where none is pending."""
+    pending = rows.every_equal(connection, Effect, placement=placement_id, state=EffectState.PENDING)
+    return min((one.free_at for one in pending), default=None)
 
 
 def next_due(connection: Connection) -> tuple[tuple[str, datetime], ...]:
@@ -324,6 +325,11 @@ def snapshots(connection: Connection, rollout_id: RolloutId) -> tuple[tuple[int,
 def ports_taken(connection: Connection) -> frozenset[int]:
     """Every reserved port."""
     return frozenset(connection.execute(select(tables.port.c.port)).scalars())
+
+
+def ports_of(connection: Connection, owner: str) -> frozenset[int]:
+    """What an owner has reserved."""
+    return frozenset(connection.execute(select(tables.port.c.port).where(tables.port.c.owner == owner)).scalars())
 
 
 def reserve_port(connection: Connection, number: int, owner: str) -> None:

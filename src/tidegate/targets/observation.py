@@ -12,6 +12,9 @@ from tidegate.targets import health, listeners
 _CRASH_LOOP_RESTARTS = 3
 _CRASH_LOOP_SPAN = timedelta(minutes=5)
 
+_STARTED = (ProgramPhase.EXITED, ProgramPhase.BACKOFF)
+"""It ran and ended by itself, perhaps because its port was taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
@@ -27,7 +30,7 @@ class Sight:
 def see(program: ProgramState, port: int, path: str) -> Sight:
     """Look at an instance; takes two seconds at most."""
     if program.pid is None:
-        return Sight(program)
+        return Sight(program, holder=listeners.holder_of(port) if program.phase in _STARTED else None)
     ports = listeners.ports_of_tree(program.pid)
     if port in ports:
         return Sight(program, ports, answer=health.ask_twice(port, path))
@@ -58,7 +61,10 @@ def judge(
     else:
         started = max(sight.program.started_at, default=now)
         state = InstanceState.STARTING if now - started <= within else InstanceState.UNHEALTHY
-    return Instance(index, Endpoint("127.0.0.1", port), state, sight.program.restarts, detail)
+    if sight.holder is not None and str(sight.holder) not in detail:
+        detail = f"{detail}; port {port} is taken by {sight.holder}"
+    endpoint = Endpoint("127.0.0.1", port)
+    return Instance(index, endpoint, state, sight.program.restarts, detail, port_taken=sight.holder is not None)
 
 
 def _trouble(sight: Sight, port: int) -> str:
