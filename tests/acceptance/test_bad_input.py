@@ -27,6 +27,11 @@ def _serves_first(world: World) -> bool:
     return list(world.placement()["shares"].values()) == [1.0] and world.placement()["health"] == "healthy"
 
 
+def _commits_of(mirror: Path) -> str:
+    log = ["git", "-C", str(mirror), "log", "--all", "--format=%H"]
+    return subprocess.run(log, check=True, capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -82,44 +87,41 @@ def test_a_repository_that_cannot_be_released_is_refused_with_the_remedy(
         assert "commit -m" in done.stderr
 
 
+def test_another_repository_with_a_known_services_name_is_refused_and_leaves_that_service_alone(
+    world: World, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "tidegate.yaml").write_text((world.repository / "tidegate.yaml").read_text())
+    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=s", "-c", "user.email=s@x", "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=other, check=True)
+    before = _commits_of(world.data / "git" / f"{world.service}.git")
+    done = world.run("service", "add", str(other))
+    assert done.returncode == 1
+    assert f"there is a service '{world.service}' already, from {world.repository}" in done.stderr
+    assert _commits_of(world.data / "git" / f"{world.service}.git") == before
+    assert not list((world.data / "git").glob(".new-*"))
+
+
 @pytest.mark.parametrize(
     ("name", "behaviour", "said"),
     [
-        ("never healthy", {"never_healthy": True}, "503"),
-        ("another port", {"other_port": True}, "port"),
-        ("dies", {"dies_after": 1}, "ended"),
+        ("never healthy", {"never_healthy": True}, ("503",)),
+        ("another port", {"other_port": True}, ("not on $PORT",)),
+        # its crash loop and its failed requests are both reasons; whichever is seen first takes it back
+        ("dies", {"dies_after": 1}, ("ended", "verification failed")),
     ],
 )
 def test_a_version_that_cannot_serve_is_taken_back_and_the_reason_is_said(
-    world: World, name: str, behaviour: dict[str, object], said: str
+    world: World, name: str, behaviour: dict[str, object], said: tuple[str, ...]
 ) -> None:
     verify = "{soak: 6s, at_most: 1m, traffic: {path: /, rate: 20/s}}"
     status = world.release(Version(name, behaviour, verify=verify))
     assert status == "rolled_back", world.log()
     (latest, *_) = world.api("GET", "/api/v1/runs", params={"service": world.service})["items"]
-    assert said in json.dumps(latest["because"])
+    because = json.dumps(latest["because"])
+    assert any(words in because for words in said), because
     wait_for(lambda: _serves_first(world), "the first version, healthy and alone")
-
-
-def test_an_instance_whose_reserved_port_was_taken_meanwhile_gets_another(world: World) -> None:
-    go = world.folder / "go"
-    run = world.run_of(world.commit(Version("port taken", {}, prepare=f"until [ -e {go} ]; do sleep 0.05; done")))
-
-    def reserved() -> int | None:
-        query = (
-            "SELECT port FROM port JOIN deployment ON owner = deployment.id JOIN run USING (release) WHERE run.id = ?"
-        )
-        with closing(sqlite3.connect(world.data / "tidegate.sqlite3")) as database:
-            found = database.execute(query, [run]).fetchone()
-            return int(found[0]) if found else None
-
-    port = wait_for(reserved, "a reserved port")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
-        go.touch()
-        assert world.ended(run) == "succeeded", world.log()
-    assert world.placement()["health"] == "healthy"
 
 
 def test_a_command_that_does_not_exist_fails_its_step_with_the_shells_words(world: World) -> None:
@@ -164,6 +166,28 @@ def test_a_rollback_with_nothing_to_return_to_says_so_and_offers_to_stop(world: 
     assert "nothing to return to" in done.stderr
     assert "--stop" in done.stderr
     assert _serves_first(world)
+
+
+def test_an_instance_whose_reserved_port_was_taken_meanwhile_gets_another(world: World) -> None:
+    go = world.folder / "go"
+    run = world.run_of(world.commit(Version("port taken", {}, prepare=f"until [ -e {go} ]; do sleep 0.05; done")))
+
+    def reserved() -> int | None:
+        query = (
+            "SELECT port FROM port JOIN deployment ON owner = deployment.id JOIN run USING (release) WHERE run.id = ?"
+        )
+        with closing(sqlite3.connect(world.data / "tidegate.sqlite3")) as database:
+            found = database.execute(query, [run]).fetchone()
+            return int(found[0]) if found else None
+
+    port = wait_for(reserved, "a reserved port")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        go.touch()
+        assert world.ended(run) == "succeeded", world.log()
+    assert world.placement()["health"] == "healthy"
 
 
 def test_a_server_that_is_not_there_is_exit_4(tmp_path: Path) -> None:

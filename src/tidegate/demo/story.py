@@ -199,4 +199,4 @@ class Story:
 
 def _serves_users(event: dict[str, Any]) -> bool:
     """Whether the first release has just begun to serve in production: from now on there are users."""
-    return event["kind"] == "rollout.shares" and event["about"].get("environment") == ENVIRONMENT
+    return bool(event["kind"] == "rollout.shares" and event["about"].get("environment") == ENVIRONMENT)

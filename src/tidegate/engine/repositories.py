@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tidegate.config.problem import ConfigError
 from tidegate.config.tidegate_yaml import load
@@ -37,6 +40,13 @@ class Mirrors:
     def of(self, service: str) -> GitMirror:
         """The mirror of a service's repository."""
         return GitMirror(self.folder / f"{service}.git")
+
+    @contextmanager
+    def new(self) -> Iterator[GitMirror]:
+        """A mirror that is gone afterwards, unless it was moved to where it belongs."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.folder, prefix=".new-") as place:
+            yield GitMirror(Path(place) / "mirror.git")
 
     def source_of(self, service: ServiceName) -> str:
         """Where an agent on this machine fetches the service's commits from."""
@@ -74,25 +84,26 @@ class Repositories:
     ) -> tuple[Service, Pushed]:
         """What a service would be that is added now, with its newest commit.
 
-        Raises Refused where there is no readable repository, no commit, or no tidegate.yaml that can be read in it.
+        Raises Refused where there is no readable repository, no commit, no tidegate.yaml that can be read in it, or
+        a service of that name already.
         """
         name = name or _name_from(repository)
         url = _absolute(repository)
-        mirror = self._mirrors.of(name)
-        try:
-            mirror.clone_or_fetch(url, self._credential(name, credential))
-            branch = branch or mirror.default_branch()
-            head = mirror.head(branch)
-            pushed = self._pushed(mirror, mirror.change(head), branch, path)
-        except RepositoryError as error:
-            raise Refused(Refusal.INVALID, str(error), "tidegate service add REPOSITORY") from error
-        if pushed.text is None:
-            raise _no_file(url, path, head)
-        named = self._named_in(pushed.text, path) or name
-        if named != name:
-            mirror = self._rename_mirror(name, named, url, credential)
+        with self._mirrors.new() as mirror:
+            try:
+                mirror.clone_or_fetch(url, self._credential(name, credential))
+                branch = branch or mirror.default_branch()
+                head = mirror.head(branch)
+                pushed = self._pushed(mirror, mirror.change(head), branch, path)
+            except RepositoryError as error:
+                raise Refused(Refusal.INVALID, str(error), "tidegate service add REPOSITORY") from error
+            if pushed.text is None:
+                raise _no_file(url, path, head)
+            named = ServiceName(self._named_in(pushed.text, path) or name)
+            self._acts.check_new(named)
+            mirror.move_to(self._mirrors.of(named).folder)
         service = Service(
-            name=ServiceName(named),
+            name=named,
             repository=url,
             added_at=self._parts.clock.now(),
             path=path,
@@ -147,11 +158,6 @@ class Repositories:
         except ConfigError as error:
             problems = "\n".join(str(problem) for problem in error.problems)
             raise Refused(Refusal.INVALID, problems, f"tidegate validate {FILE}") from error
-
-    def _rename_mirror(self, name: str, named: str, url: str, credential: str | None) -> GitMirror:
-        mirror = self._mirrors.of(named)
-        mirror.clone_or_fetch(url, self._credential(named, credential) or self._credential(name, credential))
-        return mirror
 
     def _credential(self, service: str, secret: str | None) -> Credential | None:
         """The secret holds `user:token`, or a token alone."""

@@ -34,21 +34,9 @@ class ServiceActs:
 
     def add(self, service: Service, pushed: Pushed, actor: Actor) -> Run:
         """Know a service from now on, and begin with its newest commit. Raises Refused for a bad or known name."""
-        if not SERVICE_NAME.fullmatch(service.name):
-            raise Refused(
-                Refusal.INVALID,
-                f"{service.name!r} cannot name a service",
-                "use 1 to 40 lower-case letters, digits and hyphens",
-            )
         with self._parts.database.writing() as connection:
             self._parts.database.lock_service(connection, service.name)
-            known = queries.service(connection, service.name)
-            if known:
-                raise Refused(
-                    Refusal.CONFLICT,
-                    f"there is a service {service.name!r} already, from {known.repository}",
-                    f"tidegate service remove {service.name}",
-                )
+            _check_new(connection, service.name)
             rows.put(connection, service)
             self._say(
                 connection, service.name, EventKind.SERVICE_ADDED, f"{service.name} from {service.repository}", actor
@@ -56,6 +44,11 @@ class ServiceActs:
             run = create_run(connection, self._parts, service, pushed)
         self._engine.queue.hint(f"run:{run.id}")
         return run
+
+    def check_new(self, name: ServiceName) -> None:
+        """Raise Refused where no service of that name can be added."""
+        with self._parts.database.reading() as connection:
+            _check_new(connection, name)
 
     def push(self, name: ServiceName, commits: list[Pushed]) -> tuple[Run, ...]:
         """Begin a run for each new commit, oldest first, and remember the newest as seen."""
@@ -179,3 +172,19 @@ class ServiceActs:
 
     def _say(self, connection: Connection, name: ServiceName, kind: EventKind, text: str, actor: Actor) -> None:
         events.append(connection, [Event(kind, text, {"service": name}, actor)], self._parts.clock.now())
+
+
+def _check_new(connection: Connection, name: ServiceName) -> None:
+    if not SERVICE_NAME.fullmatch(name):
+        raise Refused(
+            Refusal.INVALID,
+            f"{name!r} cannot name a service",
+            "use 1 to 40 lower-case letters, digits and hyphens",
+        )
+    known = queries.service(connection, name)
+    if known:
+        raise Refused(
+            Refusal.CONFLICT,
+            f"there is a service {name!r} already, from {known.repository}",
+            f"tidegate service remove {name}",
+        )

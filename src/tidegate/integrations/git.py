@@ -58,6 +58,14 @@ class GitMirror:
             finally:
                 shutil.rmtree(new, ignore_errors=True)
 
+    def move_to(self, folder: Path) -> GitMirror:
+        """Have this mirror in another folder, in place of what is there."""
+        moved = GitMirror(folder)
+        with moved._locked():
+            shutil.rmtree(folder, ignore_errors=True)
+            self.folder.rename(folder)
+        return moved
+
     def default_branch(self) -> str:
         """The branch that the repository's HEAD named when the mirror was made, while it exists.
 
