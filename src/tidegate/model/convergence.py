@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import Enum
 
 from tidegate.model.deployment import Deployment
@@ -13,6 +14,11 @@ from tidegate.model.installation import Endpoint, Route, Routing
 from tidegate.model.placement import Arrangement, Part
 from tidegate.model.placement_draft import DRAIN_AT_MOST, RETRY_STUCK, STUCK_AFTER, PlacementDraft
 from tidegate.model.share import NONE
+
+MINUTE = timedelta(minutes=1)
+
+INSTALL_AT_MOST = 30 * MINUTE
+"""How long a target may prepare and start instances; a `prepare` that hangs would else hold the placement for ever."""
 
 
 class Progress(Enum):
@@ -46,6 +52,9 @@ def converge(draft: PlacementDraft) -> Convergence:
             _note_installed(draft, part.deployment, effect)
         elif effect and effect.state is EffectState.CANCELLED:
             return _overtake(draft)
+        elif effect and effect.state is EffectState.PENDING and _takes_too_long(draft, effect):
+            detail = f"not installed within {INSTALL_AT_MOST // MINUTE} minutes: {effect.detail}"
+            failure = Convergence(Progress.FAILED, part.deployment, detail)
         elif effect and effect.state is EffectState.PENDING:
             _note_delay(draft, effect)
         elif effect and effect.state is EffectState.FAILED:
@@ -137,6 +146,15 @@ def routing(draft: PlacementDraft) -> Routing:
 def _endpoints(deployment: Deployment, part: Part) -> tuple[Endpoint, ...]:
     """Those that stay get requests; where the deployment has no share, all that are there are only watched."""
     return deployment.endpoints if part.share == NONE else deployment.endpoints_of(part.instances)
+
+
+def _takes_too_long(draft: PlacementDraft, effect: Effect) -> bool:
+    """Whether a target that answers has had its time; one that is away is waited for."""
+    deadline = effect.created_at + INSTALL_AT_MOST
+    if draft.now < deadline:
+        draft.wake(deadline)
+        return False
+    return effect.installation is not None
 
 
 def _note_delay(draft: PlacementDraft, effect: Effect) -> None:
