@@ -18,9 +18,9 @@ from tidegate.supervision.supervisor import Supervisor, SupervisorAway, Supervis
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 0.5
-SUPERVISE_EVERY_LOOKS = 2
-SWEEP_EVERY_LOOKS = 30
+LOOK_EVERY_SECONDS = 1.0
+SUPERVISE_EVERY_LOOKS = 4
+SWEEP_EVERY_LOOKS = 15
 
 
 class Upkeep:

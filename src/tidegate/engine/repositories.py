@@ -27,7 +27,7 @@ from tidegate.store import queries
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = timedelta(milliseconds=500)
+LOOK_EVERY = timedelta(seconds=1)
 """How often a local repository is looked at; reading a ref is one small file."""
 
 
