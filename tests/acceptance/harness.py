@@ -88,7 +88,7 @@ class World:
     def start(self) -> None:
         """Start the server, and wait until it says that it is ready."""
         self.data.mkdir(exist_ok=True)
-        (self.data / "tidegate-server.yaml").write_text("batch: 1s\n")
+        (self.data / "tidegate-server.yaml").write_text("batch: 1s\npoll_interval: 1s\n")
         known = self.data / "server.json"
         known.unlink(missing_ok=True)
         with (self.folder / "server.log").open("ab") as log:

@@ -19,7 +19,7 @@ from tidegate.engine.parts import Parts
 from tidegate.engine.refusal import Refusal, Refused
 from tidegate.engine.services import ServiceActs
 from tidegate.integrations.git import Credential, GitMirror, RepositoryError, head_of
-from tidegate.integrations.git_command import local_path
+from tidegate.integrations.git_command import RepositoryClosed, local_path, shown
 from tidegate.model.change import Change
 from tidegate.model.ids import Commit, ServiceName
 from tidegate.model.service import Service
@@ -95,12 +95,20 @@ class Repositories:
                 branch = branch or mirror.default_branch()
                 head = mirror.head(branch)
                 pushed = self._pushed(mirror, mirror.change(head), branch, path)
+            except RepositoryClosed as error:
+                secret = credential or "GIT"
+                raise Refused(
+                    Refusal.INVALID,
+                    str(error),
+                    f"tidegate secret set {name} {secret} && tidegate service add {shown(url)} --credential {secret}",
+                ) from error
             except RepositoryError as error:
                 raise Refused(Refusal.INVALID, str(error), "tidegate service add REPOSITORY") from error
             if pushed.text is None:
                 raise _no_file(url, path, head)
             named = ServiceName(self._named_in(pushed.text, path) or name)
             self._acts.check_new(named)
+            self._credential(named, credential)  # it is read by that name from now on
             mirror.move_to(self._mirrors.of(named).folder)
         service = Service(
             name=named,

@@ -106,9 +106,7 @@ class GitMirror:
         if kind != b"blob" or mode == b"120000":
             raise RepositoryError(f"{inner} at {commit[:8]} is a link or a folder; make it a plain file")
         if int(size) > _FILE_BYTES:
-            raise RepositoryError(
-                f"{inner} at {commit[:8]} is over {_FILE_BYTES} bytes; such a file is not read"
-            )
+            raise RepositoryError(f"{inner} at {commit[:8]} is over {_FILE_BYTES} bytes; such a file is not read")
         try:
             return self._git("cat-file", "blob", name.decode()).decode()
         except UnicodeDecodeError as error:

@@ -32,6 +32,10 @@ class RepositoryError(Exception):
     """A repository cannot be read; the message says which, why, and what to do next. It holds no secret."""
 
 
+class RepositoryClosed(RepositoryError):
+    """A repository does not let us in, or does not let us see it; another credential may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """Who Tidegate is for a private repository."""
@@ -67,7 +71,7 @@ def run_git(
         return output
     if status == 1 and may_answer_no:
         return None
-    raise RepositoryError(_in_words(errors, url or str(folder), credential))
+    raise _failure(errors, url or str(folder), credential)
 
 
 def checked_url(url: str, credential: Credential | None = None) -> str:
@@ -172,6 +176,9 @@ def _run(argv: list[str], env: Mapping[str, str], seconds: float, where: str) ->
     return process.returncode, output, errors.decode(errors="replace")
 
 
+_REFUSED = "{url} refused {who}; give one that may read it with: tidegate secret set"
+_HIDDEN = "the repository {url} does not exist, or is private and needs a credential (tidegate secret set)"
+
 _MEANINGS = (
     (
         r"could not resolve host|failed to connect|connection refused|timed out|network is unreachable|no route to"
@@ -185,11 +192,11 @@ _MEANINGS = (
     (
         r"authentication failed|could not read username|could not read password|permission denied \("
         r"|error: 40[13]|access denied|invalid credentials",
-        "{url} refused {who}; give one that may read it with: tidegate secret set",
+        _REFUSED,
     ),
     (
         r"repository .* not found|error: 404|does not exist|repository not found",
-        "the repository {url} does not exist, or is private and needs a credential (tidegate secret set)",
+        _HIDDEN,
     ),
     (
         r"does not appear to be a git repository|not a git repository|not valid: is this a git repository",
@@ -200,13 +207,14 @@ _MEANINGS = (
 )
 
 
-def _in_words(errors: str, url: str, credential: Credential | None) -> str:
+def _failure(errors: str, url: str, credential: Credential | None) -> RepositoryError:
     who = "the credential" if credential is not None else "to be read without a credential"
     for pattern, words in _MEANINGS:
         if re.search(pattern, errors, re.IGNORECASE):
-            return words.format(url=shown(url), who=who)
+            kind = RepositoryClosed if words in (_REFUSED, _HIDDEN) else RepositoryError
+            return kind(words.format(url=shown(url), who=who))
     lines = [line for line in errors.splitlines() if line.startswith(("fatal:", "error:"))] or [errors.strip()]
     said = shown(lines[-1] if lines else "")
     if credential is not None:
         said = said.replace(credential.token, "…")
-    return f"git could not read {shown(url)}: {said}"
+    return RepositoryError(f"git could not read {shown(url)}: {said}")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -100,10 +101,10 @@ class _Host(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
-@pytest.fixture
-def host(tmp_path: Path) -> Iterator[str]:
-    """The address of a host that serves the repositories of this test."""
-    handler = type("Host", (_Host,), {"root": tmp_path})
+@contextmanager
+def a_host(root: Path) -> Iterator[str]:
+    """The address of a host that serves the repositories below `root`."""
+    handler = type("Host", (_Host,), {"root": root})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -111,6 +112,13 @@ def host(tmp_path: Path) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[str]:
+    """The address of a host that serves the repositories of this test."""
+    with a_host(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture
