@@ -198,7 +198,11 @@ class World:
             status = self.api("GET", f"/api/v1/runs/{run}")["status"]
             return None if status in ("running", "waiting") else str(status)
 
-        return wait_for(_look, f"the end of run {run}")
+        try:
+            return wait_for(_look, f"the end of run {run}")
+        except GaveUp as error:
+            told = [f"{one['at']} {one['text']}" for one in self.events(run)]
+            raise GaveUp("\n".join([str(error), *told, self.log()])) from error
 
     def events(self, run: str) -> list[dict[str, Any]]:
         """All events of a run."""
