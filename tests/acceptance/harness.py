@@ -77,10 +77,10 @@ class Version:
 class World:
     """A server on a data folder, and one service in a repository beside it."""
 
-    def __init__(self, folder: Path, service: str = "sample") -> None:
+    def __init__(self, folder: Path, service: str = "sample", repository: Path | None = None) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.repository = folder / service
+        self.repository = repository or folder / service
         self.service = service
         self.address = ""
         self.process: subprocess.Popen[bytes] | None = None
@@ -257,11 +257,11 @@ class World:
 
 
 @contextmanager
-def a_world() -> Iterator[World]:
-    """A started server, everything of which is ended afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="tidegate-story-", dir="/tmp"))
-    folder.chmod(0o711)
-    world = World(folder)
+def a_world(folder: Path | None = None, repository: Path | None = None) -> Iterator[World]:
+    """A started server, everything of which is ended afterwards; in a new folder where none is named."""
+    made = Path(tempfile.mkdtemp(prefix="tidegate-story-", dir="/tmp")) if folder is None else folder
+    made.chmod(0o711)
+    world = World(made, repository=repository)
     try:
         world.start()
         yield world
@@ -269,4 +269,5 @@ def a_world() -> Iterator[World]:
         world.down()
         for process in world.processes():
             process.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder is None:
+            shutil.rmtree(made, ignore_errors=True)

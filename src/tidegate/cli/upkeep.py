@@ -13,6 +13,7 @@ from tidegate.engine.synthetic import wanted_traffic
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.event import Event, EventKind
 from tidegate.store import events
+from tidegate.store.database import StoreUnavailable
 from tidegate.supervision.program import Program
 from tidegate.supervision.supervisor import Supervisor, SupervisorAway, SupervisorFailed
 
@@ -79,8 +80,8 @@ class Upkeep:
                 if looks % SWEEP_EVERY_LOOKS == 0:
                     self._leasing.end_lost()
                     self._engine.sweep()
-            except (SupervisorAway, SupervisorFailed) as error:
-                log.warning("%s", error)
+            except (SupervisorAway, SupervisorFailed, StoreUnavailable) as error:
+                log.error("upkeep: %s", error)
             except Exception:
                 log.exception("upkeep failed; it is tried again")
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tidegate.engine.clock import Clock
+from tidegate.store.database import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +68,9 @@ class InProcessQueue:
         while (subject := self._next()) is not None:
             try:
                 self._look(subject)
+            except StoreUnavailable as error:
+                log.error("looking at %s: %s", subject, error)
+                self._again_later(subject)
             except Exception:
                 log.exception("looking at %s failed; it is looked at again", subject)
                 self._again_later(subject)

@@ -24,6 +24,7 @@ from tidegate.model.change import Change
 from tidegate.model.ids import Commit, ServiceName
 from tidegate.model.service import Service
 from tidegate.store import queries
+from tidegate.store.database import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +187,8 @@ class Repositories:
         while not self._stopping.wait(LOOK_EVERY.total_seconds()):
             try:
                 self._look_at_due()
+            except StoreUnavailable as error:
+                log.error("looking at the repositories: %s", error)
             except Exception:
                 log.exception("looking at the repositories failed; they are looked at again")
 

@@ -19,6 +19,10 @@ class StoreUnavailable(Exception):
     """The database cannot be used; the message says why and what to do."""
 
 
+class StoreFull(StoreUnavailable):
+    """There is no room on the disk that holds the database."""
+
+
 def sqlite_url(path: Path) -> str:
     """The URL of a SQLite database in a file."""
     return f"sqlite:///{path}"
@@ -34,8 +38,11 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write; committed at the end, rolled back on any exception."""
-        with self.engine.connect() as connection:
+        """A transaction that may write; committed at the end, rolled back on any exception.
+
+        Raises StoreUnavailable where the database cannot be reached or written; then nothing was changed.
+        """
+        with _trouble_in_words(), self.engine.connect() as connection:
             if self.is_sqlite:
                 _begin_immediate(connection)
             with connection.begin() if not connection.in_transaction() else _commits(connection):
@@ -43,8 +50,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that only reads, at one moment of the database."""
-        with self.engine.connect() as connection:
+        """A transaction that only reads, at one moment of the database. Raises StoreUnavailable."""
+        with _trouble_in_words(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
@@ -58,6 +65,19 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+@contextmanager
+def _trouble_in_words() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        said = " ".join(str(error.orig).split())
+        if "disk is full" in said or "No space left" in said:
+            raise StoreFull(
+                "the disk that holds the database is full, and nothing was changed; make room, and it goes on by itself"
+            ) from error
+        raise StoreUnavailable(f"the database cannot be used: {said}; nothing was changed") from error
 
 
 @contextmanager
