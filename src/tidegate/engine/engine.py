@@ -120,15 +120,16 @@ class Engine:
 
     def _read_facts(self, placement: PlacementId) -> Facts:
         with self.parts.database.reading() as connection:
-            state = load_placement(connection, placement, self.parts.environments, self.parts.settings.batch)
-        if not wants_figures(state, self.parts.clock.now()):
+            found = queries.placement(connection, placement)
+            rollout = queries.rollout(connection, found.rollout) if found else None
+        if found is None or not wants_figures(found, rollout, self.parts.clock.now()):
             return NO_FACTS
-        return read_facts(self.parts, state)
+        return read_facts(self.parts, found, rollout)
 
     def _hint_again(self, placement: PlacementId, decision: Decision) -> None:
         with self.parts.database.reading() as connection:
-            due = [at for subject, at in queries.next_due(connection) if subject == f"placement:{placement}"]
-        times = due + ([decision.wake_at] if decision.wake_at else [])
+            due = queries.next_due_effect(connection, placement)
+        times = [at for at in (due, decision.wake_at) if at]
         if times:
             self.queue.hint(f"placement:{placement}", min(times))
 

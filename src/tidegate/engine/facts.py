@@ -14,8 +14,9 @@ from tidegate.model.batches import LabelledSnapshot, cut_batches
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId, Generation, RolloutId
 from tidegate.model.installation import Installation
+from tidegate.model.placement import Placement
 from tidegate.model.placement_draft import PlacementState
-from tidegate.model.rollout import RolloutState
+from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.share import NONE
 from tidegate.model.verdict import Judgement, Verdict
 from tidegate.store import queries
@@ -40,9 +41,8 @@ class Facts:
 NO_FACTS = Facts()
 
 
-def read_facts(parts: Parts, state: PlacementState) -> Facts:
+def read_facts(parts: Parts, placement: Placement, rollout: Rollout | None) -> Facts:
     """Ask the source for counters and the target for instances; a source that fails is a fact too."""
-    placement = state.placement
     observed: dict[DeploymentId, Installation] = {}
     for part in placement.arrangement.parts:
         if part.instances:
@@ -51,7 +51,6 @@ def read_facts(parts: Parts, state: PlacementState) -> Facts:
             except TargetAway:
                 continue
     snapshot, failed = None, None
-    rollout = state.rollout
     if rollout and not rollout.state.is_ended and placement.reached_at is not None:
         wanted = [one for one in (rollout.new, rollout.old) if one]
         try:

@@ -10,7 +10,7 @@ from tidegate.model.decision import Decision
 from tidegate.model.effect import EffectState, Install, act_key
 from tidegate.model.event import EventKind
 from tidegate.model.installation import InstallationState
-from tidegate.model.placement import Arrangement, Part
+from tidegate.model.placement import Arrangement, Part, Placement
 from tidegate.model.placement_draft import CHECK_EVERY, PlacementDraft, PlacementState
 from tidegate.model.rollout import Rollout, RolloutKind, RolloutState
 from tidegate.model.rollout_forward import advance, arrangement_of, find_harm, finish_watch
@@ -39,19 +39,18 @@ def decide_placement(state: PlacementState, now: datetime) -> Decision:
     return draft.decision()
 
 
-def wants_figures(state: PlacementState, now: datetime) -> bool:
+def wants_figures(placement: Placement, rollout: Rollout | None, now: datetime) -> bool:
     """Whether figures and the state of the instances are to be read before the decision."""
-    rollout = state.rollout
     if rollout and not rollout.state.is_ended:
         if rollout.state is RolloutState.RETURNING or rollout.rollback_asked:
             return False  # nothing that they could say would change the way back, and reading them takes time
         return rollout.measure_at is not None and rollout.measure_at <= now
-    return _check_due(state, now)
+    return _check_due(placement, now)
 
 
-def _check_due(state: PlacementState, now: datetime) -> bool:
-    checked = state.placement.checked_at
-    serves = state.placement.serving is not None and state.placement.reached_at is not None
+def _check_due(placement: Placement, now: datetime) -> bool:
+    checked = placement.checked_at
+    serves = placement.serving is not None and placement.reached_at is not None
     return serves and (checked is None or checked + CHECK_EVERY <= now)
 
 
@@ -113,7 +112,7 @@ def _check_at_rest(draft: PlacementDraft) -> None:
         if placement.serving is None:
             draft.placement = replace(placement, health="empty")
         return
-    if _check_due(draft.state, draft.now) and draft.state.observed is not None:
+    if _check_due(draft.state.placement, draft.now) and draft.state.observed is not None:
         placement = draft.placement = replace(placement, checked_at=draft.now)
         _note_health(draft)
     draft.wake((placement.checked_at or draft.now) + CHECK_EVERY)

@@ -15,9 +15,9 @@ class Deployment:
     """The unit that targets install, routers weigh, metrics count and rollbacks return to.
 
     `present` says that a target may hold something of it; `installed` is the number of instances that were seen ready
-    and that nobody has asked to stop since, `endpoints` where they answer; `warm_until` how long it stays whole without traffic. `proven_at` says
-    when it passed verification; only a proven one is returned to. `quarantined_because` says why nothing automatic
-    brings it back.
+    and that nobody has asked to stop since, `endpoints` where they answer; `warm_until` how long it stays whole without
+    traffic. `proven_at` says when it passed verification; only a proven one is returned to. `quarantined_because` says
+    why nothing automatic brings it back.
     """
 
     id: DeploymentId

@@ -77,3 +77,8 @@ class Effect:
     detail: str = ""
     installation: Installation | None = None
     done_at: datetime | None = None
+
+    @property
+    def free_at(self) -> datetime:
+        """When it may be performed: it is due, and nobody has it."""
+        return self.due_at if self.leased_until is None else max(self.due_at, self.leased_until)

@@ -12,7 +12,6 @@ from tidegate.model.pipeline import ApprovalRule, Mode
 from tidegate.model.reason import Reason
 from tidegate.model.service import EffectiveMode
 
-
 PLACEMENT_RULE = "placement"
 """The rule that keeps a release out as long as something else moves there."""
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import DateTime, Float, Text, TypeDecorator
 from sqlalchemy.engine import Dialect
+
+KEPT_VALUES = 256
+"""How many values of a column are kept as they were read: the same pipeline is read again at every look at its run."""
 
 
 class Utc(TypeDecorator[datetime]):
@@ -70,6 +74,7 @@ class Document(TypeDecorator[Any]):
         super().__init__()
         self.shape = shape
         self._adapter: TypeAdapter[Any] | None = None
+        self._read = lru_cache(maxsize=KEPT_VALUES)(self._read_text)
 
     @property
     def adapter(self) -> TypeAdapter[Any]:
@@ -84,4 +89,7 @@ class Document(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """From JSON."""
-        return None if value is None else self.adapter.validate_json(value)
+        return None if value is None else self._read(value)
+
+    def _read_text(self, text: str) -> Any:
+        return self.adapter.validate_json(text)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, text
+from sqlalchemy import Connection, Integer, RowMapping, bindparam, func, insert, select, text
 
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.event import Event, EventKind, RecordedEvent
@@ -16,6 +16,13 @@ from tidegate.store import tables
 
 GENESIS = "0" * 64
 _PAGE = 1000
+_LAST = select(tables.event.c.id, tables.event.c.hash).order_by(tables.event.c.id.desc()).limit(1)
+_SINCE = (
+    select(tables.event)
+    .where(tables.event.c.id > bindparam("after"))
+    .order_by(tables.event.c.id)
+    .limit(bindparam("limit", type_=Integer))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +40,7 @@ def append(connection: Connection, events: Sequence[Event], now: datetime) -> No
         return
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('event'))"))
-    last = connection.execute(
-        select(tables.event.c.id, tables.event.c.hash).order_by(tables.event.c.id.desc()).limit(1)
-    ).first()
+    last = connection.execute(_LAST).first()
     number, previous = (last.id, last.hash) if last else (0, GENESIS)
     rows = []
     for event in events:
@@ -60,8 +65,7 @@ def of_service(connection: Connection, service: str, after: int = 0, limit: int 
 
 def since(connection: Connection, after: int, limit: int = 1000) -> tuple[RecordedEvent, ...]:
     """All events after the given one, oldest first."""
-    query = select(tables.event).where(tables.event.c.id > after).order_by(tables.event.c.id).limit(limit)
-    return tuple(map(_recorded, connection.execute(query).mappings()))
+    return tuple(map(_recorded, connection.execute(_SINCE, {"after": after, "limit": limit}).mappings()))
 
 
 def last_id(connection: Connection) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, TypeVar, cast
+from functools import cache
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, select
+from sqlalchemy import ColumnElement, Connection, Executable, Select, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tidegate.model.approval import Approval
@@ -33,18 +34,14 @@ TABLES: dict[type, Table] = {
     Rollout: tables.rollout,
     Effect: tables.effect,
 }
-_FIELDS = {cls: tuple(field.name for field in fields(cls)) for cls in TABLES}
+_FIELDS = {table: tuple(field.name for field in fields(cls)) for cls, table in TABLES.items()}
 
 
 def put(connection: Connection, value: object) -> None:
     """Write a value: a new row, or all fields of the one that is there."""
     table = TABLES[type(value)]
-    row = {name: getattr(value, name) for name in _FIELDS[type(value)]}
-    keys = [column.name for column in table.primary_key]
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).values(row)
-    others = {name: statement.excluded[name] for name in row if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others))
+    row = {name: getattr(value, name) for name in _FIELDS[table]}
+    connection.execute(_upsert(table, connection.dialect.name), row)
 
 
 def drop(connection: Connection, value: object) -> None:
@@ -53,10 +50,15 @@ def drop(connection: Connection, value: object) -> None:
     connection.execute(delete(table).where(*(column == getattr(value, column.name) for column in table.primary_key)))
 
 
-def find(connection: Connection, cls: type[Value], *where: ColumnElement[bool]) -> Value | None:
-    """The one value that fits, None where there is none."""
-    row = connection.execute(select(TABLES[cls]).where(*where).limit(1)).mappings().first()
-    return None if row is None else cls(**cast(dict[str, Any], dict(row)))
+def find(connection: Connection, cls: type[Value], **equal: object) -> Value | None:
+    """The one value whose columns equal these, None where there is none."""
+    row = connection.execute(_equal(TABLES[cls], tuple(equal)), equal).first()
+    return None if row is None else cls(*row)
+
+
+def every_equal(connection: Connection, cls: type[Value], **equal: object) -> tuple[Value, ...]:
+    """All values whose columns equal these, in the order of the primary key."""
+    return tuple(cls(*row) for row in connection.execute(_equal(TABLES[cls], tuple(equal)), equal))
 
 
 def every(
@@ -67,9 +69,30 @@ def every(
     limit: int | None = None,
 ) -> tuple[Value, ...]:
     """All values that fit, in the order of `order_by` (else of the primary key)."""
-    table = TABLES[cls]
-    query = select(table).where(*where)
-    query = query.order_by(order_by) if order_by is not None else query.order_by(*table.primary_key)
+    query = _whole(TABLES[cls]).where(*where)
+    query = query.order_by(order_by) if order_by is not None else query.order_by(*TABLES[cls].primary_key)
     if limit is not None:
         query = query.limit(limit)
-    return tuple(cls(**cast(dict[str, Any], dict(row))) for row in connection.execute(query).mappings())
+    return tuple(cls(*row) for row in connection.execute(query))
+
+
+@cache
+def _whole(table: Table) -> Select[Any]:
+    """A query for all fields of a value, in their order."""
+    return select(*(table.c[name] for name in _FIELDS[table]))
+
+
+@cache
+def _equal(table: Table, names: tuple[str, ...]) -> Select[Any]:
+    """Made once: most of the time of a short query would be the making of its statement."""
+    narrowed = _whole(table).where(*(table.c[name] == bindparam(name, type_=table.c[name].type) for name in names))
+    return narrowed.order_by(*table.primary_key)
+
+
+@cache
+def _upsert(table: Table, dialect: str) -> Executable:
+    keys = [column.name for column in table.primary_key]
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(table)
+    others = {name: statement.excluded[name] for name in _FIELDS[table] if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, bindparam, delete, update
 
 from tidegate.model.decision import Decision, WantedEffect
 from tidegate.model.effect import Effect, EffectState, act_key
@@ -14,6 +14,14 @@ from tidegate.model.placement import Placement
 from tidegate.store import events, rows, tables
 
 KEPT_GENERATIONS = 20
+
+_OLDER = (tables.effect.c.placement == bindparam("of"), tables.effect.c.generation < bindparam("before"))
+_CANCEL_OLDER = (
+    update(tables.effect)
+    .where(*_OLDER, tables.effect.c.state == EffectState.PENDING)
+    .values(state=EffectState.CANCELLED, detail="a newer generation took over")
+)
+_FORGET_OLDER = delete(tables.effect).where(*_OLDER)
 
 
 def save(connection: Connection, decision: Decision, now: datetime, new_id: Callable[[], str]) -> None:
@@ -31,33 +39,13 @@ def save(connection: Connection, decision: Decision, now: datetime, new_id: Call
 
 
 def _cancel_older(connection: Connection, placement: Placement) -> None:
-    effect = tables.effect.c
-    connection.execute(
-        update(tables.effect)
-        .where(
-            effect.placement == placement.id,
-            effect.generation < placement.generation,
-            effect.state == EffectState.PENDING,
-        )
-        .values(state=EffectState.CANCELLED, detail="a newer generation took over")
-    )
-    connection.execute(
-        delete(tables.effect).where(
-            effect.placement == placement.id, effect.generation < placement.generation - KEPT_GENERATIONS
-        )
-    )
+    connection.execute(_CANCEL_OLDER, {"of": placement.id, "before": placement.generation})
+    connection.execute(_FORGET_OLDER, {"of": placement.id, "before": placement.generation - KEPT_GENERATIONS})
 
 
 def _want(connection: Connection, wanted: WantedEffect, now: datetime, new_id: Callable[[], str]) -> None:
     key = act_key(wanted.act)
-    effect = tables.effect.c
-    known = rows.find(
-        connection,
-        Effect,
-        effect.placement == wanted.placement,
-        effect.generation == wanted.generation,
-        effect.key == key,
-    )
+    known = rows.find(connection, Effect, placement=wanted.placement, generation=wanted.generation, key=key)
     if known and not wanted.again:
         return
     rows.put(
