@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.model.environment import Environment
-from tidegate.model.ids import EnvironmentName
+from tidegate.model.ids import EnvironmentName, ReleaseId
 from tidegate.model.next_acts import next_acts
+from tidegate.model.release import Release
 from tidegate.model.run import Run
 from tidegate.model.service import Service
 from tidegate.model.step_environment import address_of
@@ -19,9 +20,12 @@ from tidegate.web.wording import Badge, Moment, Tone, badge, health_badge, momen
 
 @dataclass(frozen=True, slots=True)
 class ShareLine:
-    """A deployment that gets traffic: its label, and how much as text and as a whole number of percent."""
+    """A deployment that gets traffic: its label, what changed and in which run, and how much as text and as a whole
+    number of percent."""
 
     label: str
+    subject: str
+    run: str | None
     share: str
     width: int
 
@@ -85,15 +89,18 @@ class BoardView:
 def board_view(
     services: Sequence[Service],
     placements: Sequence[PlacementRecord],
+    releases: Mapping[ReleaseId, Release],
     open_runs: Sequence[RunRecord],
     newest: Sequence[Run],
     environments: Mapping[EnvironmentName, Environment],
     now: datetime,
 ) -> BoardView:
-    """The first page, from what was read. Only environments in which something is placed have a column."""
-    used = {one.placement.environment for one in placements}
-    names = [name for name in environments if name in used] + sorted(used - set(environments))
-    cells = {(one.placement.service, one.placement.environment): placement_cell(one) for one in placements}
+    """The first page, from what was read; `releases` are those that run somewhere.
+
+    Only environments in which something is placed have a column.
+    """
+    names = in_order([one.placement.environment for one in placements], environments)
+    cells = {(one.placement.service, one.placement.environment): placement_cell(one, releases) for one in placements}
     rows = tuple(
         ServiceRow(one.name, service_notes(one), tuple(cells.get((one.name, name)) for name in names))
         for one in services
@@ -102,20 +109,41 @@ def board_view(
     return BoardView(tuple(names), rows, attention, tuple(run_line(one, now) for one in newest))
 
 
-def placement_cell(record: PlacementRecord) -> PlacementCell:
+def in_order(
+    used: Collection[EnvironmentName], environments: Mapping[EnvironmentName, Environment]
+) -> list[EnvironmentName]:
+    """The environments that are used, in the order in which the configuration names them."""
+    return [name for name in environments if name in used] + sorted(set(used) - set(environments))
+
+
+def placement_cell(record: PlacementRecord, releases: Mapping[ReleaseId, Release]) -> PlacementCell:
     """What runs of a service in an environment."""
     placement, rollout = record.placement, record.rollout
     moves = rollout is not None and not rollout.state.is_ended
-    shares = tuple(ShareLine(label, percent(share), round(share * 100)) for label, share in record.shares.items())
     return PlacementCell(
         environment=placement.environment,
         health=health_badge(placement.health),
-        shares=shares,
+        shares=tuple(_share_lines(record, releases)),
         address=address_of(placement),
         moving=badge(rollout.state) if rollout and moves else None,
         moving_run=rollout.run if rollout and moves else None,
         stuck=placement.stuck_because,
     )
+
+
+def _share_lines(record: PlacementRecord, releases: Mapping[ReleaseId, Release]) -> Iterator[ShareLine]:
+    for part in record.placement.arrangement.parts:
+        deployment = record.deployments.get(part.deployment)
+        if deployment is None or not part.share.parts:
+            continue
+        release = releases.get(deployment.release)
+        yield ShareLine(
+            label=deployment.label,
+            subject=release.change.subject if release else "",
+            run=release.run if release else None,
+            share=percent(part.share.fraction),
+            width=round(100 * part.share.fraction),
+        )
 
 
 def service_notes(service: Service) -> tuple[Badge, ...]:

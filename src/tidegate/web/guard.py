@@ -46,17 +46,24 @@ class Sends(Sees):
     def __call__(self, request: Request, csrf: Annotated[str, Form(max_length=100)] = "") -> Session:
         """The session."""
         session = super().__call__(request)
-        headers = request.headers
-        same = is_same_origin(
-            request.url.scheme, headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site")
-        )
-        if not same or not session.accepts(csrf):
-            raise Refused(
-                Refusal.REFUSED,
-                "the form was not sent from a page of this server, or the page is from an older session",
-                "open the page again, and send the form from there",
-            )
+        if not sent_by_own_page(request) or not session.accepts(csrf):
+            raise foreign_form()
         return session
+
+
+def foreign_form() -> Refused:
+    """What a form gets that did not come from one of our pages."""
+    return Refused(
+        Refusal.REFUSED,
+        "the form was not sent from a page of this server, or the page is from an older session",
+        "open the page again, and send the form from there",
+    )
+
+
+def sent_by_own_page(request: Request) -> bool:
+    """Whether a form was sent from a page of this server."""
+    headers = request.headers
+    return is_same_origin(request.url.scheme, headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site"))
 
 
 Parts = Annotated[PageParts, Depends(parts_of)]

@@ -10,6 +10,7 @@ from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
 from tidegate.security.sign_in import SignIn
+from tidegate.security.tokens import Tokens
 
 
 class Feed(Protocol):
@@ -48,6 +49,10 @@ class PageParts(Protocol):
     @property
     def sign_in(self) -> SignIn:
         """Codes and sessions."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """Whose a token is."""
 
     @property
     def events(self) -> Feed:

@@ -29,12 +29,15 @@ class Picture:
 
 
 def rollout_picture(rollout: Rollout, snapshots: Sequence[tuple[int, Snapshot]]) -> Picture | None:
-    """The picture of a rollout's snapshots (with the step at which each was taken); None before the second batch."""
-    if rollout.new is None or not rollout.plan:
+    """The picture of a rollout's snapshots (with the step at which each was taken).
+
+    None before the first batch, and where the traffic moves in one step: there is nothing to see.
+    """
+    if rollout.new is None or len(rollout.plan) < 2:
         return None
     taken = [LabelledSnapshot(snapshot, step) for step, snapshot in snapshots]
     batches = cut_batches(taken, rollout.new, rollout.old)
-    if len(batches) < 2:
+    if not batches:
         return None
     begin, end = batches[0].begin, batches[-1].end
     frame = _Frame(begin, (end - begin).total_seconds() or 1.0)
@@ -61,20 +64,25 @@ class _Frame:
 
 
 def _steps(rollout: Rollout, batches: Sequence[Batch], frame: _Frame) -> str:
-    points = [f"0,{HEIGHT}"]
+    points, before = [f"0,{HEIGHT}"], None
     for batch in batches:
         share = rollout.plan[min(batch.step, len(rollout.plan) - 1)].share.fraction
         y = round(HEIGHT - share * HEIGHT, 1)
-        points += [f"{frame.x(batch.begin)},{y}", f"{frame.x(batch.end)},{y}"]
+        # between two batches the shares changed at once: a step, not a slope
+        points += [f"{frame.x(batch.begin)},{y if before is None else before}", f"{frame.x(batch.begin)},{y}"]
+        points.append(f"{frame.x(batch.end)},{y}")
+        before = y
     return " ".join([*points, f"{WIDTH},{HEIGHT}"])
 
 
 def _line(batches: Sequence[Batch], rates: Sequence[float | None], worst: float, frame: _Frame) -> str:
-    return " ".join(
-        f"{frame.x(batch.end)},{round(HEIGHT - 2 - rate / worst * (HEIGHT - 4), 1)}"
-        for batch, rate in zip(batches, rates, strict=True)
-        if rate is not None
-    )
+    points: list[str] = []
+    for batch, rate in zip(batches, rates, strict=True):
+        if rate is not None:
+            # a rate is one of a whole batch, so it is level from its begin to its end
+            y = round(HEIGHT - 2 - rate / worst * (HEIGHT - 4), 1)
+            points += [f"{frame.x(batch.begin)},{y}", f"{frame.x(batch.end)},{y}"]
+    return " ".join(points)
 
 
 def _rate(side: Counters | None) -> float | None:

@@ -10,6 +10,7 @@ from tidegate.model.deployment import Deployment
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId
 from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.verdict import Verdict
 from tidegate.web.picture import Picture, rollout_picture
 from tidegate.web.wording import Badge, badge, figure, percent, span
 
@@ -36,8 +37,9 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True)
 class JudgementView:
-    """What verification says."""
+    """What verification says; `is_before` says that it is what was known before the rollout went back."""
 
+    is_before: bool
     verdict: Badge
     reason: str
     level: str
@@ -122,4 +124,5 @@ def _judgement(rollout: Rollout) -> JudgementView | None:
         )
         for one in judgement.metrics
     )
-    return JudgementView(badge(judgement.verdict), judgement.reason, percent(judgement.level), rows)
+    is_before = rollout.cause is not None and judgement.verdict is not Verdict.FAIL
+    return JudgementView(is_before, badge(judgement.verdict), judgement.reason, percent(judgement.level), rows)

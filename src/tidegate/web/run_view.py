@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tidegate.model.actor import SYSTEM
 from tidegate.model.event import RecordedEvent
 from tidegate.model.figures import Snapshot
 from tidegate.model.gate import GateState
@@ -59,8 +60,29 @@ class ReasonLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked at a stage, why, and the command that answers."""
+
+    text: str
+    why: str
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextLine:
+    """What is waited for, the command that ends it, and the page with the button where it is another one."""
+
+    text: str
+    command: str | None
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StageBox:
-    """A stage; `asks` says what a person is asked there, `can_go_back` that its deployment can be rolled back."""
+    """A stage; `asks` says what a person is asked there, `can_go_back` that its deployment can be rolled back.
+
+    `is_open` is False for what passed or is far: its heading is enough until somebody wants more.
+    """
 
     name: str
     environment: str
@@ -70,11 +92,12 @@ class StageBox:
     because: str
     gate: tuple[ReasonLine, ...]
     gate_state: Badge | None
-    asks: str | None
+    asks: Question | None
     answers: tuple[str, ...]
     steps: tuple[StepLine, ...]
     rollout: RolloutView | None
     can_go_back: bool
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +121,7 @@ class EvidenceView:
 
 @dataclass(frozen=True, slots=True)
 class EventLine:
-    """A line of the record."""
+    """A line of the record; `actor` is empty where it was Tidegate itself."""
 
     id: int
     time: str
@@ -133,21 +156,26 @@ class RunView:
     took: str
     trigger: str
     because: tuple[str, ...]
-    next: tuple[NextAct, ...]
+    next: tuple[NextLine, ...]
+    """Without what is asked beside the buttons that answer it."""
+
     buttons: Buttons
     parts: tuple[Part, ...]
     evidence: EvidenceView | None
     build: tuple[StepLine, ...]
+    build_is_open: bool
     stages: tuple[StageBox, ...]
     events: tuple[EventLine, ...]
-    is_live: bool
 
 
 def run_view(sources: RunSources, now: datetime) -> RunView:
     """A run's page, from what was read."""
     record, run = sources.record, sources.record.run
     build = tuple(step for step in record.steps if step.scope == BUILD)
-    is_live = not run.status.is_ended or any(not one.state.is_ended for one in record.rollouts)
+    stages = tuple(_stage(sources, one, now) for one in record.stages)
+    acts = next_acts(run, record.service, record.stages, record.rollouts)
+    answered = {one.asks.command for one in stages if one.asks}
+    took = span(run.created_at, run.ended_at, now)
     return RunView(
         id=run.id,
         service=run.service,
@@ -157,18 +185,23 @@ def run_view(sources: RunSources, now: datetime) -> RunView:
         author=run.change.author_name,
         status=badge(run.status),
         created=moment(run.created_at, now),
-        took=span(run.created_at, run.ended_at, now),
+        took=f"took {took}" if run.status.is_ended else f"{took} so far",
         trigger=f"{run.actor.name} asked for it" if run.by_person else "a push to the main branch",
         because=tuple(str(reason) for reason in run.because) if run.status.is_ended else (),
-        next=next_acts(run, record.service, record.stages, record.rollouts),
+        next=tuple(_next(run, act) for act in acts if act.command not in answered),
         buttons=_buttons(run, record.rollouts),
         parts=_parts(run, build, record.stages),
         evidence=_evidence(sources, now),
         build=tuple(_step(one, now) for one in build),
-        stages=tuple(_stage(sources, one, now) for one in record.stages),
+        build_is_open=run.release is None,
+        stages=stages,
         events=tuple(_event(one) for one in reversed(sources.events)),
-        is_live=is_live,
     )
+
+
+def _next(run: Run, act: NextAct) -> NextLine:
+    of_service = act.command is not None and act.command.startswith("tidegate service ")
+    return NextLine(act.text, act.command, f"/services/{run.service}" if of_service else None)
 
 
 def _buttons(run: Run, rollouts: Sequence[Rollout]) -> Buttons:
@@ -183,7 +216,7 @@ def _buttons(run: Run, rollouts: Sequence[Rollout]) -> Buttons:
 
 
 def _parts(run: Run, build: Sequence[StepRun], stages: Sequence[StageRun]) -> tuple[Part, ...]:
-    parts = [Part(one.name, badge(one.state), f"stage-{one.name}") for one in stages]
+    parts = [Part(one.name, badge(one.state), f"stage-{number}") for number, one in enumerate(stages, 1)]
     if not build:
         return tuple(parts)
     if run.release:
@@ -235,13 +268,13 @@ def _stage(sources: RunSources, stage: StageRun, now: datetime) -> StageBox:
         state=badge(stage.state),
         took=span(stage.began_at, stage.ended_at, now),
         opened_by=stage.opened_by,
-        because=stage.because,
+        because="" if rollout and rollout.cause else stage.because,
         gate=tuple(
             ReasonLine(one.rule, one.text, one.remedy, one in blocking)
             for one in (stage.gate.because if stage.gate else ())
         ),
         gate_state=_gate_badge(stage.gate.state) if stage.gate else None,
-        asks=_asks(stage, rollout),
+        asks=_asks(record.run, stage, rollout),
         answers=tuple(
             f"{one.actor.name} {one.answer.value}" + (f": {one.comment}" if one.comment else "")
             for one in record.approvals
@@ -252,6 +285,7 @@ def _stage(sources: RunSources, stage: StageRun, now: datetime) -> StageBox:
         if rollout
         else None,
         can_go_back=_can_go_back(rollout, sources.placements.get(stage.environment)),
+        is_open=stage.state not in (StageState.PENDING, StageState.PASSED) or _is_last(record, stage),
     )
 
 
@@ -260,13 +294,22 @@ def _gate_badge(state: GateState) -> Badge:
     return Badge(state.value, tones[state])
 
 
-def _asks(stage: StageRun, rollout: Rollout | None) -> str | None:
+def _is_last(record: RunRecord, stage: StageRun) -> bool:
+    return record.run.status is RunStatus.SUCCEEDED and stage is record.stages[-1]
+
+
+def _asks(run: Run, stage: StageRun, rollout: Rollout | None) -> Question | None:
+    command = f"tidegate approve {run.id}"
+    if run.status.is_ended:
+        return None
     if stage.state is StageState.GATE and stage.gate:
         waits = [one.text for one in stage.gate.blocking if one.rule == "approvals"]
-        return waits[0] if waits else None
+        return Question(f"May {run.label} enter {stage.name}?", waits[0], command) if waits else None
     if rollout and rollout.state is RolloutState.ASKING:
         following = rollout.plan[rollout.step + 1]
-        return f"May {following.share} of the traffic go to the new deployment? {following.approvals} asked"
+        people = "one approval is" if following.approvals == 1 else f"{following.approvals} approvals are"
+        text = f"May {following.share} of {stage.environment} go to {run.label}?"
+        return Question(text, f"{people} asked before this share", command)
     return None
 
 
@@ -282,5 +325,5 @@ def _event(recorded: RecordedEvent) -> EventLine:
         time=f"{recorded.at:%H:%M:%S}",
         iso=recorded.at.isoformat(),
         text=recorded.event.text,
-        actor=recorded.event.actor.name,
+        actor=recorded.event.actor.name if recorded.event.actor != SYSTEM else "",
     )

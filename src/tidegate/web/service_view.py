@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.model.deployment import Deployment
+from tidegate.model.environment import Environment
+from tidegate.model.ids import EnvironmentName, ReleaseId
 from tidegate.model.release import Release
 from tidegate.model.run import Run
 from tidegate.model.service import Service, effective_mode
 from tidegate.store.placement_queries import PlacementRecord
-from tidegate.web.board_view import PlacementCell, RunLine, placement_cell, run_line, service_notes
+from tidegate.web.board_view import PlacementCell, RunLine, in_order, placement_cell, run_line, service_notes
 from tidegate.web.wording import Badge, Moment, moment, percent
 
 
@@ -56,12 +58,11 @@ class ReleaseLine:
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """A service's page."""
+    """A service's page; `mode_because` says which mode is effective in protected environments, and why."""
 
     name: str
     repository: str
     branch: str
-    mode: str
     mode_because: str
     notes: tuple[Badge, ...]
     trouble: str | None
@@ -74,10 +75,11 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class PlacementHistory:
-    """A placement and all that was ever deployed there, the newest first."""
+    """A placement, all that was ever deployed there, the newest first, and the releases that run there."""
 
     record: PlacementRecord
     deployments: tuple[Deployment, ...]
+    releases: Mapping[ReleaseId, Release]
 
 
 def service_view(
@@ -85,21 +87,22 @@ def service_view(
     placements: Sequence[PlacementHistory],
     runs: Sequence[Run],
     releases: Sequence[Release],
+    environments: Mapping[EnvironmentName, Environment],
     now: datetime,
 ) -> ServiceView:
     """A service's page, from what was read."""
-    mode = effective_mode(service.mode, service.grant, protected=True)
+    cards = {one.record.placement.environment: _card(one, now) for one in placements}
+    words = str(effective_mode(service.mode, service.grant, protected=True).because)
     return ServiceView(
         name=service.name,
         repository=service.repository if service.path == "." else f"{service.repository}, folder {service.path}",
         branch=service.branch or "",
-        mode=mode.mode.value,
-        mode_because=str(mode.because).replace("SERVICE", service.name),
+        mode_because=(words[:1].upper() + words[1:]).replace("SERVICE", service.name),
         notes=service_notes(service),
         trouble=service.trouble,
         paused=service.paused_because,
         line_stopped=service.line_stopped_because,
-        placements=tuple(_card(one, now) for one in placements),
+        placements=tuple(cards[name] for name in in_order(list(cards), environments)),
         runs=tuple(run_line(one, now) for one in runs),
         releases=tuple(release_line(one, now) for one in releases),
     )
@@ -123,10 +126,13 @@ def evidence_text(release: Release) -> str:
     said = []
     if release.tests:
         tests = release.tests
-        said.append(f"{tests.total - tests.failed - tests.skipped} of {tests.total} tests passed")
+        passed = tests.total - tests.failed - tests.skipped
+        said.append(f"{passed} of {tests.total} tests passed" if tests.total else "The test report names no test")
+        if tests.skipped:
+            said.append(f"{tests.skipped} skipped")
     if release.line_coverage is not None:
         said.append(f"{percent(release.line_coverage / 100)} of lines covered")
-    return ", ".join(said) or "no reports"
+    return ", ".join(said) or "No reports"
 
 
 def _card(history: PlacementHistory, now: datetime) -> PlacementCard:
@@ -134,7 +140,7 @@ def _card(history: PlacementHistory, now: datetime) -> PlacementCard:
     serving = record.placement.serving
     good = [one for one in history.deployments if one.id != serving and one.served_at and not one.is_quarantined]
     return PlacementCard(
-        cell=placement_cell(record),
+        cell=placement_cell(record, history.releases),
         ways_back=tuple(WayBack(one.release, f"{one.label}{' (proven)' if one.proven_at else ''}") for one in good[:20])
         if serving
         else (),

@@ -1,0 +1,97 @@
+"""What the pages' buttons do: forms, which end in the page that shows what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path
+from fastapi.responses import RedirectResponse
+
+from tidegate.model.actor import Actor
+from tidegate.model.approval import Answer
+from tidegate.web.guard import Parts, Sent
+from tidegate.web.parts import PageParts
+
+router = APIRouter(include_in_schema=False)
+
+IdPath = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$")]
+ServicePath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$")]
+TextForm = Annotated[str, Form(max_length=2000)]
+NameForm = Annotated[str, Form(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
+LabelForm = Annotated[str, Form(pattern=r"^[0-9A-Za-z-]{0,64}$")]
+
+_ACTS: dict[str, Callable[[PageParts, str, Actor], object]] = {
+    "cancel": lambda parts, run, actor: parts.runs.cancel(run, actor),
+    "retry": lambda parts, run, actor: parts.runs.retry(run, actor),
+    "hold": lambda parts, run, actor: parts.runs.hold(run, actor),
+    "resume": lambda parts, run, actor: parts.runs.resume(run, actor),
+    "promote": lambda parts, run, actor: parts.runs.promote(run, actor),
+}
+
+
+@router.post("/runs/{run}/answer")
+def answer(
+    parts: Parts,
+    session: Sent,
+    run: IdPath,
+    word: Annotated[Answer, Form()],
+    stage: NameForm,
+    comment: TextForm = "",
+) -> RedirectResponse:
+    """Approve or reject."""
+    parts.runs.answer(run.lower(), word, session.identity.actor, stage=stage, comment=comment.strip())
+    return _see(parts, f"/runs/{run}")
+
+
+@router.post("/runs/{run}/rollback")
+def roll_back_stage(
+    parts: Parts, session: Sent, run: IdPath, service: NameForm, environment: NameForm
+) -> RedirectResponse:
+    """Take a run's deployment back at once."""
+    parts.placements.roll_back(service, environment, session.identity.actor)
+    return _see(parts, f"/runs/{run}")
+
+
+@router.post("/runs/{run}/{act}")
+def act_on_run(
+    parts: Parts, session: Sent, run: IdPath, act: Annotated[str, Path(pattern="^(cancel|retry|hold|resume|promote)$")]
+) -> RedirectResponse:
+    """Cancel, retry, hold, resume, or end the share now."""
+    _ACTS[act](parts, run.lower(), session.identity.actor)
+    return _see(parts, f"/runs/{run}")
+
+
+@router.post("/services/{name}/rollback")
+def roll_back(
+    parts: Parts, session: Sent, name: ServicePath, environment: NameForm, release: LabelForm = ""
+) -> RedirectResponse:
+    """Return a placement to its last good deployment, or to the named release."""
+    parts.placements.roll_back(name, environment, session.identity.actor, release=release or None)
+    return _see(parts, f"/services/{name}")
+
+
+@router.post("/services/{name}/stop")
+def stop(parts: Parts, session: Sent, name: ServicePath, environment: NameForm) -> RedirectResponse:
+    """Let nothing serve in an environment."""
+    parts.placements.roll_back(name, environment, session.identity.actor, stop=True)
+    return _see(parts, f"/services/{name}")
+
+
+@router.post("/services/{name}/pause")
+def pause(parts: Parts, session: Sent, name: ServicePath, reason: TextForm = "") -> RedirectResponse:
+    """Let no release pass a gate."""
+    parts.services.pause(name, session.identity.actor, reason.strip())
+    return _see(parts, f"/services/{name}")
+
+
+@router.post("/services/{name}/resume")
+def resume(parts: Parts, session: Sent, name: ServicePath, reason: TextForm = "") -> RedirectResponse:
+    """Lift a pause, and a stopped line."""
+    parts.services.resume(name, session.identity.actor, reason.strip())
+    return _see(parts, f"/services/{name}")
+
+
+def _see(parts: PageParts, url: str) -> RedirectResponse:
+    parts.events.wake()
+    return RedirectResponse(url, 303)

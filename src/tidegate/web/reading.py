@@ -1,0 +1,72 @@
+"""What the pages read, each page at one moment of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from tidegate.engine.refusal import not_found
+from tidegate.model.environment import Environment
+from tidegate.model.ids import EnvironmentName, ReleaseId, placement_id
+from tidegate.model.release import Release
+from tidegate.store import events, placement_queries, queries, run_queries
+from tidegate.web.board_view import BoardView, board_view
+from tidegate.web.run_view import RunSources, RunView, run_view
+from tidegate.web.service_view import PlacementHistory, ServiceView, service_view
+
+_NEWEST_RUNS = 12
+_RELEASES = 15
+_EVENTS_AT_MOST = 2000
+
+
+def read_board(connection: Connection, environments: Mapping[EnvironmentName, Environment], now: datetime) -> BoardView:
+    """The first page."""
+    services = queries.services(connection)
+    open_runs = [one for service in services for one in run_queries.open_of_service(connection, service.name)]
+    newest = queries.newest_runs(connection, limit=_NEWEST_RUNS)
+    placements = placement_queries.records(connection)
+    running = {name: one for record in placements for name, one in _running(connection, record).items()}
+    return board_view(services, placements, running, open_runs, newest, environments, now)
+
+
+def read_service(
+    connection: Connection, name: str, environments: Mapping[EnvironmentName, Environment], now: datetime
+) -> ServiceView:
+    """A service's page. Raises Refused."""
+    service = queries.service(connection, name)
+    if service is None:
+        raise not_found("service", name)
+    histories = [
+        PlacementHistory(one, queries.deployments_of_placement(connection, one.placement.id), _running(connection, one))
+        for one in placement_queries.records(connection, name)
+    ]
+    runs = queries.newest_runs(connection, name, limit=_NEWEST_RUNS)
+    releases = queries.releases(connection, name, _RELEASES)
+    return service_view(service, histories, runs, releases, environments, now)
+
+
+def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:
+    """A run's page. Raises Refused."""
+    record = run_queries.record_of(connection, run_id)
+    if record is None:
+        raise not_found("run", run_id)
+    placements = {
+        stage.environment: found
+        for stage in record.stages
+        if (found := placement_queries.record_of(connection, placement_id(record.run.service, stage.environment)))
+    }
+    sources = RunSources(
+        record=record,
+        placements=placements,
+        releases=queries.releases(connection, record.run.service) if record.release else (),
+        snapshots={one.id: queries.snapshots(connection, one.id) for one in record.rollouts},
+        events=events.of_run(connection, run_id, limit=_EVENTS_AT_MOST),
+    )
+    return run_view(sources, now)
+
+
+def _running(connection: Connection, record: placement_queries.PlacementRecord) -> dict[ReleaseId, Release]:
+    named = {one.release for one in record.deployments.values()}
+    return {name: found for name in named if (found := queries.release(connection, name))}
