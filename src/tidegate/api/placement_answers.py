@@ -7,6 +7,7 @@ from datetime import datetime
 from tidegate.api.answers import Answer, ReasonAnswer
 from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
+from tidegate.model.ids import split_placement
 from tidegate.model.pipeline import Mode
 from tidegate.model.rollout import RolloutState
 from tidegate.model.service import Service, effective_mode
@@ -18,6 +19,7 @@ class DeploymentAnswer(Answer):
     """A deployment of which the target may hold something."""
 
     id: str
+    environment: str
     release: str
     commit: str
     installed: int
@@ -100,7 +102,8 @@ def placement_answer(record: PlacementRecord) -> PlacementAnswer:
 
 def deployment_answer(deployment: Deployment) -> DeploymentAnswer:
     """The deployment as the API tells it."""
-    return DeploymentAnswer.model_validate(deployment)
+    own = {name: getattr(deployment, name) for name in DeploymentAnswer.model_fields if hasattr(deployment, name)}
+    return DeploymentAnswer.model_validate({**own, "environment": split_placement(deployment.placement)[1]})
 
 
 def status_answer(service: Service, placements: list[PlacementAnswer]) -> StatusAnswer:

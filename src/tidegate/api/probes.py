@@ -48,9 +48,7 @@ def _lines(parts: ApiParts) -> Iterator[str]:
     yield from _gauge("tidegate_ready", "Whether the engine runs", {"": int(parts.ready.is_set())})
     yield from _gauge("tidegate_runs", "Runs, by status", {f'{{status="{one}"}}': runs[one] for one in runs})
     yield from _gauge("tidegate_steps", "Open steps, by state", {f'{{state="{one}"}}': steps[one] for one in steps})
-    yield from _gauge(
-        "tidegate_placements_stuck", "Placements that are not as they should be", {"": stuck}
-    )
+    yield from _gauge("tidegate_placements_stuck", "Placements that are not as they should be", {"": stuck})
     yield from _gauge("tidegate_last_event_id", "The id of the newest event", {"": last})
 
 

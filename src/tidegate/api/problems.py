@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from tidegate.artifacts.store import ArtifactCorrupt, ArtifactMissing, ArtifactNotKept
 from tidegate.engine.refusal import Refusal, Refused
 from tidegate.security.secret_box import WrongKey
-from tidegate.store.database import StoreUnavailable
+from tidegate.store.database import StoreFull, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ _OWN_WORDS: Mapping[type[Exception], HTTPStatus] = {
     ArtifactMissing: HTTPStatus.NOT_FOUND,
     ArtifactCorrupt: HTTPStatus.BAD_GATEWAY,
     ArtifactNotKept: HTTPStatus.INSUFFICIENT_STORAGE,
+    StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     WrongKey: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -79,7 +81,7 @@ def respond(request: Request, problem: Problem, headers: Mapping[str, str] | Non
     """The problem as JSON; as a few lines of HTML for a browser that asks for a page."""
     wants_page = "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
     if wants_page:
-        return HTMLResponse(_page(problem), problem.status, headers=dict(headers or {}))
+        return HTMLResponse(_page(problem, _way_back(request)), problem.status, headers=dict(headers or {}))
     return JSONResponse(
         problem.model_dump(exclude_none=True), problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE
     )
@@ -147,11 +149,21 @@ def _in_words(error: Mapping[str, Any]) -> str:
     return f"{place[:_LONGEST_INPUT]}: {error.get('msg', 'cannot be read')}"
 
 
-def _page(problem: Problem) -> str:
-    remedy = f"<p>{html.escape(problem.remedy)}</p>" if problem.remedy else ""
+def _way_back(request: Request) -> str:
+    """The page of this server from which the browser came, else the first one."""
+    came_from = urlsplit(request.headers.get("referer", ""))
+    return (came_from.path or "/") if came_from.netloc == request.headers.get("host") else "/"
+
+
+def _page(problem: Problem, back: str) -> str:
+    remedy = f"<p>What to do: {html.escape(problem.remedy)}</p>" if problem.remedy else ""
+    detail = html.escape(problem.detail[:1].upper() + problem.detail[1:])
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(problem.title)}</title>'
-        '<link rel="stylesheet" href="/static/tidegate.css">'
-        f"<main><h1>{html.escape(problem.title)}</h1><p>{html.escape(problem.detail)}</p>{remedy}"
-        '<p><a href="/">All services</a></p></main></html>'
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<title>{html.escape(problem.title)} – Tidegate</title><link rel="stylesheet" href="/static/tidegate.css">'
+        '<header class="top"><a class="brand" href="/">Tidegate</a></header>'
+        f'<main><section class="narrow"><h1>{html.escape(problem.title)}</h1>'
+        f'<p class="notice bad" role="alert">{detail}</p>{remedy}'
+        f'<p><a href="{html.escape(back)}">Back</a></p></section></main></html>'
     )

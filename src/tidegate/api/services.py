@@ -97,13 +97,13 @@ def remove_service(parts: Parts, who: Administrator, name: ServicePath) -> Servi
 
 
 @router.post("/{name}/pause")
-def pause(parts: Parts, who: Operator, name: ServicePath, body: ReasonRequest | None = None) -> ServiceAnswer:
+def pause_service(parts: Parts, who: Operator, name: ServicePath, body: ReasonRequest | None = None) -> ServiceAnswer:
     """Let no release of the service pass a gate."""
     return service_answer(parts.services.pause(name, who.actor, body.reason if body else ""))
 
 
 @router.post("/{name}/resume")
-def resume(parts: Parts, who: Operator, name: ServicePath, body: ReasonRequest | None = None) -> ServiceAnswer:
+def resume_service(parts: Parts, who: Operator, name: ServicePath, body: ReasonRequest | None = None) -> ServiceAnswer:
     """Lift a pause, and a stopped line."""
     return service_answer(parts.services.resume(name, who.actor, body.reason if body else ""))
 

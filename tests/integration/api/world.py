@@ -213,9 +213,7 @@ class PaperRepositories:
         if "missing" in repository:
             raise Refused(Refusal.INVALID, f"there is no repository at {repository}", "tidegate service add REPOSITORY")
         pushed = self.next_commit("First version")
-        found = Service(
-            ServiceName(name or "shop"), repository, datetime.now(UTC), path=path, branch=branch or "main"
-        )
+        found = Service(ServiceName(name or "shop"), repository, datetime.now(UTC), path=path, branch=branch or "main")
         return found, pushed
 
 
@@ -223,7 +221,12 @@ class World:
     """A server in a folder, and what people and an agent do with it over HTTP."""
 
     def __init__(self, folder: Path) -> None:
-        self.target, self.router, self.users, self.judge = ObedientTarget(), ObedientRouter(), SteadyUsers(), ToldJudge()
+        self.target, self.router, self.users, self.judge = (
+            ObedientTarget(),
+            ObedientRouter(),
+            SteadyUsers(),
+            ToldJudge(),
+        )
         self.repositories = PaperRepositories()
         self.clock = SystemClock()
         self.database = Database(sqlite_url(folder / "tidegate.sqlite3"), durable=False)
@@ -248,7 +251,7 @@ class World:
             ),
         )
         steps_ready = Wakeup()
-        self.queue = InProcessQueue(self.clock, lambda subject: self.engine.look(subject))
+        self.queue = InProcessQueue(self.clock, lambda subject: self.engine.look(subject))  # noqa: PLW0108  it is made below
         self.engine = Engine(parts, self.queue, steps_ready=steps_ready.notify)
         self.owner = Identity(Actor(ActorKind.PERSON, "owner"), Role.ADMIN)
         logs = StepLogs(folder / "logs")

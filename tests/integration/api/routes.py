@@ -1,0 +1,58 @@
+"""Every route of the app, however it was included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.routing import Mount, Route
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Known:
+    """A method at a path, with `{…}` for what varies."""
+
+    path: str
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def example(self) -> str:
+        """The path with something plausible for what varies."""
+        path = self.path
+        for name, value in EXAMPLES.items():
+            path = path.replace(f"{{{name}}}", value)
+        assert "{" not in path, f"no example for {self.path}"
+        return path
+
+
+EXAMPLES = {
+    "name": "shop",
+    "secret": "KEY",
+    "run": "01hzzzzzzzzzzzzzzzzzzzzzzz",
+    "release": "01hzzzzzzzzzzzzzzzzzzzzzzz",
+    "rollout": "01hzzzzzzzzzzzzzzzzzzzzzzz",
+    "step_run": "01hzzzzzzzzzzzzzzzzzzzzzzz",
+    "digest": "sha256:" + "0" * 64,
+    "act": "cancel",
+}
+
+
+def routes_of(app: FastAPI) -> list[Known]:
+    """All of them; fails at a kind of route that it does not know, so that none is overlooked."""
+    return sorted(set(_walk(app.routes)))
+
+
+def _walk(routes: Any) -> Iterator[Known]:
+    for one in routes:
+        if hasattr(one, "effective_route_contexts"):
+            yield from _walk(one.effective_route_contexts())
+        elif isinstance(one, Mount):
+            yield Known(f"{one.path}/", "MOUNT")
+        else:
+            assert isinstance(one, Route) or one.methods, f"an unknown kind of route: {one!r}"
+            yield from (Known(one.path, method) for method in one.methods if method != "HEAD")
