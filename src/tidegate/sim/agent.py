@@ -1,0 +1,128 @@
+"""A simulated agent: it leases steps, takes its time, fails as told, falls silent and comes back late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+
+from tidegate.engine.leasing import Held, Leasing
+from tidegate.engine.refusal import Refused
+from tidegate.model.ids import StepRunId
+from tidegate.model.lease import Lease, StepOutcome, StepReport
+from tidegate.sim.agenda import Agenda
+from tidegate.sim.clock import SimulatedClock
+
+SLOTS = 4
+POLL_EVERY = timedelta(seconds=20)
+RENEW_EVERY = timedelta(seconds=10)
+TRY_AGAIN = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFaults:
+    """The probabilities that the answer with a lease is lost on its way, that an attempt is lost, and that the agent
+    is silent for some minutes in the middle of a step."""
+
+    answer_lost: float = 0.0
+    attempt_lost: float = 0.0
+    silent: float = 0.0
+
+
+class SimulatedAgent:
+    """One agent. `leasing` gives the server's side, None while the server is down."""
+
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        random: Random,
+        agenda: Agenda,
+        leasing: Callable[[], Leasing | None],
+        outcome: Callable[[Lease], StepOutcome],
+        faults: AgentFaults,
+    ) -> None:
+        self._clock = clock
+        self._random = random
+        self._agenda = agenda
+        self._leasing = leasing
+        self._outcome = outcome
+        self.faults = faults
+        self._held: dict[StepRunId, Held] = {}
+        self._poll_planned = False
+        self.late_reports_refused = 0
+
+    def begin(self) -> None:
+        """Poll and renew from now on."""
+        self._plan(timedelta(0), self._poll_regularly)
+        self._plan(RENEW_EVERY, self._renew_regularly)
+
+    def wake(self) -> None:
+        """Ask for work soon: the server says that there is some."""
+        if not self._poll_planned:
+            self._poll_planned = True
+            self._plan(timedelta(seconds=self._random.uniform(0.01, 0.5)), self._poll)
+
+    def _plan(self, after: timedelta, what: Callable[[], None]) -> None:
+        self._agenda.plan(self._clock.now() + after, what)
+
+    def _poll_regularly(self) -> None:
+        self._plan(POLL_EVERY, self._poll_regularly)
+        self._poll()
+
+    def _poll(self) -> None:
+        self._poll_planned = False
+        leasing = self._leasing()
+        if leasing is None:
+            self._plan(TRY_AGAIN, self._poll)
+            return
+        for lease in leasing.lease("sim", SLOTS - len(self._held), list(self._held.values())):
+            held = Held(lease.step_run, lease.attempt, lease.fence)
+            if self._random.random() >= self.faults.answer_lost:
+                self._held[lease.step_run] = held
+            # where the answer is lost, this is the ghost of an agent that got it and comes back late
+            self._plan(self._duration(), lambda lease=lease, held=held: self._finish(lease, held))  # type: ignore[misc]
+
+    def _duration(self) -> timedelta:
+        if self._random.random() < self.faults.silent:
+            return timedelta(minutes=self._random.uniform(1, 50))
+        return timedelta(seconds=self._random.uniform(0.2, 8))
+
+    def _finish(self, lease: Lease, held: Held) -> None:
+        lost = self._random.random() < self.faults.attempt_lost
+        self._report(held, StepOutcome.LOST if lost else self._outcome(lease))
+
+    def _report(self, held: Held, outcome: StepOutcome) -> None:
+        leasing = self._leasing()
+        self._plan_again_while_held(held, outcome)
+        if leasing is None:
+            return
+        now = self._clock.now()
+        code = {StepOutcome.SUCCEEDED: 0, StepOutcome.FAILED: 1}.get(outcome)
+        report = StepReport(outcome, code, f"exit status {code}" if code is not None else outcome.value, now, now)
+        try:
+            leasing.report(held, report)
+        except Refused:
+            self.late_reports_refused += 1
+        if self._held.get(held.step_run) == held:
+            del self._held[held.step_run]
+
+    def _plan_again_while_held(self, held: Held, outcome: StepOutcome) -> None:
+        """The server may be down, or go down while it is told."""
+        self._plan(TRY_AGAIN, lambda: self._report_if_held(held, outcome))
+
+    def _report_if_held(self, held: Held, outcome: StepOutcome) -> None:
+        if self._held.get(held.step_run) == held:
+            self._report(held, outcome)
+
+    def _renew_regularly(self) -> None:
+        self._plan(RENEW_EVERY, self._renew_regularly)
+        leasing = self._leasing()
+        if leasing is None or not self._held:
+            return
+        renewal = leasing.renew("sim", list(self._held.values()))
+        for step in renewal.refused:
+            self._held.pop(step, None)
+        for step in renewal.cancel:
+            if step in self._held:
+                self._report(self._held[step], StepOutcome.CANCELLED)

@@ -1,0 +1,141 @@
+"""One random run of the simulated world: everything in it follows from its seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+
+from tidegate.judge.judge import Judge
+from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
+from tidegate.sim.ending import check_ending, is_at_rest, why_restless
+from tidegate.sim.expectations import check_expectations
+from tidegate.sim.people import People
+from tidegate.sim.rules import RuleBroken
+from tidegate.sim.shop import SimulatedService
+from tidegate.sim.world import UPKEEP_EVERY, World, WorldStuck
+from tidegate.store import queries
+
+REST_AT_MOST = timedelta(hours=1)
+WAITS_AT_MOST = 12
+"""So often somebody does what is waited for, before a run counts as one that never ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a random run ended: `failure` says which rule broke and how the world stood, None where all held.
+
+    `fingerprint` is the hash of the last event, which holds all events before it: equal ones mean equal histories.
+    """
+
+    seed: int
+    runs: int
+    crashes: int
+    statuses: tuple[str, ...]
+    fingerprint: str
+    failure: str | None = None
+
+
+def simulate(seed: int, watch: Callable[[World], None] | None = None, judge: Judge | None = None) -> Outcome:
+    """Play one random run. `watch` is given the world before anything happens in it."""
+    random = Random(seed)
+    world = World(seed, draw_chances(random), judge)
+    if watch:
+        watch(world)
+    failure = None
+    try:
+        _RandomRun(random, world).play()
+    except (RuleBroken, WorldStuck) as error:
+        failure = f"{error}\n{world.describe()}"
+    except Exception as error:  # a fault of the engine is a finding like any other
+        failure = f"{type(error).__name__}: {error}\n{world.describe()}"
+    return _outcome(seed, world, failure)
+
+
+def _outcome(seed: int, world: World, failure: str | None) -> Outcome:
+    with world.database.reading() as connection:
+        runs = queries.newest_runs(connection, limit=1000)
+    statuses = tuple(sorted(one.status.value for one in runs))
+    fingerprint = world.rules.seen[-1].hash if world.rules.seen else ""
+    return Outcome(seed, len(runs), len(world.points.crashed_at), statuses, fingerprint, failure)
+
+
+class _RandomRun:
+    def __init__(self, random: Random, world: World) -> None:
+        self._random = random
+        self._world = world
+        self._people = People(random)
+        self._rate = random.choice(RATES)
+        names = ("shop", "mail") if random.random() < 0.1 else ("shop",)
+        self._services = [SimulatedService(world, name, draw_shape(random), self._rate) for name in names]
+        self._versions = 0
+        self._crowded = random.random() < 0.5
+        self._faulty = world.chances.crash_chance > 0 or random.random() < 0.3
+
+    def play(self) -> None:
+        self._world.points.arm()
+        for _ in range(self._random.randint(2, 4)):
+            self._push()
+            self._let_things_happen()
+        self._heal()
+        self._come_to_rest()
+        check_ending(self._world)
+        check_expectations(self._world, self._people, self._rate)
+
+    def _push(self) -> None:
+        service = self._random.choice(self._services)
+        self._versions += 1
+        version = self._world.version(f"v{self._versions}")
+        if self._versions > 1 or self._random.random() < 0.3:
+            draw_behaviour(self._random, version)
+        service.push(version, draw_shape(self._random) if self._random.random() < 0.2 else None)
+
+    def _let_things_happen(self) -> None:
+        """Time until the next push, with people and faults in between."""
+        for _ in range(self._random.randint(1, 5)):
+            self._world.advance(timedelta(seconds=self._random.choice((0.5, 3, 10, 30))))
+            if self._crowded and self._random.random() < 0.6:
+                self._people.do_something(self._random.choice(self._services))
+            if self._faulty and self._random.random() < 0.4:
+                self._harm()
+
+    def _harm(self) -> None:
+        world = self._world
+        until = world.clock.now() + timedelta(seconds=self._random.choice((1, 10, 60)))
+        match self._random.randrange(7):
+            case 0:
+                world.target.away_until = until
+            case 1:
+                world.router.faults.slow_until = until
+            case 2:
+                world.router.faults.refuses_until = until
+            case 3:
+                world.traffic.silent_until = until
+            case 4:
+                world.target.lose_an_instance()
+            case 5:
+                world.traffic.reset_one(self._random)
+            case _:
+                world.kill_the_server()
+
+    def _heal(self) -> None:
+        """No more faults and no more crashes; a good number of requests where there were few."""
+        world = self._world
+        world.points.arm(on=False)
+        world.target.away_until = world.router.faults.slow_until = None
+        world.router.faults.refuses_until = world.traffic.silent_until = None
+
+    def _come_to_rest(self) -> None:
+        """Wait until nothing moves; in most worlds people do what they are waited for, as long as there is any."""
+        dutiful = self._random.random() < 0.8
+        for _ in range(WAITS_AT_MOST):
+            self._world.advance(UPKEEP_EVERY)  # a lost hint is found by the next sweep
+            try:
+                self._world.advance(until=lambda: is_at_rest(self._world), at_most=REST_AT_MOST)
+            except WorldStuck:
+                raise RuleBroken("everything ends or waits for a person", why_restless(self._world)) from None
+            waited = [dutiful and self._people.end_every_wait(service) for service in self._services]
+            if not any(waited):
+                return
+        raise RuleBroken("everything ends", f"people were asked {WAITS_AT_MOST} times, and are asked again")

@@ -1,0 +1,100 @@
+"""The server of the simulated world: the real engine and acts, which a crash ends and a start begins anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from tidegate.engine.engine import Engine
+from tidegate.engine.leasing import Leasing
+from tidegate.engine.parts import Parts
+from tidegate.engine.placements import PlacementActs
+from tidegate.engine.runs import RunActs
+from tidegate.engine.services import ServiceActs
+from tidegate.engine.step_logs import StepLogs
+from tidegate.model.ids import ServiceName
+from tidegate.sim.clock import SimulatedClock
+from tidegate.sim.queue import HintFaults, SimulatedQueue
+
+
+class PlainSecrets:
+    """Secrets that nobody hides: nothing here is secret."""
+
+    def seal(self, value: str) -> str:
+        """The value."""
+        return value
+
+    def open(self, sealed: str) -> str:
+        """The value."""
+        return sealed
+
+
+class CountedPorts:
+    """Ports in order; those that are given back are used again."""
+
+    def for_placement(self, taken: frozenset[int]) -> int:
+        """A port for a placement's address."""
+        return _first_free(20_000, taken)
+
+    def for_instance(self, taken: frozenset[int]) -> int:
+        """A port for an instance."""
+        return _first_free(30_000, taken)
+
+
+class OneSource:
+    """All commits come from the same imagined place."""
+
+    def source_of(self, service: ServiceName) -> str:
+        """A git URL."""
+        return f"sim:{service}"
+
+
+def _first_free(begin: int, taken: frozenset[int]) -> int:
+    port = begin
+    while port in taken:
+        port += 1
+    return port
+
+
+@dataclass(slots=True)
+class CountedIds:
+    """Identifiers in the order of their making, as ULIDs are."""
+
+    count: int = 0
+
+    def __call__(self) -> str:
+        """The next one."""
+        self.count += 1
+        return f"{self.count:010d}"
+
+
+@dataclass(slots=True)
+class SimulatedServer:
+    """One life of a server: what is in memory here is lost at a crash."""
+
+    parts: Parts
+    clock: SimulatedClock
+    random: Random
+    hint_faults: HintFaults
+    steps_ready: Callable[[], None]
+    queue: SimulatedQueue = field(init=False)
+    engine: Engine = field(init=False)
+    runs: RunActs = field(init=False)
+    placements: PlacementActs = field(init=False)
+    services: ServiceActs = field(init=False)
+    leasing: Leasing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = SimulatedQueue(self.clock, self.random, self.hint_faults)
+        self.engine = Engine(self.parts, self.queue, steps_ready=self.steps_ready)
+        self.runs = RunActs(self.engine)
+        self.placements = PlacementActs(self.engine)
+        self.services = ServiceActs(self.engine)
+        self.leasing = Leasing(self.engine, StepLogs(Path("/nonexistent")))
+
+    def upkeep(self) -> None:
+        """What the server does now and then."""
+        self.leasing.end_lost()
+        self.engine.sweep()

@@ -1,0 +1,86 @@
+"""The shape of a simulated pipeline, and the `tidegate.yaml` that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidegate.model.pipeline import Mode, OnDoubt, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """A point between two shares at which people are asked."""
+
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What differs between simulated pipelines; durations are written as in the file."""
+
+    mode: Mode = Mode.DEPLOYMENT
+    strategy: Strategy = Strategy.CANARY
+    shares: Sequence[str | Approve] = ("10%", "50%")
+    instances: int = 2
+    approvals: int | None = None
+    staging: bool = True
+    staging_steps: bool = True
+    step_attempts: int = 1
+    at_most: str = "10m"
+    soak: str = "0s"
+    watch: str = "0s"
+    keep_warm: str = "20s"
+    verified: bool = True
+    no_data: OnDoubt = OnDoubt.HOLD
+    undecided: OnDoubt = OnDoubt.HOLD
+    objective: str | None = None
+    step_timeout: str = "2m"
+
+
+def pipeline_text(service: str, shape: Shape) -> str:
+    """The file of a service with a pipeline of that shape."""
+    timeout = f"timeout: {shape.step_timeout}"
+    retry = timeout + f", retry: {{attempts: {shape.step_attempts}, causes: [lost, timeout, failed]}}"
+    lines = [
+        f"service: {service}",
+        "risk: high",
+        f"mode: {shape.mode.value}",
+        "build:",
+        "  steps:",
+        f"    - {{name: unit tests, run: 'true', {retry}}}",
+        f"    - {{name: package, needs: [unit tests], run: 'true', {retry}}}",
+        "runtime:",
+        "  command: serve",
+        f"  instances: {shape.instances}",
+        "  health: {path: /healthz, within: 10s}",
+        "stages:",
+    ]
+    if shape.staging:
+        lines += ["  - name: staging", "    environment: staging", "    deploy: {strategy: blue-green, keep_warm: 0s}"]
+        if shape.staging_steps:
+            lines.append(f"    steps: [{{name: integration tests, run: 'true', {retry}}}]")
+    lines += ["  - name: production", "    environment: production"]
+    if shape.approvals is not None:
+        lines.append(f"    gate: {{approvals: {{count: {shape.approvals}}}}}")
+    lines.append(f"    deploy: {_deploy(shape)}")
+    if shape.verified:
+        lines.append(f"    verify: {_verify(shape)}")
+    return "\n".join(lines) + "\n"
+
+
+def _deploy(shape: Shape) -> str:
+    shares = ""
+    if shape.strategy is Strategy.CANARY:
+        points = [f"{{approve: {one.count}}}" if isinstance(one, Approve) else one for one in shape.shares]
+        shares = f", shares: [{', '.join(points)}]"
+    return f"{{strategy: {shape.strategy.value}{shares}, keep_warm: {shape.keep_warm}}}"
+
+
+def _verify(shape: Shape) -> str:
+    return (
+        f"{{soak: {shape.soak}, at_most: {shape.at_most}, watch: {shape.watch}, "
+        f"undecided: {shape.undecided.value}, no_data: {shape.no_data.value}, "
+        + (f"objective: {{availability: {shape.objective}}}, " if shape.objective else "")
+        + "metrics: {latency: {quantiles: [0.5], tolerance: 25%}}}"
+    )

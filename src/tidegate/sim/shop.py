@@ -1,0 +1,290 @@
+"""A simulated service in its world: what people and its repository do to it, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from tidegate.engine.creation import Pushed
+from tidegate.model.actor import Actor, ActorKind
+from tidegate.model.approval import Answer
+from tidegate.model.change import Change
+from tidegate.model.event import EventKind
+from tidegate.model.ids import EnvironmentName, PlacementId, RunId, ServiceName, placement_id
+from tidegate.model.pipeline import Mode
+from tidegate.model.placement import Placement
+from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.run import Run, RunStatus, StageRun, StageState
+from tidegate.model.service import Service
+from tidegate.sim.router import Split
+from tidegate.sim.server import SimulatedServer
+from tidegate.sim.shape import Shape, pipeline_text
+from tidegate.sim.version import Version
+from tidegate.sim.world import World
+from tidegate.store import queries
+
+TRIES_AT_MOST = 20
+PRODUCTION = EnvironmentName("production")
+
+
+def person(name: str) -> Actor:
+    """Somebody of that name."""
+    return Actor(ActorKind.PERSON, name)
+
+
+ANNA, BEN = person("anna"), person("ben")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedRun:
+    """A run of the service, asked for afresh each time."""
+
+    service: SimulatedService
+    id: RunId
+
+    @property
+    def row(self) -> Run:
+        """How it is recorded."""
+        with self.service.world.database.reading() as connection:
+            found = queries.run(connection, self.id)
+        assert found is not None
+        return found
+
+    @property
+    def outcome(self) -> RunStatus:
+        """How it stands."""
+        return self.row.status
+
+    def decided(self) -> bool:
+        """Whether it has ended."""
+        return self.row.status.is_ended
+
+    def stage(self, name: str) -> StageRun:
+        """How one of its stages stands."""
+        with self.service.world.database.reading() as connection:
+            return next(one for one in queries.stages(connection, self.id) if one.name == name)
+
+    def waits_at(self, name: str) -> Callable[[], bool]:
+        """Whether it waits at a stage's gate, or has ended."""
+        return lambda: self.stage(name).state is StageState.GATE or self.decided()
+
+    def rollout(self, stage: str = "production") -> Rollout | None:
+        """The rollout of a stage."""
+        wanted = self.stage(stage).rollout
+        with self.service.world.database.reading() as connection:
+            return queries.rollout(connection, wanted)
+
+    def rollout_under_way(self) -> Rollout | None:
+        """Its rollout that has a placement now, in whatever stage."""
+        with self.service.world.database.reading() as connection:
+            rollouts = queries.rollouts_of_run(connection, self.id)
+        return next((one for one in rollouts if one.state.owns_placement), None)
+
+    def rollout_is(self, *states: RolloutState, step: int | None = None) -> Callable[[], bool]:
+        """Whether its rollout to production is in one of these states (at a step), or the run has ended."""
+
+        def so() -> bool:
+            rollout = self.rollout()
+            here = rollout is not None and rollout.state in states and step in (None, rollout.step)
+            return here or self.decided()
+
+        return so
+
+
+class SimulatedService:
+    """One service of a world. Each act is done again after a crash that swallowed it, as a person would."""
+
+    def __init__(self, world: World, name: str = "shop", shape: Shape | None = None, rate: float = 100.0) -> None:
+        self.world = world
+        self.name = ServiceName(name)
+        self.shape = shape or Shape()
+        self.rate = rate
+        self._known = False
+
+    def push(self, version: Version | str, shape: Shape | None = None) -> SimulatedRun:
+        """Commit a version to the main branch; its run."""
+        version = self.world.version(version) if isinstance(version, str) else version
+        self.shape = shape or self.shape
+        change = Change(version.commit, "Carl", "carl@example.org", self.world.clock.now(), f"Make {version.name}")
+        pushed = Pushed(change, version.order, pipeline_text(self.name, self.shape))
+        if not self._known:
+            self._add(pushed)
+        else:
+            self._do(
+                lambda server: server.services.push(self.name, [pushed]),
+                lambda connection: self._service(connection).last_seen == version.commit,
+            )
+        return self.run_of(version)
+
+    def run_of(self, version: Version | str) -> SimulatedRun:
+        """The newest run of a version."""
+        version = self.world.version(version) if isinstance(version, str) else version
+        with self.world.database.reading() as connection:
+            runs = queries.newest_runs(connection, self.name)
+        return SimulatedRun(self, next(one.id for one in runs if one.change.commit == version.commit))
+
+    @property
+    def row(self) -> Service:
+        """How it is recorded."""
+        with self.world.database.reading() as connection:
+            return self._service(connection)
+
+    def runs(self) -> tuple[SimulatedRun, ...]:
+        """All its runs, the newest first."""
+        with self.world.database.reading() as connection:
+            return tuple(SimulatedRun(self, one.id) for one in queries.newest_runs(connection, self.name, limit=1000))
+
+    def approve(self, run: SimulatedRun, by: Actor = ANNA) -> None:
+        """Say yes where the run asks."""
+        before = self._answers(run)
+        self._do(
+            lambda server: server.runs.answer(run.id, Answer.APPROVED, by),
+            lambda connection: len(queries.approvals(connection, run.id)) > before,
+        )
+
+    def reject(self, run: SimulatedRun, by: Actor = ANNA) -> None:
+        """Say no where the run asks."""
+        before = self._answers(run)
+        self._do(
+            lambda server: server.runs.answer(run.id, Answer.REJECTED, by, comment="not today"),
+            lambda connection: len(queries.approvals(connection, run.id)) > before,
+        )
+
+    def cancel(self, run: SimulatedRun, by: Actor = ANNA) -> None:
+        """Stop the run."""
+        self._do(
+            lambda server: server.runs.cancel(run.id, by),
+            lambda connection: self._run(connection, run).cancel_asked_by is not None,
+        )
+
+    def promote(self, run: SimulatedRun, by: Actor = ANNA) -> None:
+        """End the run's share now."""
+        self._do(
+            lambda server: server.runs.promote(run.id, by),
+            lambda connection: any(one.promoted_by for one in queries.rollouts_of_run(connection, run.id)),
+        )
+
+    def hold(self, run: SimulatedRun, by: Actor = ANNA) -> None:
+        """Let the run go no further."""
+        self._do(
+            lambda server: server.runs.hold(run.id, by),
+            lambda connection: self._run(connection, run).held_by is not None,
+        )
+
+    def let_go(self, run: SimulatedRun, by: Actor = ANNA) -> None:
+        """Let a held run go on."""
+        self._do(
+            lambda server: server.runs.resume(run.id, by),
+            lambda connection: self._run(connection, run).held_by is None,
+        )
+
+    def retry(self, run: SimulatedRun, by: Actor = ANNA) -> None:
+        """Try the run again."""
+        self._do(
+            lambda server: server.runs.retry(run.id, by),
+            lambda connection: not self._run(connection, run).status.is_ended,
+        )
+
+    def roll_back(self, environment: str = PRODUCTION, by: Actor = ANNA) -> None:
+        """Return to the last good deployment."""
+
+        def going(connection: Connection) -> bool:
+            placement = queries.placement(connection, placement_id(self.name, EnvironmentName(environment)))
+            owner = queries.rollout(connection, placement.rollout) if placement else None
+            return bool(owner and owner.rollback_asked and owner.rollback_asked.actor == by)
+
+        self._do(lambda server: server.placements.roll_back(self.name, environment, by), going)
+
+    def deploy(self, version: Version | str, environment: str = PRODUCTION, by: Actor = ANNA) -> SimulatedRun:
+        """Ask for one version in one environment."""
+        version = self.world.version(version) if isinstance(version, str) else version
+        before = len(self.runs())
+        self._do(
+            lambda server: server.placements.deploy(self.name, environment, version.commit[:8], by),
+            lambda connection: len(queries.newest_runs(connection, self.name, limit=1000)) > before,
+        )
+        return self.run_of(version)
+
+    def pause(self, by: Actor = ANNA) -> None:
+        """Let nothing of it pass a gate."""
+        self._do(
+            lambda server: server.services.pause(self.name, by, "a bad day"),
+            lambda connection: self._service(connection).paused_because is not None,
+        )
+
+    def go(self, by: Actor = ANNA) -> None:
+        """Lift a pause and a stopped line."""
+
+        def goes(connection: Connection) -> bool:
+            service = self._service(connection)
+            return service.line_stopped_because is None and service.paused_because is None
+
+        self._do(lambda server: server.services.resume(self.name, by, "it is well"), goes)
+
+    def grant(self, by: Actor = ANNA) -> None:
+        """Let policy open the gates to protected environments."""
+        self._do(
+            lambda server: server.services.grant_mode(self.name, Mode.DEPLOYMENT, by, "it has earned it"),
+            lambda connection: self._service(connection).grant is Mode.DEPLOYMENT,
+        )
+
+    def serving(self, environment: str = PRODUCTION) -> str | None:
+        """The version that the router gives most of the traffic to; None where nothing serves."""
+        wanted = placement_id(self.name, EnvironmentName(environment))
+        split = Split.of(self.world.router.shares(wanted))
+        if not split.fractions:
+            return None
+        deployment = max(split.fractions, key=lambda one: split.fractions[one])
+        folder = self.world.target.folders.get(deployment)
+        return folder.version.name if folder else None
+
+    def placement(self, environment: str = PRODUCTION) -> Placement | None:
+        """How the placement is recorded."""
+        with self.world.database.reading() as connection:
+            return queries.placement(connection, placement_id(self.name, EnvironmentName(environment)))
+
+    def count(self, kind: EventKind) -> int:
+        """How many events of a kind the service has."""
+        return sum(
+            one.event.kind is kind and one.event.about.get("service") == self.name for one in self.world.rules.seen
+        )
+
+    def _add(self, pushed: Pushed) -> None:
+        service = Service(self.name, f"sim:{self.name}", self.world.clock.now(), last_seen=pushed.change.commit)
+        self._do(
+            lambda server: server.services.add(service, pushed, ANNA),
+            lambda connection: queries.service(connection, self.name) is not None,
+        )
+        self._known = True
+        if self.shape.mode is Mode.DEPLOYMENT:
+            self.grant()
+        for environment in self.world.protected:
+            self.world.traffic.set_rate(PlacementId(f"{self.name}/{environment}"), self.rate)
+
+    def _do(self, act: Callable[[SimulatedServer], object], done: Callable[[Connection], bool]) -> None:
+        """Do something, and again where a crash swallowed it. Raises Refused."""
+        for _ in range(TRIES_AT_MOST):
+            server = self.world.up()
+            survived = self.world.surviving(lambda server=server: act(server))  # type: ignore[misc]
+            if survived:
+                return
+            with self.world.database.reading() as connection:
+                if done(connection):
+                    return
+        raise AssertionError("an act of a person never survived")
+
+    def _answers(self, run: SimulatedRun) -> int:
+        with self.world.database.reading() as connection:
+            return len(queries.approvals(connection, run.id))
+
+    def _run(self, connection: Connection, run: SimulatedRun) -> Run:
+        found = queries.run(connection, run.id)
+        assert found is not None
+        return found
+
+    def _service(self, connection: Connection) -> Service:
+        found = queries.known_service(connection, self.name)
+        assert found is not None
+        return found

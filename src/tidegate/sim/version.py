@@ -1,0 +1,68 @@
+"""Versions of a simulated service and how they behave."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tidegate.model.ids import Commit
+
+GOOD_ERROR_SHARE = 0.002
+VISIBLE_ERRORS, VISIBLE_SLOWNESS = 0.2, 3.0
+
+
+@dataclass(slots=True)
+class Version:
+    """What one commit does when it is built, tested, installed and used. Without a word it is good."""
+
+    name: str
+    order: int
+    error_share: float = GOOD_ERROR_SHARE
+    slowness: float = 1.0
+    build_fails: bool = False
+    tests_fail: bool = False
+    prepare_fails: bool = False
+    never_healthy: bool = False
+    dies_after: timedelta | None = None
+
+    def fails(self, share: float) -> Version:
+        """Let a share of its requests fail."""
+        self.error_share = share
+        return self
+
+    def slows(self, factor: float) -> Version:
+        """Let it answer so many times as slowly."""
+        self.slowness = factor
+        return self
+
+    @property
+    def commit(self) -> Commit:
+        """The id of its commit."""
+        return Commit(hashlib.sha1(self.name.encode(), usedforsecurity=False).hexdigest())
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it should be promoted."""
+        return self.does_no_harm and not self.breaks
+
+    @property
+    def does_no_harm(self) -> bool:
+        """Whether its users notice nothing of it."""
+        return self.error_share <= GOOD_ERROR_SHARE and self.slowness <= 1
+
+    @property
+    def is_harmful(self) -> bool:
+        """Whether its users notice it so much that a judge with enough requests has to."""
+        return self.error_share >= VISIBLE_ERRORS or self.slowness >= VISIBLE_SLOWNESS
+
+    @property
+    def breaks(self) -> bool:
+        """Whether it cannot be built, tested or run."""
+        return (
+            self.build_fails
+            or self.tests_fail
+            or self.prepare_fails
+            or self.never_healthy
+            or self.dies_after is not None
+        )

@@ -1,0 +1,269 @@
+"""The simulated world: the real engine and store among a simulated clock, target, router, users, agent and people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from tidegate.engine.leasing import Leasing
+from tidegate.engine.parts import Parts, Settings
+from tidegate.judge.comparison import ComparisonJudge
+from tidegate.judge.judge import Judge
+from tidegate.model.environment import DEFAULT_ENVIRONMENTS
+from tidegate.model.event import RecordedEvent
+from tidegate.model.generation import StaleGeneration
+from tidegate.model.ids import Commit, DeploymentId, PlacementId
+from tidegate.model.installation import Endpoint, Routing
+from tidegate.model.lease import Lease, StepOutcome
+from tidegate.model.step_run import BUILD
+from tidegate.routers.router import RouterRefused
+from tidegate.sim.agenda import Agenda
+from tidegate.sim.agent import AgentFaults, SimulatedAgent
+from tidegate.sim.clock import SimulatedClock
+from tidegate.sim.crash import Crashed, CrashingDatabase, CrashingMetrics, CrashingRouter, CrashingTarget, CrashPoints
+from tidegate.sim.memory import fresh_database
+from tidegate.sim.queue import HintFaults
+from tidegate.sim.router import SimulatedRouter, Split
+from tidegate.sim.rules import Rules
+from tidegate.sim.server import CountedIds, CountedPorts, OneSource, PlainSecrets, SimulatedServer
+from tidegate.sim.target import SimulatedTarget
+from tidegate.sim.traffic import SimulatedTraffic
+from tidegate.sim.version import Version
+from tidegate.store import queries
+from tidegate.targets.target import TargetAway
+
+SETTINGS = Settings(
+    batch=timedelta(seconds=10),
+    install_poll=timedelta(seconds=2),
+    route_poll=timedelta(seconds=1),
+    drain_poll=timedelta(seconds=2),
+    failure_pause=timedelta(seconds=5),
+)
+UPKEEP_EVERY = timedelta(seconds=15)
+STEPS_AT_MOST = 100_000
+
+
+class WorldStuck(Exception):
+    """What was waited for did not come; the message says how the world stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """How hostile the world is; without a word it is friendly."""
+
+    hints: HintFaults = HintFaults()
+    agent: AgentFaults = AgentFaults()
+    crash_at: int | None = None
+    crash_chance: float = 0.0
+    crashes_at_most: int = 0
+    down_at_most_seconds: float = 60.0
+
+
+class World:
+    """One simulated world. The same seed and the same calls give the same history, event by event.
+
+    There is one at a time in a process: the next one takes its database.
+    """
+
+    def __init__(self, seed: int, chances: Chances = Chances(), judge: Judge | None = None) -> None:
+        self.random = Random(seed)
+        self.clock = SimulatedClock()
+        self.agenda = Agenda()
+        self.chances = chances
+        self.points = CrashPoints(
+            Random(seed + 1), at=chances.crash_at, chance=chances.crash_chance, at_most=chances.crashes_at_most
+        )
+        self.points.on_the_way = self._arrive_late
+        self.database = fresh_database()
+        self.protected = {name: one.protected for name, one in DEFAULT_ENVIRONMENTS.items()}
+        self.versions: dict[Commit, Version] = {}
+        self.traffic = SimulatedTraffic(self.clock, seed, self._version_of)
+        self.router = SimulatedRouter(self.clock, Random(seed + 2), self._on_told, self._on_split)
+        self.target = SimulatedTarget(self.clock, Random(seed + 3), self.versions.__getitem__, self._on_stop)
+        self.rules = Rules(self.database, self)
+        self.agent = SimulatedAgent(
+            self.clock, Random(seed + 4), self.agenda, self._leasing, self._outcome, chances.agent
+        )
+        self.parts = self._parts(judge or ComparisonJudge())
+        self.server: SimulatedServer | None = None
+        self.listeners: list[Callable[[RecordedEvent], None]] = []
+        self._commits_checked = -1
+        self._events_told = 0
+        self._start()
+        self.agent.begin()
+        self.agenda.plan(self.clock.now() + UPKEEP_EVERY, self._upkeep)
+
+    def version(self, name: str) -> Version:
+        """The version of that name, which is newer than all that were named before it."""
+        for known in self.versions.values():
+            if known.name == name:
+                return known
+        made = Version(name, order=len(self.versions) + 1)
+        self.versions[made.commit] = made
+        return made
+
+    def version_of_commit(self, commit: Commit) -> Version:
+        """The version that a commit made."""
+        return self.versions[commit]
+
+    def advance(
+        self, span: timedelta | None = None, until: Callable[[], bool] | None = None, at_most: timedelta | None = None
+    ) -> None:
+        """Let time pass: a span, or until something is so. Raises WorldStuck where that does not come in time.
+
+        `at_most` is two hours where it is not given.
+        """
+        deadline = self.clock.now() + (span or at_most or timedelta(hours=2))
+        asked_after = (-1, False)
+        for _ in range(STEPS_AT_MOST):
+            if until and (self._commits, self.server is None) != asked_after:
+                asked_after = (self._commits, self.server is None)
+                if until():
+                    return
+            next_at = self._next_at()
+            if next_at > deadline:
+                self.clock.go_to(deadline)
+                break
+            self._step(next_at)
+        if until and not until():
+            raise WorldStuck(self.describe())
+
+    def up(self) -> SimulatedServer:
+        """The server, waited for where it is down."""
+        while self.server is None:
+            self._step(self._next_at())
+        return self.server
+
+    def surviving(self, act: Callable[[], object]) -> bool:
+        """Do something that may crash the server; whether it did not. The rules are checked either way."""
+        try:
+            act()
+        except Crashed:
+            self._crash()
+            return False
+        finally:
+            self._check()
+        return True
+
+    def describe(self) -> str:
+        """How runs and placements stand, for messages."""
+        with self.database.reading() as connection:
+            runs = queries.newest_runs(connection)
+            lines = [f"{self.clock.now():%H:%M:%S}, server {'up' if self.server else 'down'}"]
+            for run in runs:
+                because = "; ".join(map(str, run.because))
+                stages = ", ".join(f"{one.name} {one.state.value}" for one in queries.stages(connection, run.id))
+                lines.append(f"run {run.id} {run.status.value} ({stages}): {because}")
+            for placement in queries.placements(connection):
+                rollout = queries.rollout(connection, placement.rollout)
+                lines.append(f"{placement}\n  {rollout}")
+                lines += [f"  {one}" for one in queries.effects(connection, placement.id, placement.generation)]
+        return "\n".join(lines)
+
+    def _parts(self, judge: Judge) -> Parts:
+        return Parts(
+            database=CrashingDatabase(self.database, self.points),
+            clock=self.clock,
+            new_id=CountedIds(),
+            environments=DEFAULT_ENVIRONMENTS,
+            target=CrashingTarget(self.target, self.points),
+            router=CrashingRouter(self.router, self.points),
+            metrics=CrashingMetrics(self.traffic, self.points),
+            judge=judge,
+            secrets=PlainSecrets(),
+            ports=CountedPorts(),
+            sources=OneSource(),
+            settings=SETTINGS,
+        )
+
+    @property
+    def _commits(self) -> int:
+        database = self.parts.database
+        assert isinstance(database, CrashingDatabase)
+        return database.commits
+
+    def _next_at(self) -> datetime:
+        times = [self.agenda.next_at, self.server.queue.next_at if self.server else None]
+        return min(at for at in times if at is not None)
+
+    def _step(self, at: datetime) -> None:
+        """Let the next thing happen; where the server and the world are due together, chance says who is first."""
+        self.clock.go_to(at)
+        queue_at = self.server.queue.next_at if self.server else None
+        agenda_at = self.agenda.next_at
+        looks = queue_at is not None and queue_at <= at
+        if looks and agenda_at is not None and agenda_at <= at:
+            looks = self.random.random() < 0.5
+        self.surviving(self._look if looks else self.agenda.take())
+
+    def _look(self) -> None:
+        assert self.server is not None
+        self.server.engine.look(self.server.queue.take())
+
+    def _check(self) -> None:
+        self.router.settle()
+        if self._commits != self._commits_checked:
+            self._commits_checked = self._commits
+            self.rules.check()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Let the listeners hear of what was recorded; the rules look at some of it in between."""
+        fresh, self._events_told = self.rules.seen[self._events_told :], len(self.rules.seen)
+        for event in fresh:
+            for listener in self.listeners:
+                listener(event)
+
+    def kill_the_server(self) -> None:
+        """Let the server end now, if it is up."""
+        if self.server:
+            self._crash()
+
+    def _arrive_late(self, act: Callable[[], object]) -> None:
+        """Half of what was on its way when the server ended arrives all the same, a good while later."""
+        if self.random.random() < 0.5:
+            return
+
+        def arrive() -> None:
+            with suppress(StaleGeneration, TargetAway, RouterRefused):
+                act()
+
+        self.agenda.plan(self.clock.now() + timedelta(seconds=self.random.uniform(0, 90)), arrive)
+
+    def _crash(self) -> None:
+        self.server = None
+        down = timedelta(seconds=self.random.uniform(0.5, self.chances.down_at_most_seconds))
+        self.agenda.plan(self.clock.now() + down, self._start)
+
+    def _start(self) -> None:
+        self.server = SimulatedServer(self.parts, self.clock, self.random, self.chances.hints, self.agent.wake)
+        self.server.engine.sweep()
+
+    def _upkeep(self) -> None:
+        self.agenda.plan(self.clock.now() + UPKEEP_EVERY, self._upkeep)
+        if self.server:
+            self.server.upkeep()
+
+    def _leasing(self) -> Leasing | None:
+        return self.server.leasing if self.server else None
+
+    def _outcome(self, lease: Lease) -> StepOutcome:
+        version = self.versions[lease.commit]
+        fails = version.build_fails if lease.scope == BUILD else version.tests_fail
+        return StepOutcome.FAILED if fails else StepOutcome.SUCCEEDED
+
+    def _version_of(self, deployment: DeploymentId) -> Version | None:
+        folder = self.target.folders.get(deployment)
+        return folder.version if folder else None
+
+    def _on_told(self, routing: Routing) -> None:
+        self.rules.check_told(routing)
+
+    def _on_split(self, placement: PlacementId, routing: Routing) -> None:
+        self.traffic.set_split(placement, Split.of(routing))
+
+    def _on_stop(self, placement: PlacementId, deployment: DeploymentId, endpoint: Endpoint) -> None:
+        self.rules.check_stop(deployment, endpoint)
