@@ -1,0 +1,172 @@
+"""What the reference of the commands says beside their help: how they end, and what `--json` prints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A command's arguments, and a JSON document that it prints; objects may hold more fields than are shown."""
+
+    arguments: str
+    prints: str
+
+
+HEAD = """\
+# Commands
+
+<!-- Made by `python -m tidegate.cli.reference > docs/reference/commands.md`; change the commands, not this page. -->
+
+**Which server.** Commands talk to a server over its [HTTP API](api.md). They find it in this order: the data folder
+that `--data DIR` names; the address in `TIDEGATE_SERVER`, with the token in `TIDEGATE_TOKEN`; the data folder in
+`TIDEGATE_DATA`; the platform's data folder (`/var/lib/tidegate` for root). In a data folder on the same machine they
+find the address and the administrator's token by themselves. `demo`, `server`, `agent`, `down`, `doctor`, `init`,
+`validate` and `schema` ask no server.
+
+**Exit codes.** Scripts can rely on them:
+
+| code | meaning |
+| --- | --- |
+| 0 | done |
+| 1 | the thing that was asked about failed |
+| 2 | wrong usage: the command, or something that it names, is wrong |
+| 3 | refused (permission, a gate, a freeze), or a person is waited for |
+| 4 | no server answers |
+| 130 | Ctrl-C |
+
+**JSON.** With `--json` standard output holds exactly one JSON document; all other words go to standard error. Fields
+are added without notice; those that are shown here change or go only with a note in the changelog. A command that
+fails prints
+
+```json
+{"error": {"message": "there is no run called 'nosuch'", "remedy": "tidegate runs", "exit_code": 2}}
+```
+
+**Options that most commands have.** `--json`; `--data DIR`; `-h`, `--help`.
+
+**Colours.** None in a pipe, nor with `NO_COLOR` set. `tidegate --install-completion` installs completion for your
+shell. `TIDEGATE_DEBUG=1` shows the traceback of an error in Tidegate itself.
+"""
+
+ENDS_WITH = {
+    "demo": "0 only when the story ended as told, else 1.",
+    "init": "3 where there is a `tidegate.yaml` already and `--force` is not given.",
+    "validate": "1 where something is wrong with the file, 2 where there is none.",
+    "logs": "0 whatever became of the steps.",
+    "approve": "1 where the run has ended or does not ask, 2 where there is no such run.",
+    "reject": "1 where the run has ended or does not ask, 2 where there is no such run.",
+    "deploy": "2 where the release, or its pipeline's stage for the environment, does not exist.",
+    "rollback": "3 where there is nothing to return to; it then names the command that stops the service.",
+    "server": "1 where it cannot start: the port or the data folder is in use, there is no Envoy, the file is wrong.",
+    "down": "1 where something could not be stopped; it names the processes.",
+    "doctor": "1 where something stands in a server's way; warnings alone are 0.",
+    "audit verify": "1 where the record was changed.",
+}
+
+EXAMPLES: dict[str, tuple[Example, ...]] = {
+    "demo": (
+        Example(
+            "demo --once --json",
+            """
+{"releases": [{"name": "first", "commit": "bb79609c36a7b6716d2dac2335bfeb0196f05df6",
+               "run": "01m85ys8d7wgvvshgzm7t9k4hj", "status": "succeeded", "faulty": false,
+               "gates": ["production: approved by demo user"], "why": "every stage passed"}],
+ "rolled_back": ["2ca01575bc8faf08733e8f1fbffc48c3c1f580b4"], "requests": 6509, "failed_requests": 7,
+ "failed_requests_outside_canary": 0, "rollback_seconds": 0.0, "duration_seconds": 184.24, "as_told": true}
+""",
+        ),
+    ),
+    "validate": (
+        Example(
+            "validate --json",
+            """
+{"file": "tidegate.yaml", "ok": false,
+ "problems": [{"file": "tidegate.yaml", "line": 2, "column": 1, "message": "unknown key \\"biuld\\"",
+               "hint": "did you mean \\"build\\"?"}]}
+""",
+        ),
+    ),
+    "status": (
+        Example(
+            "status --json",
+            """
+[{"service": "shop", "mode": "delivery", "trouble": null, "paused_because": null, "line_stopped_because": null,
+  "environments": {"production": {
+    "release": "01m85xdhdrk6ep0ex9f633hq45", "commit": "edb6efb879c0167b0073f7e6c063524e67291a79",
+    "health": "healthy", "shares": {"edb6efb8": 1.0}, "address": "http://127.0.0.1:18003",
+    "stuck_because": null, "rollout": null}}}]
+""",
+        ),
+    ),
+    "runs": (
+        Example(
+            "runs --json",
+            """
+[{"id": "01m85yjt92cx5acde4hp18zbg4", "service": "shop", "release": "01m85yk09ez1dfb8y2483fdb63",
+  "commit": "11643c99ef452c9f09c1fe814f62db90f4d0bb65", "trigger": "push", "status": "waiting",
+  "subject": "Add discounts", "author": "Ada", "created_at": "2026-11-24T04:56:15.906034Z", "ended_at": null,
+  "because": [{"rule": "approvals", "text": "0 of 1 approvals; mode: delivery, so a person opens the gate",
+               "remedy": "tidegate approve 01m85yjt92cx5acde4hp18zbg4"}]}]
+""",
+        ),
+    ),
+    "watch": (
+        Example(
+            "watch RUN --json",
+            """
+{"id": "01m85yjt92cx5acde4hp18zbg4", "status": "succeeded", "stages": [], "steps": [], "rollouts": [], "approvals": [],
+ "next": []}
+""",
+        ),
+    ),
+    "logs": (
+        Example(
+            "logs RUN --json",
+            """
+[{"step_run": "01m85yjtcgzsfkfnsfavdajj1y", "scope": "build", "step": "unit tests", "attempt": 1, "state": "succeeded",
+  "lines": [{"at": "2026-11-24T04:56:22.010000Z", "text": "Ran 1 test in 0.000s"}]}]
+""",
+        ),
+    ),
+    "events": (
+        Example(
+            "events --json",
+            """
+[{"id": 2, "at": "2026-11-24T04:56:15.905363Z", "kind": "service.added", "text": "shop from /home/ada/shop",
+  "actor": {"kind": "person", "name": "ada"}, "about": {"service": "shop"}, "data": {}}]
+""",
+        ),
+    ),
+    "rollback": (
+        Example("rollback shop --env production --json", '{"from": "f513a7af", "to": "11643c99", "seconds": 0.106821}'),
+    ),
+    "deploy": (
+        Example(
+            "deploy shop --release R --env E --dry-run --json",
+            """
+{"plan": {"release": "01m85yn998n8n4ft0xnqxfg8pe", "commit": "f513a7af13578b2bcdc9f746d845f8804676c025",
+          "serving": "11643c99ef452c9f09c1fe814f62db90f4d0bb65", "strategy": "canary",
+          "steps": [{"share": 0.25, "new_instances": 1, "old_instances": 1, "judged": true, "at_least": 0.0,
+                     "approvals": 0}]}}
+""",
+        ),
+    ),
+    "service add": (
+        Example(
+            "service add . --json",
+            """
+{"service": {"name": "shop", "repository": "/home/ada/shop"},
+ "run": {"id": "01m85yjt92cx5acde4hp18zbg4"}}
+""",
+        ),
+    ),
+    "audit verify": (Example("audit verify --json", '{"ok": true, "events": 53, "first_bad": null}'),),
+    "down": (Example("down --json", '{"data": "/data", "ended": [{"pid": 6113, "what": "agent", "forced": false}]}'),),
+    "doctor": (
+        Example(
+            "doctor --json",
+            '[{"about": "git", "level": "ok", "text": "git version 2.39.5", "remedy": null}]',
+        ),
+    ),
+}
