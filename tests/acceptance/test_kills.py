@@ -136,13 +136,6 @@ def test_a_stopped_part_that_goes_on_later_does_no_harm(world: World, what: str)
     _check_end(world, run, fails=0.0)
 
 
-def world_kill_continue(pid: int) -> None:
-    """Let a stopped process go on."""
-    import os
-
-    os.kill(pid, signal.SIGCONT)
-
-
 def test_a_service_answers_all_the_time_while_its_server_is_dead(world: World) -> None:
     with users(world) as failures, httpx.Client(base_url=world.url(), timeout=5) as client:
         world.kill("server")
