@@ -88,7 +88,7 @@ def finish_watch(draft: PlacementDraft) -> None:
     if draft.state.run_open or draft.now < rollout.watch_until:
         return
     draft.update_rollout(state=RolloutState.SUCCEEDED, ended_at=draft.now)
-    draft.say(EventKind.ROLLOUT_ENDED, "the rollout succeeded and is no longer watched")
+    draft.say(EventKind.ROLLOUT_ENDED, f"{draft.placement.environment}: the rollout succeeded and is no longer watched")
 
 
 def _move_on(draft: PlacementDraft, rollout: Rollout, convergence: Convergence) -> None:

@@ -47,7 +47,7 @@ def finish_return(draft: PlacementDraft, convergence: Convergence) -> None:
             draft.move(Arrangement((Part(old.id, old.runtime.instances, WHOLE),)))
             return
     draft.update_rollout(state=RolloutState.ROLLED_BACK, ended_at=draft.now)
-    draft.say(EventKind.ROLLOUT_ENDED, "the rollout is rolled back")
+    draft.say(EventKind.ROLLOUT_ENDED, f"{draft.placement.environment}: the rollout is rolled back")
 
 
 def _change_the_way(draft: PlacementDraft, rollout: Rollout) -> None:

@@ -363,7 +363,7 @@ def test_after_the_whole_a_rollout_is_watched_and_then_ends() -> None:
     story.state = replace(story.state, run_open=False)
     assert story.wait(HOUR - SECOND).rollout.state is RolloutState.WATCHING
     assert story.wait(SECOND).rollout.state is RolloutState.SUCCEEDED
-    assert story.said(EventKind.ROLLOUT_ENDED) == ["the rollout succeeded and is no longer watched"]
+    assert story.said(EventKind.ROLLOUT_ENDED) == ["production: the rollout succeeded and is no longer watched"]
 
 
 def test_verification_goes_on_while_a_person_is_waited_for_at_a_gate_after_the_placement() -> None:
