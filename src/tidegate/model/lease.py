@@ -8,7 +8,17 @@ from datetime import datetime
 from enum import StrEnum
 
 from tidegate.model.ids import Commit, Digest, RunId, ServiceName, StepRunId
-from tidegate.model.pipeline import Step
+from tidegate.model.pipeline import Setup, Step
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltFile:
+    """A file that a step made: `name` as the pipeline calls it, `file` as it is called on disk."""
+
+    name: str
+    file: str
+    digest: Digest
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +43,13 @@ class Lease:
 
     commit: Commit
     path: str
-    setup: str | None
+    setup: Setup | None
     env: Mapping[str, str]
     artifacts: Mapping[str, Digest]
     """Files (by name) that the step finds in `$TIDEGATE_ARTIFACTS`."""
+
+    outputs: tuple[BuiltFile, ...] = ()
+    """What the steps that it needs hand over: archives that are unpacked into the checkout before it begins."""
 
 
 class StepOutcome(StrEnum):
@@ -60,16 +73,6 @@ class TestReport:
 
 
 @dataclass(frozen=True, slots=True)
-class BuiltFile:
-    """A file that a step made: `name` as the pipeline calls it, `file` as it is called on disk."""
-
-    name: str
-    file: str
-    digest: Digest
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
 class StepReport:
     """What an agent reports of an ended attempt; `detail` says in words what went wrong and what to do."""
 
@@ -82,6 +85,12 @@ class StepReport:
     tests: TestReport | None = None
     line_coverage: float | None = None
     """Percent, from a Cobertura report."""
+
+    outputs: BuiltFile | None = None
+    """An archive of the files that the step hands over, None where it declares none."""
+
+    image: str | None = None
+    """The digest of the image that the step ran in, None where it ran in none."""
 
 
 @dataclass(frozen=True, slots=True)

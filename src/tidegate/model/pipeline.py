@@ -58,8 +58,55 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class FolderCache:
+    """Folders that are kept from one time to the next, without a promise; the content of the `key` files names them."""
+
+    paths: tuple[str, ...]
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarHealth:
+    """How a sidecar proves that it can be used: `command` ends with 0 in it; without one its port takes connections."""
+
+    command: str | None = None
+    within: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A container that runs beside a step; the step finds it at `$NAME_HOST` and `$NAME_PORT`."""
+
+    name: str
+    image: str
+    port: int
+    env: dict[str, str] = field(default_factory=dict)
+    command: str | None = None
+    health: SidecarHealth = SidecarHealth()
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """At most `limit` steps of a group run at a time on the whole server."""
+
+    group: str
+    limit: int = 1
+
+
+class Outdated(StrEnum):
+    """What becomes of a build that still runs when a newer commit of its branch arrives."""
+
+    FINISH = "finish"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One command; `run` is a script for `sh -eu`, never interpolated."""
+    """One command; `run` is a script for `sh -eu`, never interpolated.
+
+    A step with `inputs` may be taken from the cache. They are globs of files (with `!` those left out), and `$NAME`
+    for environment variables that the result may depend on.
+    """
 
     name: StepName
     run: str
@@ -69,8 +116,42 @@ class Step:
     env: dict[str, str] = field(default_factory=dict)
     artifacts: dict[str, str] = field(default_factory=dict)
     """Artifact name → glob below the checkout; each must match exactly one file."""
+
     junit: str | None = None
     coverage: str | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    """Globs of the files that later steps which need this one find in their checkout."""
+
+    working_directory: str = "."
+    """Below the service's folder; `run` begins there. Globs begin at the service's folder all the same."""
+
+    condition: str | None = None
+    """A CEL expression (`if` in the file); the step is left out where it is false."""
+
+    allow_failure: bool = False
+    image: str | None = None
+    sidecars: tuple[Sidecar, ...] = ()
+    cache: FolderCache | None = None
+    labels: tuple[str, ...] = ()
+    """It runs only on agents that have all of these."""
+
+    concurrency: Concurrency | None = None
+
+    @property
+    def is_cacheable(self) -> bool:
+        """Whether its result may come from an earlier run."""
+        return bool(self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What makes a checkout ready for steps. With `inputs` and `outputs` it is kept in the cache, too."""
+
+    run: str
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    cache: FolderCache | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +159,8 @@ class Build:
     """What is done once for every change. `setup` runs once per checkout, before the first step in it."""
 
     steps: tuple[Step, ...] = ()
-    setup: str | None = None
+    setup: Setup | None = None
+    outdated: Outdated = Outdated.FINISH
 
 
 @dataclass(frozen=True, slots=True)

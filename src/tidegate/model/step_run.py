@@ -26,12 +26,23 @@ class StepState(StrEnum):
     CANCELLED = "cancelled"
     LOST = "lost"
     SKIPPED = "skipped"
+    """A step that it needs ended badly."""
+
+    LEFT_OUT = "left_out"
+    """Its `if` said that it is not wanted; what needs it goes on as if it were not there."""
 
     @property
     def is_ended(self) -> bool:
         """Whether nothing more happens by itself."""
         return self not in (StepState.WAITING, StepState.READY, StepState.RUNNING)
 
+    @property
+    def is_good(self) -> bool:
+        """Whether what needs it may go on."""
+        return self in (StepState.SUCCEEDED, StepState.LEFT_OUT)
+
+
+_BAD = (StepState.FAILED, StepState.TIMED_OUT, StepState.LOST)
 
 STATE_OF = {
     StepOutcome.SUCCEEDED: StepState.SUCCEEDED,
@@ -40,6 +51,15 @@ STATE_OF = {
     StepOutcome.CANCELLED: StepState.CANCELLED,
     StepOutcome.LOST: StepState.LOST,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class CachedFrom:
+    """The attempt whose result a step was given."""
+
+    run: RunId
+    step_run: StepRunId
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +84,16 @@ class StepRun:
     report: StepReport | None = None
     earlier: tuple[StepReport, ...] = ()
     """The reports of earlier attempts, oldest first."""
+
+    files: str | None = None
+    """The digest of its inputs and setup's at the run's commit, None where it has no inputs."""
+
+    key: str | None = None
+    """Under what its result is kept, known once what it needs has ended."""
+
+    cached_from: CachedFrom | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what needs it may go on: it ended well, was left out, or may fail and did."""
+        return self.state.is_good or (self.step.allow_failure and self.state in _BAD)
