@@ -16,10 +16,11 @@ from typing import BinaryIO, TypeVar
 
 from tidegate.agent.checkout import Checkout, CheckoutFailed, CheckoutKey, Checkouts
 from tidegate.agent.collect import NotMade, Reports, collect_artifacts, read_reports, read_reports_of_failed
-from tidegate.agent.confined import ConfinedFolder
+from tidegate.agent.confined import ConfinedFolder, Escape
 from tidegate.agent.endings import NOT_EXITED, AttemptEnded, Dropped, Stopping, exit_in_words
 from tidegate.agent.follower import Follower, Limits
 from tidegate.agent.lines import CutLine
+from tidegate.agent.outputs import ArchiveRefused, OutputMissing, pack, unpack
 from tidegate.agent.record import AttemptRecord, Part
 from tidegate.agent.server_link import ArtifactDiffers, Backoff, Refused, ServerAway, ServerLink
 from tidegate.agent.spool import LogSpool, Position
@@ -41,6 +42,8 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _TRIES = 3
+
+OUTPUTS_FILE = "outputs.tar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class Attempt:
 
     def _work(self) -> StepReport:
         artifacts: tuple[BuiltFile, ...] = ()
+        outputs: BuiltFile | None = None
         reports = Reports()
         polled = NOT_EXITED
         try:
@@ -130,6 +134,7 @@ class Attempt:
             confined = self._confined(self._checkout)
             reports = read_reports(self.lease.step, confined)
             artifacts = collect_artifacts(self.lease.step, confined, self._upload)
+            outputs = self._hand_on(confined)
         except AttemptEnded as ended:
             outcome, detail, polled = ended.outcome, ended.detail, ended.polled
             if self._checkout is not None and polled.exit_code is not None:
@@ -150,6 +155,7 @@ class Attempt:
             artifacts=artifacts,
             tests=reports.tests,
             line_coverage=reports.line_coverage,
+            outputs=outputs,
         )
         self._keep(report)
         return report
@@ -193,9 +199,11 @@ class Attempt:
         """Set the checkout up where that is due, and run the step; gives how it ended well."""
         if self.tools.runner.find(str(self.record.folder_of(Part.STEP))) is None:
             env = self._environment()
-            where = self._working_folder(checkout)
+            folder = self._folder_in(checkout, self.lease.path)
             if not checkout.is_set_up:
-                self._set_up(checkout, where, env)
+                self._set_up(checkout, folder, env)
+            self._bring_outputs(folder)
+            where = self._folder_in(checkout, f"{self.lease.path}/{self.lease.step.working_directory}")
         else:
             env, where = {}, checkout.tree
         polled = self._run(Part.STEP, self.lease.step.run, where, env)
@@ -210,7 +218,7 @@ class Attempt:
             if is_new:
                 checkout.note_before_setup()
                 self._heading(Part.SETUP, "setup")
-            polled = self._run(Part.SETUP, self.lease.setup, where, env)
+            polled = self._run(Part.SETUP, self.lease.setup.run, where, env)
             if polled.exit_code != 0:
                 detail = f"setup failed: {exit_in_words(polled.exit_code or 0)}"
                 raise AttemptEnded(StepOutcome.FAILED, detail, polled)
@@ -310,12 +318,41 @@ class Attempt:
         if self.cancelled.is_set():
             raise AttemptEnded(StepOutcome.CANCELLED, "it was cancelled")
 
-    def _working_folder(self, checkout: Checkout) -> Path:
-        where = checkout.tree / self.lease.path
+    def _folder_in(self, checkout: Checkout, path: str) -> Path:
+        where = checkout.tree / path
         if not where.resolve().is_relative_to(checkout.tree.resolve()) or not where.is_dir():
-            detail = f"the commit has no folder {self.lease.path!r} (`path` in the pipeline)"
-            raise AttemptEnded(StepOutcome.FAILED, detail)
+            named = "`path` in the pipeline" if path == self.lease.path else "`working_directory` of the step"
+            raise AttemptEnded(StepOutcome.FAILED, f"the commit has no folder {path!r} ({named})")
         return where
+
+    def _bring_outputs(self, folder: Path) -> None:
+        """Unpack what the steps that it needs hand over."""
+        for output in self.lease.outputs:
+            self._bring_output(output, folder)
+
+    def _bring_output(self, output: BuiltFile, folder: Path) -> None:
+        archive = self.record.folder / "needed.tar"
+        self._until_answered(lambda: self.tools.link.download(output.digest, archive))
+        try:
+            with archive.open("rb") as file:
+                unpack(file, folder, self.tools.checkouts.run_as)
+        except ArchiveRefused as error:
+            detail = f"what {output.name} hands over cannot be used: {error}"
+            raise AttemptEnded(StepOutcome.FAILED, detail) from error
+        finally:
+            archive.unlink()
+
+    def _hand_on(self, confined: ConfinedFolder) -> BuiltFile | None:
+        """Upload what the step hands over to later ones. Raises NotMade."""
+        if not self.lease.step.outputs:
+            return None
+        try:
+            with (self.record.folder / "outputs.tar").open("w+b") as archive:
+                pack(confined, self.lease.step.outputs, archive)
+                digest, size = self._upload(archive)
+        except (OutputMissing, Escape) as error:
+            raise NotMade(str(error)) from error
+        return BuiltFile(self.lease.step.name, OUTPUTS_FILE, digest, size)
 
     def _confined(self, checkout: Checkout) -> ConfinedFolder:
         return ConfinedFolder(checkout.tree, self.lease.path, self.tools.checkouts.run_as)

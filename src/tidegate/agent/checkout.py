@@ -47,7 +47,8 @@ class CheckoutKey:
     @classmethod
     def of(cls, lease: Lease) -> CheckoutKey:
         """The key for a lease's step."""
-        return cls(lease.run, lease.source, lease.commit, lease.path, lease.setup)
+        setup = lease.setup.run if lease.setup else None
+        return cls(lease.run, lease.source, lease.commit, lease.path, setup)
 
 
 @dataclass(slots=True)

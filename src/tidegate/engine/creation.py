@@ -14,12 +14,14 @@ from tidegate.model.actor import SYSTEM, Actor
 from tidegate.model.change import Change
 from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import EnvironmentName, RunId, ServiceName, StepRunId, placement_id
-from tidegate.model.pipeline import Pipeline, Stage, Step
+from tidegate.model.pipeline import Pipeline, Setup, Stage, Step
 from tidegate.model.placement import Placement
 from tidegate.model.reason import Reason
 from tidegate.model.release import Release
 from tidegate.model.run import Run, RunStatus, StageRun, Trigger
 from tidegate.model.service import Service
+from tidegate.model.step_inputs import Listing, contents
+from tidegate.model.step_key import files_digest
 from tidegate.model.step_run import BUILD, StepRun
 from tidegate.store import events, queries, rows
 
@@ -28,11 +30,16 @@ FILE = "tidegate.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """A new commit on a service's main branch; `text` is its tidegate.yaml, None where it has none."""
+    """A new commit on a service's main branch; `text` is its tidegate.yaml, None where it has none.
+
+    `listing` is what the service's folder holds at the commit, `changed` the paths that differ from the commit before.
+    """
 
     change: Change
     order: int
     text: str | None
+    listing: Listing = Listing()
+    changed: tuple[str, ...] = ()
 
 
 def create_run(connection: Connection, parts: Parts, service: Service, pushed: Pushed) -> Run:
@@ -59,7 +66,7 @@ def create_run(connection: Connection, parts: Parts, service: Service, pushed: P
             run = replace(run, pipeline=None) if problems else run
     if problems:
         run = replace(run, status=RunStatus.FAILED, because=problems, ended_at=now)
-    _put_run(connection, parts, run, run.pipeline.stages if run.pipeline else (), with_build=True)
+    _put_run(connection, parts, run, run.pipeline.stages if run.pipeline else (), pushed.listing)
     if run.pipeline:
         _follow_file(connection, service, run.pipeline)
     return run
@@ -82,7 +89,7 @@ def create_deploy_run(
         pipeline=release.pipeline,
         release=release.id,
     )
-    _put_run(connection, parts, run, stages, with_build=False)
+    _put_run(connection, parts, run, stages)
     return run
 
 
@@ -114,20 +121,27 @@ def _pipeline(text: str, service: Service, parts: Parts) -> Pipeline:
     return replace(pipeline, branch=pipeline.branch or service.branch)
 
 
-def _put_run(connection: Connection, parts: Parts, run: Run, stages: Sequence[Stage], *, with_build: bool) -> None:
+def _put_run(
+    connection: Connection, parts: Parts, run: Run, stages: Sequence[Stage], listing: Listing | None = None
+) -> None:
+    """Write the run with its steps; those of the build only where there is a listing of its commit."""
     rows.put(connection, run)
-    if run.pipeline and with_build:
-        _put_steps(connection, parts, run, BUILD, run.pipeline.build.steps)
+    if run.pipeline and listing is not None:
+        for position, step in enumerate(run.pipeline.build.steps):
+            new = StepRun(StepRunId(parts.new_id()), run.id, BUILD, step.name, position, step)
+            files = _files_digest(step, run.pipeline.build.setup, listing) if step.is_cacheable else None
+            rows.put(connection, replace(new, files=files))
     for position, stage in enumerate(stages):
         ensure_placement(connection, parts, run.service, stage.environment)
         rows.put(connection, StageRun(run.id, stage.name, position, stage.environment))
-        _put_steps(connection, parts, run, stage.name, stage.steps)
+        for place, step in enumerate(stage.steps):
+            rows.put(connection, StepRun(StepRunId(parts.new_id()), run.id, stage.name, step.name, place, step))
     events.append(connection, [_created(run)], parts.clock.now())
 
 
-def _put_steps(connection: Connection, parts: Parts, run: Run, scope: str, steps: Sequence[Step]) -> None:
-    for position, step in enumerate(steps):
-        rows.put(connection, StepRun(StepRunId(parts.new_id()), run.id, scope, step.name, position, step))
+def _files_digest(step: Step, setup: Setup | None, listing: Listing) -> str:
+    files = (*listing.matched(step.inputs), *listing.matched(setup.inputs if setup else ()))
+    return files_digest(contents(files))
 
 
 def _created(run: Run) -> Event:

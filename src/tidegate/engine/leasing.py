@@ -15,6 +15,7 @@ from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import StepRunId, placement_id
 from tidegate.model.lease import Lease, LogLine, StepOutcome, StepReport
 from tidegate.model.run import Run
+from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_environment import address_of, step_environment
 from tidegate.model.step_run import BUILD, STATE_OF, StepRun, StepState
 from tidegate.store import events, queries, rows
@@ -135,6 +136,7 @@ class Leasing:
             text = f"{step.scope}: {step.name} begins on {agent}"
             events.append(connection, [self._event(EventKind.STEP_BEGAN, text, run, step)], now)
         release = queries.release(connection, run.release)
+        needed = [one for one in queries.steps(connection, run.id) if _is_needed(one, step)]
         environment, address = self._site(connection, run, step)
         return Lease(
             step_run=step.id,
@@ -150,6 +152,7 @@ class Leasing:
             setup=run.pipeline.build.setup,
             env=step_environment(run, step, environment, address),
             artifacts={one.file: one.digest for one in release.artifacts} if release else {},
+            outputs=tuple(one.report.outputs for one in needed if one.report and one.report.outputs),
         )
 
     def _site(self, connection: Connection, run: Run, step: StepRun) -> tuple[str | None, str | None]:
@@ -163,13 +166,25 @@ class Leasing:
         state = STATE_OF[report.outcome]
         ended = replace(step, state=state, report=report, ended_at=report.ended_at, leased_until=None)
         rows.put(connection, ended)
+        if ended.key and state is StepState.SUCCEEDED:
+            rows.put(connection, self._result(run, ended, ended.key, report))
         text = f"{step.scope}: {step.name} {state.value}" + (f": {report.detail}" if report.detail else "")
         event = self._event(EventKind.STEP_ENDED, text, run, step)
         events.append(connection, [event], self._parts.clock.now())
 
+    def _result(self, run: Run, step: StepRun, key: str, report: StepReport) -> CachedResult:
+        """What the cache keeps. The key is the server's own, so an agent cannot put a result under another one."""
+        now = self._parts.clock.now()
+        size = report.outputs.size if report.outputs else 0
+        return CachedResult(key, run.service, run.id, step.id, step.attempt, report, size, now, now)
+
     def _event(self, kind: EventKind, text: str, run: Run, step: StepRun) -> Event:
         about = {"service": str(run.service), "run": str(run.id), "step": str(step.name), "scope": step.scope}
         return Event(kind, text, about, data={"attempt": step.attempt})
+
+
+def _is_needed(one: StepRun, step: StepRun) -> bool:
+    return one.scope == step.scope and one.name in step.step.needs
 
 
 def _holds(step: StepRun, held: Held) -> bool:

@@ -15,6 +15,8 @@ from tidegate.model.placement_draft import PlacementState
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunState, Site
+from tidegate.model.step_cache import with_keys
+from tidegate.model.step_run import StepRun, StepState
 from tidegate.store import queries
 
 
@@ -33,18 +35,24 @@ def load_run(
     stages = queries.stages(connection, run_id)
     release = queries.release(connection, run.release)
     rollouts = queries.rollouts_of_run(connection, run_id)
+    steps = with_keys(run, queries.steps(connection, run_id)) if run.pipeline else queries.steps(connection, run_id)
     owned = {stage.name: _rollout_of(stage, rollouts) for stage in stages}
     return RunState(
         run=run,
         service=service,
         stages=stages,
-        steps=queries.steps(connection, run_id),
+        steps=steps,
         release=release,
         rollouts={name: one for name, one in owned.items() if one},
         sites=_sites(connection, run, stages, environments),
         approvals=queries.approvals(connection, run_id),
         new_release=new_release,
+        cached={one.id: queries.cached_result(connection, one.key) for one in steps if _is_asked(one)},
     )
+
+
+def _is_asked(step: StepRun) -> bool:
+    return step.key is not None and step.state is StepState.WAITING
 
 
 def _rollout_of(stage: StageRun, rollouts: tuple[Rollout, ...]) -> Rollout | None:

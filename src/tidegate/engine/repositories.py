@@ -159,7 +159,10 @@ class Repositories:
 
     def _pushed(self, mirror: GitMirror, change: Change, branch: str, path: str) -> Pushed:
         text = mirror.file_at(change.commit, f"{path}/{FILE}")
-        return Pushed(change, mirror.order(change.commit, branch), text)
+        order = mirror.order(change.commit, branch)
+        if text is None:
+            return Pushed(change, order, None)
+        return Pushed(change, order, text, mirror.listing(change.commit, path), mirror.changed(change, path))
 
     def _named_in(self, text: str, path: str) -> str | None:
         try:

@@ -24,12 +24,16 @@ from tidegate.integrations.git_command import (
 )
 from tidegate.model.change import Change
 from tidegate.model.ids import Commit
+from tidegate.model.step_inputs import InputFile, Listing
 
 __all__ = ["Credential", "GitMirror", "RepositoryError", "head_of"]
 
 _CHANGE_FORMAT = "%H%x00%an%x00%ae%x00%ct%x00%P%x00%s"
 _CHANGE_FIELDS = 6
 _FILE_BYTES = 1024 * 1024
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""What git calls a commit's files where there are none."""
+
 _USUAL_BRANCHES = ("main", "master", "trunk")
 
 
@@ -111,6 +115,22 @@ class GitMirror:
             return self._git("cat-file", "blob", name.decode()).decode()
         except UnicodeDecodeError as error:
             raise RepositoryError(f"{inner} at {commit[:8]} is not UTF-8 text (byte {error.start})") from None
+
+    def listing(self, commit: Commit, path: str) -> Listing:
+        """All files of a folder at a commit, with the ids of their contents; paths begin at the folder."""
+        inner = _checked_path(path)
+        tree = _checked_commit(commit) if inner == "." else f"{_checked_commit(commit)}:{inner}"
+        listed = self._git("ls-tree", "-r", "-z", "--full-tree", tree).split(b"\0")
+        return Listing.of(_input_file(line) for line in listed if line)
+
+    def changed(self, change: Change, path: str) -> tuple[str, ...]:
+        """The files of a folder that differ from the change before; all of them where there is none."""
+        inner = _checked_path(path)
+        before = _checked_commit(change.parents[0]) if change.parents else _EMPTY_TREE
+        command = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", before, _checked_commit(change.commit))
+        names = self._git(*command, "--", inner).decode(errors="replace").split("\0")
+        begin = "" if inner == "." else f"{inner}/"
+        return tuple(name.removeprefix(begin) for name in names if name)
 
     def contains(self, ancestor: Commit, commit: Commit) -> bool:
         """Whether `ancestor` is `commit` or one of the commits that it came from."""
@@ -238,6 +258,12 @@ def _change(fields: list[str]) -> Change:
         subject=subject,
         parents=tuple(Commit(parent) for parent in parents.split()),
     )
+
+
+def _input_file(line: bytes) -> InputFile:
+    about, _, path = line.partition(b"\t")
+    mode, _, content = about.decode().split()
+    return InputFile(path.decode(errors="surrogateescape"), mode, content)
 
 
 def _is_commit(text: str) -> bool:

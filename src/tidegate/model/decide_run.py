@@ -44,7 +44,7 @@ def _build(draft: RunDraft, pipeline: Pipeline) -> bool:
     """Advance the build; whether there is a release to go on with."""
     if draft.release is not None:
         return True
-    draft.save_steps(advance_steps(draft.scope(BUILD), draft.now))
+    draft.save_steps(advance_steps(draft.scope(BUILD), draft.now, cached=draft.state.cached))
     outcome = outcome_of(draft.scope(BUILD))
     if outcome is Outcome.FAILED:
         failed = first_failure(draft.scope(BUILD))

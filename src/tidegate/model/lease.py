@@ -133,13 +133,28 @@ class PolledStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of the agent's machine that a container sees at the same path."""
+
+    path: str
+    writable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class StepCommand:
     """What a runner is asked to start: a script for `sh -eu` in `cwd`, with exactly this environment.
 
-    Its output (both streams) goes to `folder/output`; `folder` also keeps what is needed to find it again.
+    Its output (both streams) goes to `folder/output`; `folder` also keeps what is needed to find it again. With an
+    `image` it runs in a container, whose own environment lies below `env` and which sees only the `mounts`.
     """
 
     script: str
     cwd: str
     folder: str
     env: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    """`cwd` must be, or lie in, one of them."""
+
+    network: str | None = None
+    """The network in which its sidecars are, by the engine's name for it; None for the engine's usual one."""

@@ -12,13 +12,14 @@ from tidegate.model.decision import Decision, Entity
 from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
 from tidegate.model.event import Event, EventKind
-from tidegate.model.ids import DeploymentId, ReleaseId, StageName
+from tidegate.model.ids import DeploymentId, ReleaseId, StageName, StepRunId
 from tidegate.model.pipeline import Stage
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
+from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun, StepState
 
 
@@ -51,6 +52,8 @@ class RunState:
     sites: Mapping[StageName, Site]
     approvals: tuple[Approval, ...]
     new_release: ReleaseId
+    cached: Mapping[StepRunId, CachedResult | None] = field(default_factory=dict)
+    """For each step of the build whose key is known: what the cache has of it."""
 
 
 @dataclass
@@ -101,13 +104,22 @@ class RunDraft:
         return self.stages[name]
 
     def save_steps(self, advanced: Iterable[StepRun]) -> None:
-        """Keep how steps stand now, and record those that became ready."""
+        """Keep how steps stand now, and record those that became ready, came from the cache or were left out."""
         for step in advanced:
-            became_ready = step.state is StepState.READY and self.steps[step.id].state is not StepState.READY
-            self.steps[step.id] = step
-            if became_ready:
-                text = f"{step.scope}: {step.name} is ready"
-                self.say(EventKind.STEP_READY, text, scope=step.scope, step=step.name, attempt=step.attempt)
+            before, self.steps[step.id] = self.steps[step.id], step
+            if step.state is before.state:
+                continue
+            if step.state is StepState.READY:
+                self._say_of_step(EventKind.STEP_READY, step, "is ready")
+            elif step.state is StepState.LEFT_OUT:
+                self._say_of_step(EventKind.STEP_ENDED, step, "is left out: its `if` says so")
+            elif step.cached_from:
+                words = f"is taken from run {step.cached_from.run}: nothing that it depends on has changed"
+                self._say_of_step(EventKind.STEP_ENDED, step, words)
+
+    def _say_of_step(self, kind: EventKind, step: StepRun, words: str) -> None:
+        text = f"{step.scope}: {step.name} {words}"
+        self.say(kind, text, scope=step.scope, step=step.name, attempt=step.attempt)
 
     def say(self, kind: EventKind, text: str, actor: Actor = SYSTEM, **data: object) -> None:
         """Record an event about the run."""

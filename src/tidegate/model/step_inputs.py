@@ -51,7 +51,7 @@ class Listing:
         return tuple(wanted[at] for at in sorted(wanted))
 
     def _matched(self, pattern: str) -> dict[int, InputFile]:
-        literal = _literal_part(pattern)
+        literal = literal_part(pattern)
         begin = bisect_left(self.files, literal, key=lambda file: file.path)
         end = bisect_left(self.files, literal + _LAST, key=lambda file: file.path)
         matches = _matcher(pattern)
@@ -92,8 +92,8 @@ class _Matcher:
 _matcher = lru_cache(maxsize=4096)(_Matcher)
 
 
-def _literal_part(pattern: str) -> str:
-    """With what every path that fits begins."""
+def literal_part(pattern: str) -> str:
+    """With what every path that fits a pattern begins."""
     if pattern in ("**", "."):
         return ""
     wild = _WILD.search(pattern)

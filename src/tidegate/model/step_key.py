@@ -72,7 +72,7 @@ def files_digest(files: Mapping[str, str]) -> str:
     """One digest of paths with their modes and contents."""
     hasher = hashlib.sha256()
     for path in sorted(files):
-        hasher.update(f"{files[path]} {path}\0".encode())
+        hasher.update(f"{files[path]} {path}\0".encode(errors="surrogateescape"))
     return hasher.hexdigest()
 
 

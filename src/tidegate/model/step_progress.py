@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
+from types import MappingProxyType
 
-from tidegate.model.ids import StepName
+from tidegate.model.ids import StepName, StepRunId
 from tidegate.model.pipeline import RetryCause
+from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun, StepState
 
 _CAUSES = {
@@ -16,6 +18,9 @@ _CAUSES = {
     StepState.TIMED_OUT: RetryCause.TIMEOUT,
     StepState.FAILED: RetryCause.FAILED,
 }
+
+
+NOTHING_CACHED: Mapping[StepRunId, CachedResult | None] = MappingProxyType({})
 
 
 class Outcome(Enum):
@@ -26,21 +31,32 @@ class Outcome(Enum):
     FAILED = "failed"
 
 
-def advance_steps(steps: Sequence[StepRun], now: datetime, *, cancel: bool = False) -> tuple[StepRun, ...]:
-    """The steps as they should stand now: ready, tried again, skipped or asked to stop.
+def advance_steps(
+    steps: Sequence[StepRun],
+    now: datetime,
+    *,
+    cancel: bool = False,
+    cached: Mapping[StepRunId, CachedResult | None] = NOTHING_CACHED,
+    is_wanted: Callable[[StepRun], bool] = lambda _: True,
+) -> tuple[StepRun, ...]:
+    """The steps as they should stand now: ready, tried again, taken from the cache, left out, skipped or asked to stop.
 
-    `steps` are those of one scope in the order of the file; the result has the same length and order.
+    `steps` are those of one scope in the order of the file; the result has the same length and order. `cached` says
+    for each step whose key is known what the cache has of it; a step with inputs waits until that was looked up.
     """
     advanced = [_cancel(step, now) if cancel else _retry(step) for step in steps]
     for _ in advanced:
-        states = {step.name: step.state for step in advanced}
-        advanced = [_follow(step, states, now) for step in advanced]
+        by_name = {step.name: step for step in advanced}
+        following = [_follow(step, by_name, now, cached, is_wanted) for step in advanced]
+        if following == advanced:
+            break
+        advanced = following
     return tuple(advanced)
 
 
 def outcome_of(steps: Sequence[StepRun]) -> Outcome:
-    """SUCCEEDED when all are; FAILED when one failed for good and none runs any more; else OPEN."""
-    if all(step.state is StepState.SUCCEEDED for step in steps):
+    """SUCCEEDED when all are settled; FAILED when one failed for good and none runs any more; else OPEN."""
+    if all(step.is_settled for step in steps):
         return Outcome.SUCCEEDED
     if all(step.state.is_ended for step in steps):
         return Outcome.FAILED
@@ -49,7 +65,9 @@ def outcome_of(steps: Sequence[StepRun]) -> Outcome:
 
 def first_failure(steps: Sequence[StepRun]) -> StepRun | None:
     """The step that ended badly first; skipped ones only follow others."""
-    bad = [step for step in steps if step.state.is_ended and step.state not in (StepState.SUCCEEDED, StepState.SKIPPED)]
+    bad = [
+        step for step in steps if step.state.is_ended and not step.is_settled and step.state is not StepState.SKIPPED
+    ]
     return min(bad, key=lambda step: (step.ended_at is None, step.ended_at, step.position), default=None)
 
 
@@ -68,6 +86,8 @@ def reset_step(step: StepRun) -> StepRun:
         ended_at=None,
         report=None,
         earlier=earlier,
+        key=None,
+        cached_from=None,
     )
 
 
@@ -87,12 +107,35 @@ def _cancel(step: StepRun, now: datetime) -> StepRun:
     return step
 
 
-def _follow(step: StepRun, states: Mapping[StepName, StepState], now: datetime) -> StepRun:
+def _follow(
+    step: StepRun,
+    by_name: Mapping[StepName, StepRun],
+    now: datetime,
+    cached: Mapping[StepRunId, CachedResult | None],
+    is_wanted: Callable[[StepRun], bool],
+) -> StepRun:
     if step.state is not StepState.WAITING:
         return step
-    needed = [states[name] for name in step.step.needs]
-    if all(state is StepState.SUCCEEDED for state in needed):
-        return replace(step, state=StepState.READY, ready_at=now)
-    if any(state.is_ended and state is not StepState.SUCCEEDED for state in needed):
+    needed = [by_name[name] for name in step.step.needs]
+    if any(one.state.is_ended and not one.is_settled for one in needed):
         return replace(step, state=StepState.SKIPPED, ended_at=now)
-    return step
+    if not all(one.is_settled for one in needed):
+        return step
+    if not is_wanted(step):
+        return replace(step, state=StepState.LEFT_OUT, ended_at=now)
+    if step.files is None:
+        return replace(step, state=StepState.READY, ready_at=now)
+    if step.id not in cached:
+        return step
+    found = cached[step.id]
+    if found is None:
+        return replace(step, state=StepState.READY, ready_at=now)
+    return replace(
+        step,
+        state=StepState.SUCCEEDED,
+        ready_at=now,
+        began_at=now,
+        ended_at=now,
+        report=found.report,
+        cached_from=found.source,
+    )

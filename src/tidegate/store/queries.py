@@ -18,6 +18,7 @@ from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
+from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun, StepState
 from tidegate.store import rows, tables
 from tidegate.store.columns import Utc
@@ -144,6 +145,27 @@ def ready_steps(connection: Connection, limit: int) -> tuple[StepRun, ...]:
     """The steps that an agent may lease, the longest ready first."""
     c = tables.step_run.c
     return rows.every(connection, StepRun, c.state == StepState.READY, order_by=c.ready_at.asc(), limit=limit)
+
+
+def cached_result(connection: Connection, key: str | None) -> CachedResult | None:
+    """What is kept under a key."""
+    return rows.find(connection, CachedResult, key=key) if key else None
+
+
+def cached_results_unused_longest(connection: Connection, limit: int = 100) -> tuple[CachedResult, ...]:
+    """What was not used for longest, first."""
+    return rows.every(connection, CachedResult, order_by=tables.cached_result.c.used_at.asc(), limit=limit)
+
+
+def cached_bytes(connection: Connection) -> int:
+    """How many bytes are kept for no other reason than the cache."""
+    return int(connection.execute(select(func.coalesce(func.sum(tables.cached_result.c.size), 0))).scalar_one())
+
+
+def note_use(connection: Connection, key: str, now: datetime) -> None:
+    """A kept result was used just now."""
+    c = tables.cached_result.c
+    connection.execute(update(tables.cached_result).where(c.key == key).values(used_at=now))
 
 
 def steps_of_agent(connection: Connection, agent: str) -> tuple[StepRun, ...]:

@@ -17,6 +17,7 @@ from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
+from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun
 from tidegate.store import tables
 
@@ -27,6 +28,7 @@ TABLES: dict[type, Table] = {
     Run: tables.run,
     StageRun: tables.stage_run,
     StepRun: tables.step_run,
+    CachedResult: tables.cached_result,
     Release: tables.release,
     Approval: tables.approval,
     Deployment: tables.deployment,

@@ -11,7 +11,8 @@ from tidegate.model.decision import Decision, WantedEffect
 from tidegate.model.effect import Effect, EffectState, act_key
 from tidegate.model.ids import EffectId
 from tidegate.model.placement import Placement
-from tidegate.store import events, rows, tables
+from tidegate.model.step_run import StepRun
+from tidegate.store import events, queries, rows, tables
 
 KEPT_GENERATIONS = 20
 
@@ -33,6 +34,8 @@ def save(connection: Connection, decision: Decision, now: datetime, new_id: Call
         rows.put(connection, entity)
         if isinstance(entity, Placement):
             _cancel_older(connection, entity)
+        elif isinstance(entity, StepRun) and entity.cached_from and entity.key:
+            queries.note_use(connection, entity.key, now)
     for wanted in decision.effects:
         _want(connection, wanted, now, new_id)
     events.append(connection, decision.events, now)

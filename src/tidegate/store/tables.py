@@ -18,7 +18,7 @@ from tidegate.model.placement import Arrangement
 from tidegate.model.reason import Reason
 from tidegate.model.rollout import Cause, RolloutKind, RolloutState, RolloutStep
 from tidegate.model.run import RunStatus, StageState, Trigger
-from tidegate.model.step_run import StepState
+from tidegate.model.step_run import CachedFrom, StepState
 from tidegate.model.verdict import Judgement
 from tidegate.store.columns import Document, Span, Utc, Word
 
@@ -111,8 +111,26 @@ step_run = Table(
     Column("ended_at", Utc),
     Column("report", Document(StepReport)),
     Column("earlier", Document(tuple[StepReport, ...]), nullable=False),
+    _text("files", null=True),
+    _text("key", null=True),
+    Column("cached_from", Document(CachedFrom)),
     Index("step_run_by_run", "run"),
     Index("step_run_by_state", "state", "ready_at"),
+)
+
+cached_result = Table(
+    "cached_result",
+    metadata,
+    Column("key", Text, primary_key=True),
+    _text("service"),
+    _text("run"),
+    _text("step_run"),
+    Column("attempt", Integer, nullable=False),
+    Column("report", Document(StepReport), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("made_at", Utc, nullable=False),
+    Column("used_at", Utc, nullable=False),
+    Index("cached_result_by_use", "used_at"),
 )
 
 release = Table(

@@ -35,9 +35,10 @@ from tidegate.agent.wire import (
 )
 from tidegate.model.ids import Commit, Digest, RunId, ServiceName, StepName, StepRunId
 from tidegate.model.lease import Lease, LogLine, StepReport
-from tidegate.model.pipeline import Step
+from tidegate.model.pipeline import Setup, Step
 
 UID = 61200
+_STEP_FIELDS = ("timeout", "junit", "coverage", "outputs", "working_directory")
 LIMIT_SECONDS = 20.0
 
 _AGENT = """
@@ -348,8 +349,12 @@ class World:
 
     def lease(self, run: str, step_run: str = "STEP1", makes: Mapping[str, str] | None = None, **fields: Any) -> Lease:
         """A lease for a step with that script. `makes` are the step's artifacts; other fields are those of Step
-        (timeout, junit, coverage) and of Lease."""
-        own = {name: fields.pop(name) for name in ("timeout", "junit", "coverage") if name in fields}
+        (timeout, outputs, …) and of Lease; `setup` is a script, `handed` are the outputs of needed steps."""
+        own = {name: fields.pop(name) for name in _STEP_FIELDS if name in fields}
+        if "setup" in fields:
+            fields["setup"] = Setup(fields["setup"])
+        if "handed" in fields:
+            fields["outputs"] = fields.pop("handed")
         lease = Lease(
             step_run=StepRunId(step_run),
             attempt=1,
