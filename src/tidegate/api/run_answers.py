@@ -90,6 +90,9 @@ class StepAnswer(Answer):
     seconds: float | None
     exit_code: int | None
     detail: str
+    cached_from: str | None
+    """The run from which its result was taken."""
+
     earlier: list[AttemptAnswer]
 
 
@@ -160,6 +163,7 @@ def _step(step: StepRun, now: datetime) -> StepAnswer:
         seconds=seconds,
         exit_code=step.report.exit_code if step.report else None,
         detail=step.report.detail if step.report else "",
+        cached_from=step.cached_from.run if step.cached_from else None,
         earlier=[_attempt(one) for one in step.earlier],
     )
 

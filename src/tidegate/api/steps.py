@@ -46,7 +46,7 @@ def read_log(
     if step is None:
         raise not_found("step run", step_run)
     wanted = attempt or step.attempt
-    lines = parts.logs.read(step.run, step.id, wanted, first, limit)
+    lines = parts.logs.read(step.logged_by(wanted), first, limit)
     over = wanted < step.attempt or step.state.is_ended
     return LogAnswer(
         lines=[LineAnswer.model_validate(line) for line in lines],

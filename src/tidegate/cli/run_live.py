@@ -25,6 +25,7 @@ _MARKS = {
     "cancelled": "-",
     "superseded": "-",
     "skipped": "-",
+    "left_out": "-",
     "gate": "?",
 }
 _MOVING = ("running", "working")

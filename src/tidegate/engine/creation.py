@@ -62,6 +62,7 @@ def create_run(connection: Connection, parts: Parts, service: Service, pushed: P
         except ConfigError as error:
             problems = tuple(Reason("configuration", str(problem)) for problem in error.problems)
         else:
+            run = replace(run, changed=pushed.changed if _asks_for_changed(run) else None)
             problems = _name_problem(run, service)
             run = replace(run, pipeline=None) if problems else run
     if problems:
@@ -106,6 +107,12 @@ def ensure_placement(
     placement = Placement(wanted, service, environment, port)
     rows.put(connection, placement)
     return placement
+
+
+def _asks_for_changed(run: Run) -> bool:
+    assert run.pipeline is not None
+    steps = (*run.pipeline.build.steps, *(step for stage in run.pipeline.stages for step in stage.steps))
+    return any(step.condition and "changed" in step.condition for step in steps)
 
 
 def _name_problem(run: Run, service: Service) -> tuple[Reason, ...]:

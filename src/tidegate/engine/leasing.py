@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -17,8 +17,12 @@ from tidegate.model.lease import Lease, LogLine, StepOutcome, StepReport
 from tidegate.model.run import Run
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_environment import address_of, step_environment
+from tidegate.model.step_queue import choose
 from tidegate.model.step_run import BUILD, STATE_OF, StepRun, StepState
 from tidegate.store import events, queries, rows
+
+LOOKED_AT_EACH = 100
+"""Ready steps of each service: where none of so many may run, those after them wait as well."""
 
 LOST_AFTER_TIMEOUT = timedelta(minutes=5)
 """How long after a step's own time-out a silent agent's step counts as lost."""
@@ -49,8 +53,10 @@ class Leasing:
         self._parts = engine.parts
         self._logs = logs
 
-    def lease(self, agent: str, slots_free: int, held: Sequence[Held]) -> tuple[Lease, ...]:
-        """Up to `slots_free` ready steps, the longest ready first.
+    def lease(
+        self, agent: str, slots_free: int, held: Sequence[Held], labels: Collection[str] = ()
+    ) -> tuple[Lease, ...]:
+        """Up to `slots_free` ready steps, in a fair order; see `choose`.
 
         A step that the server thinks this agent has, and that the agent does not name, never reached it: it is
         leased again, with a higher fence.
@@ -58,8 +64,14 @@ class Leasing:
         with self._parts.database.writing() as connection:
             known = {(one.step_run, one.attempt) for one in held}
             orphaned = [one for one in queries.steps_of_agent(connection, agent) if (one.id, one.attempt) not in known]
-            wanted = [*orphaned, *queries.ready_steps(connection, max(0, slots_free - len(orphaned)))]
+            slots = max(0, slots_free - len(orphaned))
+            wanted = [*orphaned, *self._next_steps(connection, labels, slots)]
             return tuple(self._lease(connection, agent, step) for step in wanted)
+
+    def _next_steps(self, connection: Connection, labels: Collection[str], slots: int) -> list[StepRun]:
+        ready = queries.ready_steps(connection, LOOKED_AT_EACH) if slots else ()
+        chosen = choose(ready, queries.steps_under_way(connection), labels, slots) if ready else ()
+        return [step for one in chosen if (step := queries.step(connection, one.id))]
 
     def renew(self, agent: str, held: Sequence[Held]) -> Renewal:
         """Say that these attempts go on."""
@@ -85,7 +97,7 @@ class Leasing:
             raise not_found("step run", held.step_run)
         if step.attempt != held.attempt or step.fence != held.fence:
             raise Refused(Refusal.CONFLICT, f"the lease of {held.step_run} is no longer yours")
-        return self._logs.append(step.run, step.id, step.attempt, first, lines)
+        return self._logs.append(step.logged_by(step.attempt), first, lines)
 
     def report(self, held: Held, report: StepReport) -> bool:
         """Take the result of an attempt; the same result again changes nothing. Raises Refused for an old fence."""

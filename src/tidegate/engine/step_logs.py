@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tidegate.model.lease import LogLine
+from tidegate.model.step_run import AttemptId
 
 
 class StepLogs:
@@ -20,9 +21,9 @@ class StepLogs:
         self._lock = threading.Lock()
         self._counts: dict[Path, int] = {}
 
-    def append(self, run: str, step_run: str, attempt: int, first: int, lines: Sequence[LogLine]) -> int:
+    def append(self, attempt: AttemptId, first: int, lines: Sequence[LogLine]) -> int:
         """Append those lines (the first has the index `first`) that are not here yet; the index wanted next."""
-        path = self._path(run, step_run, attempt)
+        path = self._path(attempt)
         with self._lock:
             count = self._count(path)
             fresh = lines[count - first :] if first <= count else []
@@ -36,9 +37,9 @@ class StepLogs:
                 self._counts[path] = count + len(fresh)
             return self._counts.get(path, count)
 
-    def read(self, run: str, step_run: str, attempt: int, first: int = 0, limit: int = 10_000) -> tuple[LogLine, ...]:
+    def read(self, attempt: AttemptId, first: int = 0, limit: int = 10_000) -> tuple[LogLine, ...]:
         """Lines from index `first` on, at most `limit` of them."""
-        path = self._path(run, step_run, attempt)
+        path = self._path(attempt)
         found: list[LogLine] = []
         if not path.exists():
             return ()
@@ -51,11 +52,11 @@ class StepLogs:
                     found.append(LogLine(datetime.fromisoformat(entry["at"]), entry["text"]))
         return tuple(found)
 
-    def _path(self, run: str, step_run: str, attempt: int) -> Path:
-        for name in (run, step_run):
+    def _path(self, attempt: AttemptId) -> Path:
+        for name in (attempt.run, attempt.step_run):
             if not re.fullmatch(r"[0-9a-zA-Z-]+", name):
                 raise ValueError(f"{name!r} is not an identifier")
-        return self._folder / run / f"{step_run}.{attempt}.jsonl"
+        return self._folder / attempt.run / f"{attempt.step_run}.{attempt.attempt}.jsonl"
 
     def _count(self, path: Path) -> int:
         """How many whole lines are there; what a crash left of a last line is cut off first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from tidegate.model.decision import Decision
 from tidegate.model.event import EventKind
@@ -14,6 +15,7 @@ from tidegate.model.rollout import Cause, RolloutState
 from tidegate.model.run import RunStatus, StageRun, StageState
 from tidegate.model.run_draft import RunDraft, RunState
 from tidegate.model.run_stages import advance_stage, ask_rollback
+from tidegate.model.step_condition import is_wanted
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
 from tidegate.model.step_run import BUILD, StepRun
 
@@ -44,7 +46,10 @@ def _build(draft: RunDraft, pipeline: Pipeline) -> bool:
     """Advance the build; whether there is a release to go on with."""
     if draft.release is not None:
         return True
-    draft.save_steps(advance_steps(draft.scope(BUILD), draft.now, cached=draft.state.cached))
+    steps = advance_steps(
+        draft.scope(BUILD), draft.now, cached=draft.state.cached, is_wanted=partial(is_wanted, draft.run)
+    )
+    draft.save_steps(steps)
     outcome = outcome_of(draft.scope(BUILD))
     if outcome is Outcome.FAILED:
         failed = first_failure(draft.scope(BUILD))

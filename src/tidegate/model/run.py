@@ -101,6 +101,8 @@ class Run:
     because: tuple[Reason, ...] = ()
     ended_at: datetime | None = None
     wake_at: datetime | None = None
+    changed: tuple[str, ...] | None = None
+    """The files that differ from the commit before, where a step's condition asks for them."""
 
     @property
     def label(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from tidegate.model.actor import POLICY
 from tidegate.model.deployment import Deployment
@@ -17,6 +18,7 @@ from tidegate.model.rollout_begin import Opening, begin_release, deployment_for
 from tidegate.model.run import StageRun, StageState
 from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import effective_mode
+from tidegate.model.step_condition import is_wanted
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
 from tidegate.model.step_run import StepState
 
@@ -226,7 +228,7 @@ def _advance_steps(draft: RunDraft, name: StageName, rollout: Rollout | None) ->
     begun = any(step.state is not StepState.WAITING for step in steps)
     there = rollout is None or (rollout.is_last_step and rollout.state is RolloutState.JUDGING)
     if begun or there:
-        draft.save_steps(advance_steps(steps, draft.now))
+        draft.save_steps(advance_steps(steps, draft.now, is_wanted=partial(is_wanted, draft.run)))
     return outcome_of(draft.scope(name))
 
 

@@ -12,7 +12,7 @@ from tidegate.model.run import Run
 from tidegate.model.step_environment import run_variables
 from tidegate.model.step_inputs import variables_in
 from tidegate.model.step_key import StepMaterial, made_by
-from tidegate.model.step_run import BUILD, CachedFrom, StepRun, StepState
+from tidegate.model.step_run import BUILD, AttemptId, StepRun, StepState
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class CachedResult:
     used_at: datetime
 
     @property
-    def source(self) -> CachedFrom:
+    def source(self) -> AttemptId:
         """The attempt that made it."""
-        return CachedFrom(self.run, self.step_run, self.attempt)
+        return AttemptId(self.run, self.step_run, self.attempt)
 
 
 def with_keys(run: Run, steps: Sequence[StepRun]) -> tuple[StepRun, ...]:

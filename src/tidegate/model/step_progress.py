@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
 
+from tidegate.model.condition import ConditionFailed
 from tidegate.model.ids import StepName, StepRunId
+from tidegate.model.lease import StepOutcome, StepReport
 from tidegate.model.pipeline import RetryCause
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun, StepState
@@ -37,12 +39,13 @@ def advance_steps(
     *,
     cancel: bool = False,
     cached: Mapping[StepRunId, CachedResult | None] = NOTHING_CACHED,
-    is_wanted: Callable[[StepRun], bool] = lambda _: True,
+    is_wanted: Callable[[StepRun, Iterable[StepRun]], bool] = lambda _step, _needed: True,
 ) -> tuple[StepRun, ...]:
     """The steps as they should stand now: ready, tried again, taken from the cache, left out, skipped or asked to stop.
 
     `steps` are those of one scope in the order of the file; the result has the same length and order. `cached` says
     for each step whose key is known what the cache has of it; a step with inputs waits until that was looked up.
+    `is_wanted` is asked of a step and those that it needs, once they are settled.
     """
     advanced = [_cancel(step, now) if cancel else _retry(step) for step in steps]
     for _ in advanced:
@@ -112,7 +115,7 @@ def _follow(
     by_name: Mapping[StepName, StepRun],
     now: datetime,
     cached: Mapping[StepRunId, CachedResult | None],
-    is_wanted: Callable[[StepRun], bool],
+    is_wanted: Callable[[StepRun, Iterable[StepRun]], bool],
 ) -> StepRun:
     if step.state is not StepState.WAITING:
         return step
@@ -121,8 +124,12 @@ def _follow(
         return replace(step, state=StepState.SKIPPED, ended_at=now)
     if not all(one.is_settled for one in needed):
         return step
-    if not is_wanted(step):
-        return replace(step, state=StepState.LEFT_OUT, ended_at=now)
+    try:
+        if not is_wanted(step, needed):
+            return replace(step, state=StepState.LEFT_OUT, ended_at=now)
+    except ConditionFailed as error:
+        report = StepReport(StepOutcome.FAILED, None, f"its `if` has no answer: {error}", now, now)
+        return replace(step, state=StepState.FAILED, report=report, ended_at=now)
     if step.files is None:
         return replace(step, state=StepState.READY, ready_at=now)
     if step.id not in cached:

@@ -54,8 +54,8 @@ STATE_OF = {
 
 
 @dataclass(frozen=True, slots=True)
-class CachedFrom:
-    """The attempt whose result a step was given."""
+class AttemptId:
+    """One attempt of a step in a run."""
 
     run: RunId
     step_run: StepRunId
@@ -91,7 +91,14 @@ class StepRun:
     key: str | None = None
     """Under what its result is kept, known once what it needs has ended."""
 
-    cached_from: CachedFrom | None = None
+    cached_from: AttemptId | None = None
+    """The attempt whose result it was given."""
+
+    def logged_by(self, attempt: int) -> AttemptId:
+        """Who wrote the log of an attempt: of a result from the cache, the one that made it."""
+        if self.cached_from and attempt == self.attempt:
+            return self.cached_from
+        return AttemptId(self.run, self.id, attempt)
 
     @property
     def is_settled(self) -> bool:

@@ -19,6 +19,7 @@ from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
 from tidegate.model.step_cache import CachedResult
+from tidegate.model.step_queue import QueuedStep
 from tidegate.model.step_run import StepRun, StepState
 from tidegate.store import rows, tables
 from tidegate.store.columns import Utc
@@ -141,10 +142,28 @@ def step(connection: Connection, step_run: str) -> StepRun | None:
     return rows.find(connection, StepRun, id=step_run)
 
 
-def ready_steps(connection: Connection, limit: int) -> tuple[StepRun, ...]:
-    """The steps that an agent may lease, the longest ready first."""
-    c = tables.step_run.c
-    return rows.every(connection, StepRun, c.state == StepState.READY, order_by=c.ready_at.asc(), limit=limit)
+def ready_steps(connection: Connection, each: int) -> tuple[QueuedStep, ...]:
+    """The steps that an agent may lease: of each service the `each` that are ready for longest."""
+    step, of = tables.step_run.c, tables.run.c
+    place = func.row_number().over(partition_by=of.service, order_by=(step.ready_at, step.id))
+    ranked = (
+        select(step.id.label("id"), of.service.label("service"), place.label("place"))
+        .join(tables.run, of.id == step.run)
+        .where(step.state == StepState.READY)
+        .subquery()
+    )
+    services = {row.id: row.service for row in connection.execute(select(ranked).where(ranked.c.place <= each))}
+    found = rows.every(connection, StepRun, step.id.in_(services)) if services else ()
+    return tuple(QueuedStep.of(one, services[one.id]) for one in found)
+
+
+def steps_under_way(connection: Connection) -> tuple[QueuedStep, ...]:
+    """The steps that agents perform."""
+    running = running_steps(connection)
+    runs = {one.run for one in running}
+    query = select(tables.run.c.id, tables.run.c.service).where(tables.run.c.id.in_(runs))
+    services = {row.id: row.service for row in connection.execute(query)} if runs else {}
+    return tuple(QueuedStep.of(one, services[one.run]) for one in running)
 
 
 def cached_result(connection: Connection, key: str | None) -> CachedResult | None:

@@ -18,7 +18,7 @@ from tidegate.model.placement import Arrangement
 from tidegate.model.reason import Reason
 from tidegate.model.rollout import Cause, RolloutKind, RolloutState, RolloutStep
 from tidegate.model.run import RunStatus, StageState, Trigger
-from tidegate.model.step_run import CachedFrom, StepState
+from tidegate.model.step_run import AttemptId, StepState
 from tidegate.model.verdict import Judgement
 from tidegate.store.columns import Document, Span, Utc, Word
 
@@ -68,6 +68,7 @@ run = Table(
     Column("because", Document(tuple[Reason, ...]), nullable=False),
     Column("ended_at", Utc),
     Column("wake_at", Utc),
+    Column("changed", Document(tuple[str, ...])),
     Index("run_by_service", "service", "id"),
     Index("run_by_status", "status"),
     Index("run_by_wake", "wake_at"),
@@ -113,7 +114,7 @@ step_run = Table(
     Column("earlier", Document(tuple[StepReport, ...]), nullable=False),
     _text("files", null=True),
     _text("key", null=True),
-    Column("cached_from", Document(CachedFrom)),
+    Column("cached_from", Document(AttemptId)),
     Index("step_run_by_run", "run"),
     Index("step_run_by_state", "state", "ready_at"),
 )

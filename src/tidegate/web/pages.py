@@ -81,7 +81,7 @@ def show_log(
     if step is None:
         raise not_found("step run", step_run)
     wanted = attempt or step.attempt
-    lines = parts.logs.read(step.run, step.id, wanted, first, LOG_LINES)
+    lines = parts.logs.read(step.logged_by(wanted), first, LOG_LINES)
     return page(
         "log_lines.html" if "hx-request" in request.headers else "log.html",
         session,

@@ -47,6 +47,8 @@ class StepLine:
     detail: str
     earlier: tuple[str, ...]
     has_log: bool
+    cached_from: str | None
+    """The run from which its result was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,9 @@ def _evidence(sources: RunSources, now: datetime) -> EvidenceView | None:
     )
 
 
+_WITHOUT_LOG = (StepState.WAITING, StepState.READY, StepState.SKIPPED, StepState.LEFT_OUT)
+
+
 def _step(step: StepRun, now: datetime) -> StepLine:
     return StepLine(
         id=step.id,
@@ -254,7 +259,8 @@ def _step(step: StepRun, now: datetime) -> StepLine:
         took=span(step.began_at, step.ended_at, now),
         detail=step.report.detail if step.report else "",
         earlier=tuple(f"attempt {n}: {one.outcome.value}. {one.detail}" for n, one in enumerate(step.earlier, 1)),
-        has_log=step.state not in (StepState.WAITING, StepState.READY, StepState.SKIPPED),
+        has_log=step.state not in _WITHOUT_LOG,
+        cached_from=step.cached_from.run if step.cached_from else None,
     )
 
 

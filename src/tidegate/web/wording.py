@@ -64,6 +64,7 @@ _TONES: dict[StrEnum, Tone] = {
     Verdict.NO_DATA: Tone.ASKS,
 }
 _WORDS: dict[StrEnum, str] = {
+    StepState.LEFT_OUT: "left out",
     StageState.GATE: "at its gate",
     StageState.PENDING: "not yet",
     RolloutState.ASKING: "asks people",

@@ -47,6 +47,7 @@ from tidegate.model.installation import (
     Routing,
 )
 from tidegate.model.service import Service
+from tidegate.model.step_inputs import Listing
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 from tidegate.security.permission import Identity, Role
 from tidegate.security.secret_box import SecretBox
@@ -194,13 +195,14 @@ class PaperRepositories:
 
     def __init__(self) -> None:
         self.text = PIPELINE
+        self.listing = Listing()
         self._numbers = itertools.count(1)
 
     def next_commit(self, subject: str = "Add discounts") -> Pushed:
         number = next(self._numbers)
         commit = Commit(f"{number:02x}c0ffee" + "0" * 32)
         change = Change(commit, "Ada <b>", "ada@example.com", datetime.now(UTC), subject)
-        return Pushed(change, number, self.text)
+        return Pushed(change, number, self.text, self.listing)
 
     def describe(
         self,

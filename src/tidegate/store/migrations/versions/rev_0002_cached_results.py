@@ -28,6 +28,7 @@ def upgrade() -> None:
     op.create_index("cached_result_by_use", "cached_result", ["used_at"])
     for name in ("files", "key", "cached_from"):
         op.add_column("step_run", sa.Column(name, sa.Text(), nullable=True))
+    op.add_column("run", sa.Column("changed", sa.Text(), nullable=True))
     for table in ("run", "release"):
         _rewrite_pipelines(sa.table(table, sa.column("id", sa.Text()), sa.column("pipeline", sa.Text())))
 

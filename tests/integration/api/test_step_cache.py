@@ -1,0 +1,133 @@
+"""A step whose inputs did not change is taken from the cache, with all that it made; a failed one never is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidegate.api import agents
+from tidegate.model.step_inputs import InputFile, Listing
+
+from .world import AGENT, World, a_world, eventually
+
+FILE = """\
+service: shop
+build:
+  steps:
+    - name: compile
+      run: make
+      inputs: ["src/**"]
+      outputs: [out]
+    - name: unit tests
+      needs: [compile]
+      run: make test
+      inputs: ["tests/**"]
+    - name: always
+      run: date
+"""
+SOURCE, TEST = InputFile("src/a.c", "100644", "1" * 40), InputFile("tests/a.c", "100644", "2" * 40)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(agents, "LONG_POLL_SECONDS", 0.2)
+    with a_world(tmp_path) as found:
+        found.repositories.text = FILE
+        found.repositories.listing = Listing.of([SOURCE, TEST])
+        yield found
+
+
+def perform(world: World, run: str, outputs: str = "a", outcome: str = "succeeded") -> list[str]:
+    """Perform what agents are given until the run has ended; the names of the steps that really ran."""
+    ran: list[str] = []
+    with world.client(AGENT) as agent:
+        for _ in range(100):
+            if world.get(f"/runs/{run}")["ended_at"]:
+                return sorted(ran)
+            for lease in agent.post("/api/v1/agents/one/lease", json={"slots_free": 4, "held": []}).json():
+                ran.append(lease["step"]["name"])
+                _report(agent, lease, outputs, outcome)
+    raise AssertionError(world.get(f"/runs/{run}"))
+
+
+def _report(agent: Any, lease: dict[str, Any], outputs: str, outcome: str) -> None:
+    at = "2026-11-25T12:00:00Z"
+    made = {"name": "compile", "file": "outputs.tar", "digest": f"sha256:{outputs * 64}", "size": 10}
+    report = {"outcome": outcome, "exit_code": 0, "detail": "", "began_at": at, "ended_at": at}
+    if lease["step"]["name"] == "compile":
+        report["outputs"] = made
+    own = {"attempt": lease["attempt"], "fence": lease["fence"]}
+    path = f"/api/v1/steps/{lease['step_run']}"
+    sent = [{"at": at, "text": f"made by {lease['run']}"}]
+    agent.post(f"{path}/log", json={**own, "first": 0, "lines": sent})
+    assert agent.post(f"{path}/result", json={**own, "report": report}).json() == {"accepted": True}
+
+
+def steps_of(world: World, run: str) -> dict[str, Any]:
+    return {one["name"]: one for one in world.get(f"/runs/{run}")["steps"]}
+
+
+def push(world: World, *files: InputFile) -> str:
+    world.repositories.listing = Listing.of(files)
+    return world.push()
+
+
+def test_a_second_commit_that_touches_no_input_runs_only_what_has_none(world: World) -> None:
+    first = world.add_shop()
+    assert perform(world, first) == ["always", "compile", "unit tests"]
+    second = push(world, SOURCE, TEST, InputFile("README", "100644", "3" * 40))
+    assert perform(world, second) == ["always"]
+    compiled = steps_of(world, second)["compile"]
+    assert (compiled["state"], compiled["cached_from"]) == ("succeeded", first)
+    assert world.get(f"/steps/{compiled['id']}/log")["lines"][0]["text"] == f"made by {first}"
+    assert world.ends(second)["status"] == "succeeded"
+
+
+def test_a_changed_input_runs_its_step_and_what_depends_on_what_it_makes(world: World) -> None:
+    perform(world, world.add_shop())
+    changed = InputFile("src/a.c", "100644", "4" * 40)
+    assert perform(world, push(world, changed, TEST), outputs="b") == ["always", "compile", "unit tests"]
+
+
+def test_a_step_that_made_the_same_again_does_not_run_those_after_it(world: World) -> None:
+    perform(world, world.add_shop(), outputs="a")
+    changed = InputFile("src/a.c", "100644", "4" * 40)
+    assert perform(world, push(world, changed, TEST), outputs="a") == ["always", "compile"]
+
+
+@pytest.mark.parametrize("outcome", ["failed", "timed_out", "cancelled", "lost"])
+def test_what_did_not_succeed_is_never_taken_again(world: World, outcome: str) -> None:
+    perform(world, world.add_shop(), outcome=outcome)
+    assert "compile" in perform(world, push(world, SOURCE, TEST))
+
+
+def test_a_file_that_became_executable_is_another_input(world: World) -> None:
+    perform(world, world.add_shop())
+    changed = InputFile("tests/a.c", "100755", "2" * 40)
+    assert perform(world, push(world, SOURCE, changed)) == ["always", "unit tests"]
+
+
+def test_another_service_has_results_of_its_own(world: World) -> None:
+    perform(world, world.add_shop())
+    world.repositories.text = FILE.replace("service: shop", "service: mail")
+    other = world.post("/services", {"repository": "/repositories/mail", "name": "mail"})["run"]["id"]
+    assert perform(world, other) != ["always"]
+
+
+def test_a_cached_step_that_is_needed_hands_over_what_it_made_then(world: World) -> None:
+    perform(world, world.add_shop())
+    run = push(world, SOURCE, InputFile("tests/a.c", "100644", "5" * 40))
+    with world.client(AGENT) as agent:
+
+        def tests() -> dict[str, Any] | None:
+            leases = agent.post("/api/v1/agents/one/lease", json={"slots_free": 4, "held": []}).json()
+            return next((one for one in leases if one["step"]["name"] == "unit tests"), None)
+
+        lease = eventually(tests, "the lease of the tests")
+    assert [one["digest"] for one in lease["outputs"]] == [f"sha256:{'a' * 64}"]
+    assert lease["run"] == run
+    assert "TIDEGATE_COMMIT" not in lease["env"]
+    assert lease["env"]["SOURCE_DATE_EPOCH"] == "315532800"
