@@ -177,7 +177,7 @@ class _Reader:
         assert isinstance(event, ScalarEvent | CollectionStartEvent)
         self._count(1, index)
         if event.tag not in (None, "!"):
-            self._note(index, f'the tag "{event.tag}" is not supported', "write the value without it")
+            self._note(index, f'the tag "{event.tag}" is not supported', _without_tag(event.tag))
         if event.anchor:
             self._anchors[event.anchor] = None
         node = self._filled(event, events, depth)
@@ -228,7 +228,8 @@ class _Reader:
 
     def _aliased(self, anchor: str, index: int) -> Node:
         if anchor not in self._anchors:
-            raise _Refused(index, f'there is no anchor "&{anchor}" before this')
+            hint = 'text that begins with "*" needs quotes, like "*.py"'
+            raise _Refused(index, f'there is no anchor "&{anchor}" before this', hint)
         node = self._anchors[anchor]
         if node is None:
             raise _Refused(index, f'"*{anchor}" stands inside of what it names')
@@ -245,7 +246,8 @@ class _Reader:
             self._note(event.start_mark.index, "text with a NUL or half of a surrogate pair cannot be used")
             return "?"
         if not event.implicit[0]:
-            return text
+            # `- !docs/**` is a tag and nothing else; what was meant is complained of once
+            return text or (event.tag if event.tag and event.style is None else text)
         value = _core_schema(text)
         if value is _TOO_LONG:
             self._note(event.start_mark.index, f"the number {text[:20]}… has too many digits")
@@ -283,6 +285,12 @@ def _core_schema(text: str) -> Scalar:
     return text
 
 
+def _without_tag(tag: str) -> str:
+    if re.fullmatch(r"!.*[*/.?].*", tag):
+        return f'text that begins with "!" needs quotes: "{tag.rstrip("],")}"'
+    return "write the value without it"
+
+
 def _syntax(error: MarkedYAMLError) -> tuple[str, str | None]:
     """A parser's complaint in a user's words, with a remedy for the frequent ones."""
     what = ", ".join(str(part) for part in (error.context, error.problem) if part)
@@ -290,6 +298,8 @@ def _syntax(error: MarkedYAMLError) -> tuple[str, str | None]:
         return "a tab where YAML allows none", "indent with spaces"
     if "mapping values are not allowed" in what:
         return "this is not YAML: a second ':' in one line", 'put the text in quotes, or begin it with "|"'
+    if starts := re.search("found character '(.)' that cannot start any token", what):
+        return f"this is not YAML: {what}", f'text that begins with "{starts[1]}" needs quotes'
     begun, noticed = error.context_mark, error.problem_mark
     if begun and noticed and begun.line != noticed.line:
         return f"this is not YAML: {what}", f"what is unfinished began in line {begun.line + 1}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice
@@ -12,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from tidegate.config.document import Document, Node, Path
 from tidegate.config.problem import ConfigError, Problem, did_you_mean, quoted_list
-from tidegate.config.section import Section, section_at
+from tidegate.config.section import Section, known_keys, section_at
 from tidegate.config.values import WRONG, describe
 
 _EXPECTED = {
@@ -116,7 +117,7 @@ def _problem(detail: ErrorDetails, document: Document, root: type[Section]) -> P
 def _unknown_key(path: Path, document: Document, root: type[Section]) -> Problem:
     section = section_at(root, path[:-1])
     word = str(path[-1])
-    known = list(section.model_fields) if section else []
+    known = known_keys(section) if section else []
     near = did_you_mean(word, known)
     if section and word in section.not_yet:
         return document.problem(path, f'"{word}" is not supported yet', "remove it", on_key=True)
@@ -132,7 +133,8 @@ def _remedy(kind: str, node: Node) -> str | None:
     if kind == "string_type" and node.children is None:
         return f'write it in quotes: "{node.written}"'
     if kind == "tuple_type" and node.children is None:
-        return f"write [{node.written}]"
+        plain = re.fullmatch("[A-Za-z0-9][A-Za-z0-9 ._/*-]*", node.written)
+        return f"write [{node.written}]" if plain else f'write ["{node.written}"]'
     if kind in ("int_type", "float_type", "bool_type") and isinstance(node.scalar, str):
         return "write it without quotes" if node.written.isdigit() else None
     return None

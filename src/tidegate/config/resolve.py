@@ -4,33 +4,29 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from tidegate.config.resolve_steps import build, stage_steps
 from tidegate.config.sections import (
     ApprovalsSection,
-    BuildStepSection,
     DeploySection,
     PipelineSection,
     RuntimeSection,
     ShareSection,
     StageSection,
-    StageStepSection,
     VerifySection,
 )
 from tidegate.model.ids import StageName
 from tidegate.model.pipeline import (
     ApprovalPoint,
     ApprovalRule,
-    Build,
     DeployRule,
     Health,
     LatencyRule,
     Pipeline,
-    Retry,
     Risk,
     RolloutPoint,
     Runtime,
     SharePoint,
     Stage,
-    Step,
     Strategy,
     SyntheticTraffic,
     VerifyRule,
@@ -69,27 +65,9 @@ def pipeline(section: PipelineSection) -> Pipeline:
         mode=section.mode,
         branch=section.branch,
         path=section.path,
-        build=Build(tuple(_build_step(step) for step in section.build.steps), section.build.setup),
+        build=build(section.build),
         runtime=runtime,
         stages=tuple(stages),
-    )
-
-
-def _build_step(section: BuildStepSection) -> Step:
-    return _step(section, section.artifacts)
-
-
-def _step(section: StageStepSection, artifacts: dict[str, str]) -> Step:
-    return Step(
-        name=section.name,
-        run=section.run,
-        needs=tuple(section.needs),
-        timeout=section.timeout,
-        retry=Retry(section.retry.attempts, tuple(section.retry.causes)),
-        env=dict(section.env),
-        artifacts=dict(artifacts),
-        junit=section.reports.junit,
-        coverage=section.reports.coverage,
     )
 
 
@@ -115,7 +93,7 @@ def _stage(section: StageSection, before: tuple[StageName, ...], risk: Risk, run
         needs=before if section.needs is None else tuple(section.needs),
         approvals=_approvals(approvals) if approvals else None,
         deploy=_deploy(section.deploy, risk, runtime) if runtime else None,
-        steps=tuple(_step(step, {}) for step in section.steps),
+        steps=stage_steps(section.steps),
         verify=_verify(section.verify) if section.verify else None,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
 from tidegate.config.document import Path
 
@@ -25,6 +26,11 @@ class Section(BaseModel):
     """Where a section will take names that users choose: what is said of them until then."""
 
 
+def known_keys(section: type[Section]) -> list[str]:
+    """The keys of a section, as they are written in the file."""
+    return [field.alias or name for name, field in section.model_fields.items()]
+
+
 def section_at(root: type[Section], path: Path) -> type[Section] | None:
     """The section that a file's place belongs to; None below values that are no sections."""
     here: type[Section] | None = root
@@ -35,10 +41,14 @@ def section_at(root: type[Section], path: Path) -> type[Section] | None:
         if is_name:
             is_name = False
             continue
-        field = here.model_fields.get(part) if here else None
+        field = _field(here, part) if here else None
         here = _section_in(field.annotation) if field else None
         is_name = field is not None and _is_by_name(field.annotation)
     return here
+
+
+def _field(section: type[Section], key: str) -> FieldInfo | None:
+    return next((field for name, field in section.model_fields.items() if key == (field.alias or name)), None)
 
 
 def _section_in(annotation: Any) -> type[Section] | None:

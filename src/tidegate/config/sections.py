@@ -12,15 +12,14 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from tidegate.config.section import Section
+from tidegate.config.step_sections import MOST_STEPS, BuildSection, StageStepSection
 from tidegate.config.values import (
     ArtifactWord,
     Availability,
     Branch,
     CanaryShare,
-    CauseWord,
     Duration,
     EnvironmentWord,
-    FilePattern,
     ModeWord,
     OnDoubtWord,
     People,
@@ -33,109 +32,29 @@ from tidegate.config.values import (
     ServiceWord,
     StageReference,
     StageWord,
-    StepVariable,
-    StepWord,
     StrategyWord,
     TeamWord,
     Tolerance,
     UrlPath,
     wrong,
 )
-from tidegate.model.ids import StepName
 from tidegate.model.pipeline import (
     Health,
     LatencyRule,
     Mode,
-    Retry,
     Risk,
     Runtime,
-    Step,
     VerifyRule,
 )
 
-_STEP = Step(StepName("defaults"), "true")
-_RETRY = Retry()
 _HEALTH = Health()
 _RUNTIME = Runtime("true")
 _LATENCY = LatencyRule()
 _VERIFY = VerifyRule()
 
-MOST_STEPS = 1000
 MOST_STAGES = 100
 MOST_INSTANCES = 100
 """Of one deployment: each has a port of its own."""
-
-_LATER_STEP_KEYS = frozenset(
-    {
-        *("inputs", "matrix", "services", "image", "if", "allow_failure", "outputs", "cache"),
-        *("working_directory", "concurrency", "labels"),
-    }
-)
-
-
-class RetrySection(Section):
-    """When a step is attempted again without a person."""
-
-    attempts: Annotated[int, Field(strict=True, ge=1, le=10, description="Attempts in all.")] = _RETRY.attempts
-    causes: Annotated[
-        tuple[CauseWord, ...], Field(min_length=1, description="The endings after which it is attempted again.")
-    ] = _RETRY.causes
-
-
-class ReportsSection(Section):
-    """Files with figures that a step leaves behind."""
-
-    junit: Annotated[FilePattern | None, Field(description="JUnit XML: how many tests passed and failed.")] = None
-    coverage: Annotated[FilePattern | None, Field(description="Cobertura XML: the share of lines covered.")] = None
-
-
-class StageStepSection(Section):
-    """A command that a stage runs after its deployment."""
-
-    not_yet: ClassVar[frozenset[str]] = _LATER_STEP_KEYS | {"secrets"}
-    misplaced: ClassVar[Mapping[str, str]] = {
-        "artifacts": "artifacts are made by the build's steps only: built once, promoted everywhere"
-    }
-
-    name: Annotated[StepWord, Field(description="What the step is called; unique among its neighbours.")]
-    run: Annotated[Script, Field(description="A script for `sh -eu`, run in the checkout.")]
-    needs: Annotated[
-        tuple[StepWord, ...],
-        Field(description="Steps beside it that must succeed first; without any it starts at once."),
-    ] = ()
-    timeout: Annotated[PositiveDuration, Field(description="After this an attempt is ended.")] = _STEP.timeout
-    retry: Annotated[RetrySection, Field(description="When it is attempted again.")] = RetrySection()
-    env: Annotated[
-        dict[StepVariable, str], Field(default_factory=dict, description="Environment variables, beside `TIDEGATE_*`.")
-    ]
-    reports: Annotated[ReportsSection, Field(description="Reports that it writes.")] = ReportsSection()
-
-
-class BuildStepSection(StageStepSection):
-    """A command of the build."""
-
-    not_yet: ClassVar[frozenset[str]] = _LATER_STEP_KEYS
-    misplaced: ClassVar[Mapping[str, str]] = {
-        "secrets": "a build step gets no environment's secrets; what needs them belongs to a stage"
-    }
-
-    artifacts: Annotated[
-        dict[ArtifactWord, FilePattern],
-        Field(
-            default_factory=dict, description="Names of artifacts, each with the pattern of the one file that it is."
-        ),
-    ]
-
-
-class BuildSection(Section):
-    """What is done once for every change."""
-
-    not_yet: ClassVar[frozenset[str]] = frozenset({"matrix", "services", "image", "cache", "concurrency"})
-
-    setup: Annotated[Script | None, Field(description="A script run once per checkout, before its first step.")] = None
-    steps: Annotated[
-        tuple[BuildStepSection, ...], Field(min_length=1, max_length=MOST_STEPS, description="The steps; at least one.")
-    ]
 
 
 class HealthSection(Section):

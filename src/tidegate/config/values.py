@@ -19,6 +19,9 @@ from tidegate.model.quantity import parse_duration, parse_percentage, parse_rate
 from tidegate.model.share import Share
 
 LONGEST_DURATION = timedelta(days=366)
+LONGEST_NAME = 100
+"""Characters of a step's name."""
+
 FASTEST_SYNTHETIC_TRAFFIC = 1000
 """Requests per second; more than that is a load test."""
 
@@ -68,7 +71,9 @@ def _parsed(parse: Callable[[str], _T], what: str) -> Callable[[object], _T]:
     return validate
 
 
-def _matching(pattern: str, what: str, suggest: Callable[[str], str] | None = None) -> Callable[[object], str]:
+def matching(pattern: str, what: str, suggest: Callable[[str], str] | None = None) -> Callable[[object], str]:
+    """A validator that takes texts of a form; `suggest` makes the text that may have been meant."""
+
     def validate(value: object) -> str:
         if not isinstance(value, str):
             raise wrong(f"expected {what}, found {describe(value)}", _in_quotes(value))
@@ -100,7 +105,8 @@ def _word(kind: type[_Word], not_yet: Collection[str]) -> Callable[[object], _Wo
     return validate
 
 
-def _schema(pattern: str, example: object) -> WithJsonSchema:
+def schema_with(pattern: str, example: object) -> WithJsonSchema:
+    """The JSON Schema of texts of a form."""
     return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$", "examples": [example]})
 
 
@@ -204,13 +210,13 @@ def _script(value: object) -> str:
 def _step_name(value: object) -> StepName:
     if not isinstance(value, str):
         raise wrong(f"expected a name, found {describe(value)}", _in_quotes(value))
-    if not value.strip() or value != value.strip() or not value.isprintable() or len(value) > 100:
-        raise wrong("a name is one line of 1 to 100 characters without spaces around it")
+    if not value.strip() or value != value.strip() or not value.isprintable() or len(value) > LONGEST_NAME:
+        raise wrong(f"a name is one line of 1 to {LONGEST_NAME} characters without spaces around it")
     return StepName(value)
 
 
 _STAGE = "[A-Za-z0-9]([A-Za-z0-9 ._-]{0,61}[A-Za-z0-9._-])?"
-_STAGE_NAME = _matching(
+_STAGE_NAME = matching(
     _STAGE,
     'the name of a stage: letters, digits, spaces and "._-", at most 63 characters',
 )
@@ -224,10 +230,10 @@ def _stage_name(value: object) -> StageName:
 
 
 def _variable(reserved: tuple[str, ...]) -> Callable[[object], str]:
-    matching = _matching("[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable: letters, digits and _")
+    is_variable = matching("[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable: letters, digits and _")
 
     def validate(value: object) -> str:
-        name = matching(value)
+        name = is_variable(value)
         if name in reserved or name.startswith("TIDEGATE_"):
             raise wrong(f'"{name}" is set by Tidegate', "choose another name")
         return name
@@ -249,38 +255,42 @@ _ENVIRONMENT = "[a-z0-9]([a-z0-9-]{0,25}[a-z0-9])?"
 _NAME_RULE = "lower-case letters, digits and hyphens"
 _AN_ENVIRONMENT = f"the name of an environment: {_NAME_RULE}, at most 27 characters"
 
-Duration = Annotated[timedelta, PlainValidator(_parsed(_bounded_duration, "a time like 30s")), _schema(_DURATION, "2m")]
+Duration = Annotated[
+    timedelta, PlainValidator(_parsed(_bounded_duration, "a time like 30s")), schema_with(_DURATION, "2m")
+]
 PositiveDuration = Annotated[
-    timedelta, PlainValidator(_parsed(_positive_duration, "a time like 30s")), _schema(_DURATION, "10m")
+    timedelta, PlainValidator(_parsed(_positive_duration, "a time like 30s")), schema_with(_DURATION, "10m")
 ]
-Tolerance = Annotated[float, PlainValidator(_parsed(_tolerance, "a percentage like 10%")), _schema(_PERCENTAGE, "10%")]
+Tolerance = Annotated[
+    float, PlainValidator(_parsed(_tolerance, "a percentage like 10%")), schema_with(_PERCENTAGE, "10%")
+]
 Availability = Annotated[
-    float, PlainValidator(_parsed(_availability, "a percentage like 99.9%")), _schema(_PERCENTAGE, "99.9%")
+    float, PlainValidator(_parsed(_availability, "a percentage like 99.9%")), schema_with(_PERCENTAGE, "99.9%")
 ]
-CanaryShare = Annotated[Share, PlainValidator(_parsed(canary_share, "a share like 5%")), _schema(_PERCENTAGE, "5%")]
-Rate = Annotated[float, PlainValidator(_parsed(_rate, "a rate like 5/s")), _schema(r"\d+(\.\d+)?/(s|m|h)", "5/s")]
+CanaryShare = Annotated[Share, PlainValidator(_parsed(canary_share, "a share like 5%")), schema_with(_PERCENTAGE, "5%")]
+Rate = Annotated[float, PlainValidator(_parsed(_rate, "a rate like 5/s")), schema_with(r"\d+(\.\d+)?/(s|m|h)", "5/s")]
 ServiceWord = Annotated[
     ServiceName,
-    PlainValidator(_matching(_SERVICE, f"the name of a service: {_NAME_RULE}, at most 63", service_name)),
-    _schema(_SERVICE, "shop"),
+    PlainValidator(matching(_SERVICE, f"the name of a service: {_NAME_RULE}, at most 63", service_name)),
+    schema_with(_SERVICE, "shop"),
 ]
 EnvironmentWord = Annotated[
-    EnvironmentName, PlainValidator(_matching(_ENVIRONMENT, _AN_ENVIRONMENT)), _schema(_ENVIRONMENT, "staging")
+    EnvironmentName, PlainValidator(matching(_ENVIRONMENT, _AN_ENVIRONMENT)), schema_with(_ENVIRONMENT, "staging")
 ]
 TeamWord = Annotated[
     str,
-    PlainValidator(_matching("[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}", 'the name of a team: letters, digits and " ._-"')),
+    PlainValidator(matching("[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}", 'the name of a team: letters, digits and " ._-"')),
     WithJsonSchema({"type": "string", "examples": ["payments"]}),
 ]
 ArtifactWord = Annotated[
     str,
-    PlainValidator(_matching("[A-Za-z0-9][A-Za-z0-9._-]{0,99}", 'the name of an artifact: letters, digits and "._-"')),
-    _schema("[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "shop"),
+    PlainValidator(matching("[A-Za-z0-9][A-Za-z0-9._-]{0,99}", 'the name of an artifact: letters, digits and "._-"')),
+    schema_with("[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "shop"),
 ]
 UrlPath = Annotated[
     str,
-    PlainValidator(_matching(r"/(?!/)[!-\"$-~]*", 'a path of a URL: it begins with one "/" and has no spaces')),
-    _schema("/.*", "/healthz"),
+    PlainValidator(matching(r"/(?!/)[!-\"$-~]*", 'a path of a URL: it begins with one "/" and has no spaces')),
+    schema_with("/.*", "/healthz"),
 ]
 Branch = Annotated[str, PlainValidator(_branch), WithJsonSchema({"type": "string", "examples": ["main"]})]
 RelativePath = Annotated[
@@ -291,13 +301,13 @@ FilePattern = Annotated[
 ]
 Script = Annotated[str, PlainValidator(_script), WithJsonSchema({"type": "string", "minLength": 1})]
 StepWord = Annotated[
-    StepName, PlainValidator(_step_name), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 100})
+    StepName, PlainValidator(_step_name), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": LONGEST_NAME})
 ]
 StageReference = Annotated[
     StageName, PlainValidator(_STAGE_NAME), WithJsonSchema({"type": "string", "examples": ["staging"]})
 ]
-StageWord = Annotated[StageName, PlainValidator(_stage_name), _schema(_STAGE, "staging")]
-_VARIABLE = _schema("[A-Za-z_][A-Za-z0-9_]*", "LOG_LEVEL")
+StageWord = Annotated[StageName, PlainValidator(_stage_name), schema_with(_STAGE, "staging")]
+_VARIABLE = schema_with("[A-Za-z_][A-Za-z0-9_]*", "LOG_LEVEL")
 StepVariable = Annotated[str, PlainValidator(_variable(())), _VARIABLE]
 RuntimeVariable = Annotated[str, PlainValidator(_variable(("PORT",))), _VARIABLE]
 RiskWord = Annotated[Risk, *one_of(Risk)]

@@ -49,7 +49,7 @@ class ConditionEvidence:
 
 
 class ConditionFailed(Exception):
-    """A condition that has no answer; the message says why. `missing` names evidence that it asks for and is missing."""
+    """A condition that has no answer; the message says why. `missing` is the evidence that it lacks."""
 
     def __init__(self, message: str, missing: str | None = None) -> None:
         super().__init__(message)
@@ -72,7 +72,7 @@ def check(expression: str, needs: Collection[str] | None = None) -> tuple[Flaw, 
     except ConditionFailed as failed:
         return (Flaw(str(failed)),)
     reading = read(expression, needs, _LARGE)
-    flaws = (*reading.flaws, *(flaw for pattern in reading.patterns for flaw in _pattern_flaw(pattern)))
+    flaws = reading.flaws or tuple(flaw for pattern in reading.patterns for flaw in _pattern_flaw(pattern))
     if not flaws and reading.microseconds > MOST_MICROSECONDS:
         flaws = (
             Flaw(
@@ -147,7 +147,7 @@ def _executed(program: Any, known: Mapping[str, Any]) -> object:
     try:
         return program.execute(dict(known))
     except KeyError as error:
-        raise ConditionFailed(f"there is no {error.args[0]} among what it asks") from None
+        raise ConditionFailed(f'there is no "{error.args[0]}" among what it asks') from None
     except TypeError as error:
         raise _DoesNotFit(_first_sentence(str(error))) from None
     except Exception as error:

@@ -42,6 +42,7 @@ _PART_MICROSECONDS = 0.3
 _MATCH_MICROSECONDS = 100.0
 _PATTERN_MICROSECONDS = 10.0
 _CLASS_MICROSECONDS = 500.0
+_MOST_PATTERN_MICROSECONDS = 10_000.0
 _CHARACTERS_A_MICROSECOND = 5000
 """Measured, and rounded up: evaluating one part, calling `matches`, compiling a character and a class of its pattern
 (which happens at every call), and copying text."""
@@ -316,9 +317,11 @@ class _Reader:
         pattern = self._peek()
         if "{" in pattern:
             self._flaw("a pattern cannot count with {…}", "write what repeats out, or use + and *")
-        self.patterns.append(pattern)
         classes = len(re.findall(r"\\[A-Za-z]", pattern))
         compiled = _MATCH_MICROSECONDS + _PATTERN_MICROSECONDS * len(pattern) + _CLASS_MICROSECONDS * classes
+        if compiled > _MOST_PATTERN_MICROSECONDS:
+            self._flaw("the pattern is too much work", r"[0-9] is less work than \d")
+        self.patterns.append(pattern)
         self._charge(compiled * (1 + self._growth * self._sizes.longest / 1000))
 
     def _loop(self, over: _Operand, word: str) -> None:

@@ -58,7 +58,15 @@ def test_an_alias_repeats_what_its_anchor_names() -> None:
             "f.yaml:1:10: this is not YAML: a second ':' in one line (put the text in quotes, or begin it with \"|\")",
         ),
         ("a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document begins here (keep one in a file)"),
-        ("a: *b\n", 'f.yaml:1:4: there is no anchor "&b" before this'),
+        (
+            "a: *b\n",
+            'f.yaml:1:4: there is no anchor "&b" before this (text that begins with "*" needs quotes, like "*.py")',
+        ),
+        (
+            "a: [@x]\n",
+            "f.yaml:1:5: this is not YAML: while scanning for the next token, found character '@' that cannot"
+            ' start any token (text that begins with "@" needs quotes)',
+        ),
         ("a: &b [*b]\n", 'f.yaml:1:8: "*b" stands inside of what it names'),
         ("a: \x07\n", "f.yaml:1:4: a character that no YAML file may hold: U+0007"),
     ],
@@ -84,6 +92,10 @@ def test_text_that_is_not_utf_8_is_told_with_its_place() -> None:
         ("? [x]\n: 1\n", "f.yaml:1:3: a key must be a word, not a list or a mapping"),
         ("a: &x {}\nb:\n  <<: *x\n", 'f.yaml:3:3: the merge key "<<" is not part of YAML 1.2 (write the keys out)'),
         ("a: !env X\n", 'f.yaml:1:4: the tag "!env" is not supported (write the value without it)'),
+        (
+            "a:\n- x\n- !docs/*.md\n",
+            'f.yaml:3:3: the tag "!docs/*.md" is not supported (text that begins with "!" needs quotes: "!docs/*.md")',
+        ),
         ('a: "x\\0"\n', "f.yaml:1:4: text with a NUL or half of a surrogate pair cannot be used"),
         (f"a: {'9' * 5000}\n", "f.yaml:1:4: the number 99999999999999999999… has too many digits"),
     ],

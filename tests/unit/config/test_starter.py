@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tidegate.config.starter import starter_yaml
 from tidegate.config.tidegate_yaml import load
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
-from tidegate.model.pipeline import Pipeline, Strategy
+from tidegate.model.pipeline import Pipeline, Setup, Strategy
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -105,7 +105,7 @@ def test_a_project_is_recognised_by_its_files(
     tmp_path: Path, files: dict[str, str], setup: str | None, run: str, command: str
 ) -> None:
     pipeline = started(tmp_path, files)
-    assert pipeline.build.setup == setup
+    assert pipeline.build.setup == (Setup(setup) if setup else None)
     assert [step.run for step in pipeline.build.steps] == [run]
     assert pipeline.runtime is not None
     assert pipeline.runtime.command == command

@@ -23,6 +23,7 @@ from tidegate.model.pipeline import (
     RetryCause,
     Risk,
     Runtime,
+    Setup,
     SharePoint,
     Stage,
     Step,
@@ -120,7 +121,7 @@ def test_every_key_of_the_format_arrives_in_the_pipeline() -> None:
                     artifacts={"shop": "dist/*.whl"},
                 ),
             ),
-            setup="make deps",
+            setup=Setup("make deps"),
         ),
         runtime=Runtime(
             '.venv/bin/shop --port "$PORT"',

@@ -20,11 +20,20 @@ service: shop
 risk: high # the harm
 path: services/shop
 build:
-  setup: make deps
+  setup: {run: make deps, inputs: [deps.txt], outputs: [.deps]}
+  image: docker.io/library/python:3.12
+  outdated: cancel
   steps:
     - name: unit tests
       run: |
         make test
+      inputs: ["src/**", "!src/*.md", $TIDEGATE_COMMIT]
+      outputs: [out/x]
+      matrix: {PYTHON: ["3.11", 3.12], exclude: [{PYTHON: "3.11"}]}
+      services: {database: {image: postgres:16, port: 5432, health: {within: 30s}}}
+      cache: {paths: [.cache], key: [deps.txt]}
+      labels: [linux]
+      concurrency: {group: licence, limit: 2}
       timeout: 10m
       retry: {attempts: 2, causes: [lost, timeout]}
       env: &env {LOG_LEVEL: "info"}
@@ -32,6 +41,7 @@ build:
     - name: package
       needs: [unit tests]
       run: make package
+      if: changed.exists(f, f.startsWith("src/")) && needs["unit tests (3.12)"].cached
       artifacts: {shop: "dist/*.whl"}
 runtime:
   artifact: shop
@@ -105,7 +115,7 @@ def mutated(draw: st.DrawFn, text: str) -> str:
     return text
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(mutated(VALID))
 @example(VALID.replace('"info"', '"\\UFFFFFFFF"'))
 @example(VALID.replace("5/s", "9" * 400 + "/s"))

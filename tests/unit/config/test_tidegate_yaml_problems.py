@@ -44,7 +44,7 @@ build:
     - name: a
       run: true
       needs: [b]
-      matrix: {x: 1}
+      secrets: {x: 1}
     - name: b
       run: x
       needs: [a]
@@ -66,7 +66,8 @@ mode: deployment
         '3:7: "deliver" is none of "delivery", "deployment" (did you mean "delivery"?)',
         '7:12: expected a command, found the word true, which YAML reads as yes or no (write it in quotes: "true")',
         '8:15: nothing can begin, each needs the next: "a" → "b" → "a"',
-        '9:7: "matrix" is not supported yet (remove it)',
+        '9:7: "secrets" does not belong here (a build step gets no environment\'s secrets; what needs them belongs to'
+        " a stage)",
         "13:16: '30' is not a duration; write one like 30s, 10m, 2h or 3d",
         '14:13: "A-B" is not the name of an environment variable: letters, digits and _',
         '14:32: expected text, found the number 1.1 (write it in quotes: "1.10")',

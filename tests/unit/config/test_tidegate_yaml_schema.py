@@ -14,15 +14,14 @@ from ruamel.yaml import YAML
 
 from tidegate.config import server_yaml
 from tidegate.config.sections import (
-    BuildSection,
     DeploySection,
     GateSection,
     PipelineSection,
     RuntimeSection,
     StageSection,
-    StageStepSection,
     VerifySection,
 )
+from tidegate.config.step_sections import BuildSection, StageStepSection
 from tidegate.config.tidegate_yaml import ConfigError, json_schema, load
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "tidegate-yaml.md"
@@ -93,12 +92,12 @@ def test_the_schema_is_one_and_every_key_has_a_description() -> None:
     assert [key for key, (said, _) in SCHEMAS.items() if not said.get("description")] == []
 
 
-def test_the_steps_of_a_stage_have_the_keys_of_the_build_but_for_artifacts() -> None:
+def test_the_steps_of_a_stage_have_the_keys_of_the_build_but_for_those_of_its_files() -> None:
     places = {
         place: {key for key in SCHEMAS if key.startswith(place)} for place in ("build.steps[].", "stages[].steps[].")
     }
     build, stage = ({key.removeprefix(place) for key in keys} for place, keys in places.items())
-    assert build - stage == {"artifacts"}
+    assert {key.partition(".")[0] for key in build - stage} == {"artifacts", "inputs", "outputs", "cache"}
 
 
 def test_the_page_has_every_key_of_the_schemas_and_no_other() -> None:
@@ -128,9 +127,14 @@ def test_every_example_of_the_page_is_valid_for_the_schema_and_for_the_server(ex
         Draft202012Validator(json_schema()).validate(plain(whole(example)))
 
 
+BY_NAME = ("services.",)
+"""Places where sections stand under names that users choose."""
+
+
 def used(value: Any, place: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
+            key = "NAME" if place.endswith(BY_NAME) else key
             yield place + key
             yield from used(inner, f"{place}{key}.")
     elif isinstance(value, list):
@@ -158,6 +162,13 @@ def test_the_page_names_every_key_that_is_not_supported_yet() -> None:
         BUILD,
         "service: My Shop\n" + BUILD,
         "service: shop\nbuild: {steps: []}\n",
+        "service: shop\nbuild: {steps: [{name: a, run: x, inputs: []}]}\n",
+        "service: shop\nbuild: {steps: [{name: a, run: x, image: A B}]}\n",
+        "service: shop\nbuild: {steps: [{name: a, run: x, matrix: {A-B: [x]}}]}\n",
+        "service: shop\nbuild: {steps: [{name: a, run: x, matrix: {A: [true]}}]}\n",
+        "service: shop\nbuild: {steps: [{name: a, run: x, services: {b: {image: x}}}]}\n",
+        "service: shop\nbuild: {setup: {inputs: [x]}, steps: [{name: a, run: x}]}\n",
+        "service: shop\nbuild: {outdated: maybe, steps: [{name: a, run: x}]}\n",
         "service: shop\n" + BUILD + "runtime: {command: x, instances: 0}\n",
         "service: shop\n" + BUILD + "runtime: {command: x, stop_grace: 20}\n",
         "service: shop\n" + BUILD + "runtime: {command: x, env: {A-B: x}}\n",
@@ -173,6 +184,10 @@ def test_an_editor_finds_the_mistakes_that_the_server_would_find(text: str) -> N
         load(text)
 
 
+WITHIN_ABSENT = (".traffic.", ".approvals.", ".setup.", ".NAME.", ".concurrency.", ".cache.")
+"""Sections whose defaults count only where the section is there."""
+
+
 def test_what_the_schema_calls_a_default_is_what_happens_without_the_key() -> None:
     """Each default of the schema, written out, gives the same pipeline as its absence."""
     text = "service: shop\n" + BUILD + "runtime: {command: ./serve, artifact: shop}\n"
@@ -180,7 +195,7 @@ def test_what_the_schema_calls_a_default_is_what_happens_without_the_key() -> No
     written = plain(text)
     defaults = {key: said["default"] for key, (said, _) in keys_of(json_schema()).items() if said.get("default")}
     for key, default in defaults.items():
-        if (".steps[]" in key and key.startswith("stages")) or ".traffic." in key or ".approvals." in key:
+        if (".steps[]" in key and key.startswith("stages")) or any(part in key for part in WITHIN_ABSENT):
             continue
         at = written
         *around, last = key.replace("[]", ".0").split(".")

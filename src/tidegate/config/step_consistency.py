@@ -1,0 +1,73 @@
+"""What the steps beside each other must not contradict: each other, and each itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from itertools import chain
+
+from tidegate.config.document import Document
+from tidegate.config.files_consistency import contradictions_in_files, repeated
+from tidegate.config.lookup import Item, get, words
+from tidegate.config.matrices import expanded_names
+from tidegate.config.matrix_consistency import contradictions_in_matrices, variables_of_matrix
+from tidegate.config.order_consistency import needs, twice
+from tidegate.config.problem import Problem, did_you_mean, quoted_list
+from tidegate.model import condition
+
+TOLD_VARIABLES = ("TIDEGATE_COMMIT", "TIDEGATE_BRANCH", "TIDEGATE_RUN", "TIDEGATE_ATTEMPT")
+"""Those that differ from run to run, so that a step with inputs is only told what it names."""
+
+
+def contradictions_in_steps(document: Document, steps: Collection[Item]) -> Iterator[Problem]:
+    """Everything that is wrong between steps beside each other, and between the keys of one."""
+    names = {item.name: expanded_names(item) for item in steps if item.name is not None}
+    others = {expanded: name for name, many in names.items() for expanded in many if expanded not in names}
+    yield from twice(document, steps, "step")
+    yield from contradictions_in_matrices(document, steps)
+    yield from needs(document, steps, "step", {}, others)
+    for step in steps:
+        yield from contradictions_in_files(document, step)
+        yield from repeated(document, step, "labels")
+        yield from _variables(document, step)
+        yield from _services(document, step)
+        yield from _condition(document, step, names)
+
+
+def _variables(document: Document, step: Item) -> Iterator[Problem]:
+    """A `$NAME` among the inputs that no step has a value of."""
+    env = step.keys.get("env")
+    known = (*TOLD_VARIABLES, *(env if isinstance(env, dict) else ()), *variables_of_matrix(step))
+    for path, word in words(step, "inputs"):
+        if word.startswith("$") and word[1:].isidentifier() and word[1:] not in known:
+            hint = did_you_mean(word[1:], known) or f"there are {quoted_list(known)}"
+            yield document.problem(path, f'the step is told no variable "{word[1:]}"', hint)
+
+
+def _services(document: Document, step: Item) -> Iterator[Problem]:
+    """Services become variables: `$NAME_HOST` and `$NAME_PORT`."""
+    services = step.keys.get("services")
+    env = step.keys.get("env")
+    taken = {*(env if isinstance(env, dict) else ()), *variables_of_matrix(step)}
+    seen: dict[str, str] = {}
+    for name in services if isinstance(services, dict) else ():
+        path = (*step.path, "services", name)
+        prefix = name.upper().replace("-", "_")
+        if prefix in seen:
+            message = f'"{name}" and "{seen[prefix]}" are both found at ${prefix}_HOST'
+            yield document.problem(path, message, "give each its own name", on_key=True)
+        seen.setdefault(prefix, name)
+        for variable in (f"{prefix}_HOST", f"{prefix}_PORT"):
+            if variable in taken:
+                message = f'the variable {variable} says where "{name}" is, and the step sets it as well'
+                yield document.problem(path, message, "give one of them another name", on_key=True)
+
+
+def _condition(document: Document, step: Item, names: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
+    expression = get(step.keys, "if", str)
+    if expression is None:
+        return
+    needed = list(chain.from_iterable(names.get(word, (word,)) for _, word in words(step, "needs")))
+    for flaw in condition.check(expression, needed):
+        near = did_you_mean(flaw.word, flaw.known) if flaw.word else None
+        known = f"known here: {quoted_list(flaw.known)}" if flaw.known else None
+        yield document.problem((*step.path, "if"), flaw.message, flaw.hint or near or known)
