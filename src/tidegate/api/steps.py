@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from tidegate.api.answers import Answer
 from tidegate.api.fields import IdentifierPath
+from tidegate.api.parts import ApiParts
 from tidegate.api.security import Parts, Reader
 from tidegate.engine.refusal import not_found
+from tidegate.model.step_run import StepRun
 from tidegate.store import queries
 
 router = APIRouter(prefix="/steps", tags=["steps"])
 
 
 class LineAnswer(Answer):
-    """A line of output, stamped when the agent read it."""
+    """A line of output, stamped when the agent read it; `index` counts from 0."""
 
+    index: int
     at: datetime
     text: str
 
@@ -39,17 +44,40 @@ def read_log(
     attempt: Annotated[int | None, Query(ge=1, description="The newest where none is named")] = None,
     first: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    find: Annotated[str, Query(max_length=200, description="Only lines that hold these words")] = "",
 ) -> LogAnswer:
     """Lines of an attempt's log, from index `first` on."""
+    step = _step(parts, step_run)
+    wanted = attempt or step.attempt
+    log = step.logged_by(wanted)
+    lines = parts.logs.find(log, find, first, limit) if find else tuple(islice(parts.logs.lines(log, first), limit))
+    over = wanted < step.attempt or step.state.is_ended
+    return LogAnswer(
+        lines=[LineAnswer(index=index, at=line.at, text=line.text) for index, line in lines],
+        next=lines[-1][0] + 1 if lines else first,
+        ended=over and len(lines) < limit,
+    )
+
+
+@router.get("/{step_run}/log.txt", response_class=StreamingResponse)
+def download_log(
+    parts: Parts,
+    _: Reader,
+    step_run: IdentifierPath,
+    attempt: Annotated[int | None, Query(ge=1, description="The newest where none is named")] = None,
+) -> StreamingResponse:
+    """A whole log as text, without colours: a time and a line in each line."""
+    step = _step(parts, step_run)
+    wanted = attempt or step.attempt
+    headers = {"Content-Disposition": f'attachment; filename="{step.id}.{wanted}.log"'}
+    return StreamingResponse(
+        parts.logs.text(step.logged_by(wanted)), media_type="text/plain; charset=utf-8", headers=headers
+    )
+
+
+def _step(parts: ApiParts, step_run: str) -> StepRun:
     with parts.engine.parts.database.reading() as connection:
         step = queries.step(connection, step_run.lower())
     if step is None:
         raise not_found("step run", step_run)
-    wanted = attempt or step.attempt
-    lines = parts.logs.read(step.logged_by(wanted), first, limit)
-    over = wanted < step.attempt or step.state.is_ended
-    return LogAnswer(
-        lines=[LineAnswer.model_validate(line) for line in lines],
-        next=first + len(lines),
-        ended=over and len(lines) < limit,
-    )
+    return step

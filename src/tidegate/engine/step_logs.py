@@ -5,12 +5,38 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from tidegate.model.lease import LogLine
 from tidegate.model.step_run import AttemptId
+
+MARK_EVERY = 1000
+"""Lines between two places of a log that are known, so that a page near its end is read from near its end."""
+
+KNOWN_LOGS = 200
+"""Of how many logs the places are kept in memory; 8 bytes for each 1,000 lines."""
+
+
+@dataclass(slots=True)
+class _Places:
+    """How many whole lines a log has, where they end, and where every MARK_EVERY-th line begins."""
+
+    count: int = 0
+    end: int = 0
+    marks: array[int] = field(default_factory=lambda: array("q", [0]))
+
+    def note(self, line: bytes) -> None:
+        """A whole line follows."""
+        self.count += 1
+        self.end += len(line)
+        if self.count % MARK_EVERY == 0:
+            self.marks.append(self.end)
 
 
 class StepLogs:
@@ -19,38 +45,53 @@ class StepLogs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._counts: dict[Path, int] = {}
+        self._known: dict[Path, _Places] = {}
 
     def append(self, attempt: AttemptId, first: int, lines: Sequence[LogLine]) -> int:
         """Append those lines (the first has the index `first`) that are not here yet; the index wanted next."""
         path = self._path(attempt)
         with self._lock:
-            count = self._count(path)
-            fresh = lines[count - first :] if first <= count else []
+            places = self._places(path)
+            fresh = [_encoded(line) for line in lines[places.count - first :]] if first <= places.count else []
             if fresh:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("a", encoding="utf-8") as file:
-                    file.writelines(
-                        json.dumps({"at": line.at.isoformat(), "text": line.text}, ensure_ascii=False) + "\n"
-                        for line in fresh
-                    )
-                self._counts[path] = count + len(fresh)
-            return self._counts.get(path, count)
+                with path.open("ab") as file:
+                    file.write(b"".join(fresh))
+                for line in fresh:
+                    places.note(line)
+            return places.count
 
     def read(self, attempt: AttemptId, first: int = 0, limit: int = 10_000) -> tuple[LogLine, ...]:
         """Lines from index `first` on, at most `limit` of them."""
+        return tuple(line for _, line in islice(self.lines(attempt, first), limit))
+
+    def find(
+        self, attempt: AttemptId, words: str, first: int = 0, limit: int = 1000
+    ) -> tuple[tuple[int, LogLine], ...]:
+        """Lines from index `first` on that hold these words, in whatever case, each with its index."""
+        wanted = words.casefold()
+        found = (one for one in self.lines(attempt, first) if wanted in plain(one[1].text).casefold())
+        return tuple(islice(found, limit))
+
+    def lines(self, attempt: AttemptId, first: int = 0) -> Iterator[tuple[int, LogLine]]:
+        """All lines from index `first` on that are there now, each with its index; read as they are asked for."""
         path = self._path(attempt)
-        found: list[LogLine] = []
-        if not path.exists():
-            return ()
-        with path.open(encoding="utf-8") as file:
-            for index, text in enumerate(file):
-                if index >= first + limit:
-                    break
-                if index >= first and text.endswith("\n"):
-                    entry = json.loads(text)
-                    found.append(LogLine(datetime.fromisoformat(entry["at"]), entry["text"]))
-        return tuple(found)
+        with self._lock:
+            places = self._places(path)
+            mark = min(first // MARK_EVERY, len(places.marks) - 1)
+            begin, count = places.marks[mark], places.count
+        if first >= count:
+            return
+        with path.open("rb") as file:
+            file.seek(begin)
+            for index in range(mark * MARK_EVERY, count):
+                line = file.readline()
+                if index >= first:
+                    yield index, _decoded(line)
+
+    def text(self, attempt: AttemptId) -> Iterator[str]:
+        """A log as text without colours, line by line: a time, and what was written."""
+        return (f"{line.at.isoformat()} {plain(line.text)}\n" for _, line in self.lines(attempt))
 
     def _path(self, attempt: AttemptId) -> Path:
         for name in (attempt.run, attempt.step_run):
@@ -58,15 +99,45 @@ class StepLogs:
                 raise ValueError(f"{name!r} is not an identifier")
         return self._folder / attempt.run / f"{attempt.step_run}.{attempt.attempt}.jsonl"
 
-    def _count(self, path: Path) -> int:
-        """How many whole lines are there; what a crash left of a last line is cut off first."""
-        if path not in self._counts:
-            if not path.exists():
-                return 0
-            content = path.read_bytes()
-            whole = content.rfind(b"\n") + 1
-            if whole != len(content):
-                with path.open("r+b") as file:
-                    file.truncate(whole)
-            self._counts[path] = content[:whole].count(b"\n")
-        return self._counts[path]
+    def _places(self, path: Path) -> _Places:
+        """What is known of a log; what a crash left of a last line is cut off first."""
+        known = self._known.pop(path, None) or self._survey(path)
+        self._known[path] = known  # at the end: the one that was not asked for longest goes first
+        if len(self._known) > KNOWN_LOGS:
+            del self._known[next(iter(self._known))]
+        return known
+
+    def _survey(self, path: Path) -> _Places:
+        places = _Places()
+        if not path.exists():
+            return places
+        with path.open("r+b") as file:
+            for line in _lines_of(file):
+                if not line.endswith(b"\n"):
+                    file.truncate(places.end)
+                    break
+                places.note(line)
+        return places
+
+
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
+
+
+def plain(text: str) -> str:
+    """A line without its colours."""
+    return _COLOURS.sub("", text) if "\x1b" in text else text
+
+
+def _lines_of(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline():
+        yield line
+
+
+def _encoded(line: LogLine) -> bytes:
+    text = json.dumps({"at": line.at.isoformat(), "text": line.text}, ensure_ascii=False)
+    return text.encode(errors="replace") + b"\n"
+
+
+def _decoded(line: bytes) -> LogLine:
+    entry = json.loads(line)
+    return LogLine(datetime.fromisoformat(entry["at"]), entry["text"])

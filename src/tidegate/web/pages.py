@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Form, Path, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
 from tidegate.engine.refusal import not_found
@@ -15,6 +16,7 @@ from tidegate.security.sign_in import SESSION_VALID
 from tidegate.store import queries
 from tidegate.web import acts, live
 from tidegate.web.guard import NotSignedIn, Parts, Seen, SignedOut, foreign_form, sent_by_own_page
+from tidegate.web.log_view import LOG_LINES, LineView
 from tidegate.web.parts import PageParts
 from tidegate.web.reading import read_board, read_run, read_service
 from tidegate.web.rendering import STATIC, page
@@ -23,9 +25,6 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 ServicePath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$")]
 IdPath = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$")]
-
-LOG_LINES = 2000
-"""Of a log at a time; what is longer goes on at a link."""
 
 
 def add_pages(app: FastAPI, parts: PageParts) -> None:
@@ -73,6 +72,7 @@ def show_log(
     request: Request,
     attempt: Annotated[int | None, Query(ge=1)] = None,
     first: Annotated[int, Query(ge=0)] = 0,
+    find: Annotated[str, Query(max_length=200)] = "",
 ) -> HTMLResponse:
     """An attempt's log: a page, or the lines alone where a page asks for those that it lacks."""
     with parts.engine.parts.database.reading() as connection:
@@ -81,7 +81,9 @@ def show_log(
     if step is None:
         raise not_found("step run", step_run)
     wanted = attempt or step.attempt
-    lines = parts.logs.read(step.logged_by(wanted), first, LOG_LINES)
+    log = step.logged_by(wanted)
+    found = parts.logs.find(log, find, first, LOG_LINES) if find else islice(parts.logs.lines(log, first), LOG_LINES)
+    lines = tuple(LineView.of(index, line) for index, line in found)
     return page(
         "log_lines.html" if "hx-request" in request.headers else "log.html",
         session,
@@ -90,10 +92,25 @@ def show_log(
         attempt=wanted,
         lines=lines,
         first=first,
-        next=first + len(lines),
+        find=find,
+        next=lines[-1].number if lines else first,
         full=len(lines) == LOG_LINES,
         ended=wanted < step.attempt or step.state.is_ended,
     )
+
+
+@router.get("/steps/{step_run}/log.txt", response_class=StreamingResponse)
+def download_log(
+    parts: Parts, session: Seen, step_run: IdPath, attempt: Annotated[int, Query(ge=1)] = 1
+) -> StreamingResponse:
+    """An attempt's whole log as a text file."""
+    with parts.engine.parts.database.reading() as connection:
+        step = queries.step(connection, step_run.lower())
+    if step is None:
+        raise not_found("step run", step_run)
+    headers = {"Content-Disposition": f'attachment; filename="{step.id}.{attempt}.log"'}
+    text = parts.logs.text(step.logged_by(attempt))
+    return StreamingResponse(text, media_type="text/plain; charset=utf-8", headers=headers)
 
 
 @router.get("/sign-in")
