@@ -12,20 +12,27 @@ end and `cancel` do not see it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
 import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tidegate.model.lease import PolledStep, ProcessState, StepCommand, StepHandle
+from tidegate.runners.attempt_folder import (
+    emptied,
+    exit_status,
+    locked,
+    mark_of,
+    read_lines,
+    write_script,
+    write_whole,
+)
 from tidegate.runners.identity import boot_id, has_mark, pids, see
 from tidegate.runners.runner import AttemptTaken, StepNotStarted, StepWillNotEnd
 
@@ -69,10 +76,10 @@ class ProcessRunner:
         """Start the command; see `Runner.start`. The folder is made where it is missing."""
         folder = Path(command.folder)
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with _locked(folder):
+        with locked(folder):
             if self.find(command.folder) is not None:
                 raise AttemptTaken(f"a command was started in {folder} before; it is not started twice")
-            script = self._write_script(folder, command.script)
+            script = write_script(folder, command.script, self.run_as)
             return self._start_shim(folder, script, command)
 
     def find(self, folder: str) -> StepHandle | None:
@@ -81,7 +88,7 @@ class ProcessRunner:
             text = (Path(folder) / "handle.json").read_text()
         except FileNotFoundError:
             return None
-        if _status_text(folder) == _UNBEGUN:
+        if read_lines(Path(folder) / "exit") == _UNBEGUN:
             return None
         try:
             fields = json.loads(text)
@@ -91,7 +98,7 @@ class ProcessRunner:
 
     def poll(self, handle: StepHandle) -> PolledStep:
         """See `Runner.poll`."""
-        ended = _exit_status(handle)
+        ended = exit_status(handle.folder)
         if handle.boot != boot_id():
             return ended or PolledStep(ProcessState.GONE)
         leads = _leader_runs(handle)
@@ -102,7 +109,7 @@ class ProcessRunner:
         if leads:
             return PolledStep(ProcessState.RUNNING)
         # the status may have been written between the two looks
-        ended = _exit_status(handle)
+        ended = exit_status(handle.folder)
         if ended is not None:
             return ended
         return PolledStep(ProcessState.RUNNING if _members(handle, self._uid) else ProcessState.GONE)
@@ -140,18 +147,10 @@ class ProcessRunner:
     def _uid(self) -> int:
         return os.geteuid() if self.run_as is None else self.run_as
 
-    def _write_script(self, folder: Path, text: str) -> Path:
-        script = folder / "script"
-        script.write_text(text)
-        script.chmod(0o600 if self.run_as is None else 0o640)
-        if self.run_as is not None:
-            os.chown(script, -1, self.run_as)
-        return script
-
     def _start_shim(self, folder: Path, script: Path, command: StepCommand) -> StepHandle:
-        env = {"PATH": self.path, **command.env, MARK: _mark(folder)}
+        env = {"PATH": self.path, **command.env, MARK: mark_of(folder)}
         argv = ["/bin/sh", "-c", _SHIM, "sh", "/bin/sh", "-eu", str(script)]
-        with _opened(folder / "exit") as status, _opened(folder / "output") as output:
+        with emptied(folder / "exit") as status, emptied(folder / "output") as output:
             shim = self._spawn(argv, command.cwd, env, status, output)
         _CHILDREN[shim.pid] = shim
         seen = see(shim.pid)
@@ -190,51 +189,8 @@ _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 """The shells that this process started: a parent has to ask for their status, or they stay as zombies."""
 
 
-def _mark(folder: Path) -> str:
-    where = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()
-    return f"{folder.name}-{where[:12]}"
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AttemptTaken(f"another agent is starting the command in {folder}") from None
-        yield
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
 def _write_handle(folder: Path, handle: StepHandle) -> None:
-    new = folder / "handle.new"
-    new.write_text(json.dumps(asdict(handle)))
-    new.rename(folder / "handle.json")
-
-
-def _status_text(folder: str) -> str:
-    """What the shell left in `exit`: whole with its line's end, or nothing yet."""
-    try:
-        text = (Path(folder) / "exit").read_text()
-    except OSError:
-        return ""
-    return text if text.endswith("\n") else ""
-
-
-def _exit_status(handle: StepHandle) -> PolledStep | None:
-    text = _status_text(handle.folder)
-    if not text.strip().isdecimal():
-        return None
-    written = (Path(handle.folder) / "exit").stat().st_mtime
-    return PolledStep(ProcessState.EXITED, int(text), datetime.fromtimestamp(written, UTC))
+    write_whole(folder / "handle.json", asdict(handle))
 
 
 def _leader_runs(handle: StepHandle) -> bool:
@@ -249,7 +205,7 @@ def _leader_runs(handle: StepHandle) -> bool:
 
 def _members(handle: StepHandle, uid: int) -> set[int]:
     """The running processes of the attempt: its group, and those that carry its mark."""
-    mark = _mark(Path(handle.folder))
+    mark = mark_of(handle.folder)
     leader = see(handle.pid)
     # a pid is not given away again while a group has its number: another leader means that the group is gone
     has_group = (leader is None or leader.started == handle.started) and _group_exists(handle.pid)
