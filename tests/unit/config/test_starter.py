@@ -147,22 +147,43 @@ JSON = st.recursive(
     max_leaves=5,
 )
 
+BUILD_FILES = (
+    *("pyproject.toml", "Cargo.toml", "Cargo.lock", "go.mod", "main.go", "pom.xml", "build.gradle", "settings.gradle"),
+    *("Dockerfile", ".gitignore", "yarn.lock", "index.html", "app.py", ".git"),
+)
+BUILD_TEXTS = st.sampled_from(
+    [
+        "[project]\ndependencies = 5\n",
+        "build-system = 3\n",
+        "[build-system]\n[package]\nname = 'a'\n[[bin]]\nname = 'b'\n",
+        "bin = [1, {name = ['x']}]\n[package]\ndefault-run = 'x'\n",
+        "package main // PORT '--port'",
+        "<project><artifactId>a: b</artifactId><version>'1</version></project>",
+        "<project><artifactId>a</artifactId><version>1</version><x><mainClass/></x></project>",
+        "<project><packaging/><build><finalName>*</finalName></build></project>",
+        "rootProject.name = 'a'\n",
+        "version = '*'\norg.springframework.boot",
+        "FROM\nFROM x AS y\n",
+    ]
+)
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     service=st.text(max_size=70),
     package=st.none() | st.dictionaries(st.sampled_from(["scripts", "dependencies", "devDependencies"]), JSON),
     procfile=st.text(max_size=20).map("web: {}".format) | st.text(max_size=20),
-    pyproject=st.none() | st.text(max_size=20) | st.just("[project]\ndependencies = 5\n"),
+    others=st.dictionaries(st.sampled_from([*BUILD_FILES]), st.text(max_size=20) | BUILD_TEXTS, max_size=4),
 )
 def test_whatever_the_repository_holds_the_file_is_valid(
-    tmp_path: Path, service: str, package: object, procfile: str, pyproject: str | None
+    tmp_path: Path, service: str, package: object, procfile: str, others: dict[str, str]
 ) -> None:
-    for name, text in (
-        ("package.json", json.dumps(package) if package is not None else None),
-        ("Procfile", procfile),
-        ("pyproject.toml", pyproject),
-    ):
+    for name, text in {
+        **dict.fromkeys(BUILD_FILES),
+        "package.json": json.dumps(package) if package is not None else None,
+        "Procfile": procfile,
+        **others,
+    }.items():
         (tmp_path / name).unlink(missing_ok=True)
         if text is not None:
             (tmp_path / name).write_text(text, encoding="utf-8", newline="")
