@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tidegate.runners.engine import Engine
@@ -25,6 +26,8 @@ from tidegate.runners.engine import Engine
 BUSYBOX = "localhost/tidegate-busybox:latest"
 POSTGRES = "localhost/tidegate-postgres:latest"
 UID_OF_POSTGRES = 999
+
+_ADDRESSES = Path("/var/lib/cni/networks")
 
 # Some machines let nobody raise a limit, and runc tries to: what it is told of limits is taken out before.
 _RUNC = """\
@@ -121,11 +124,18 @@ class Podman:
             (self.folder / "socket").unlink(missing_ok=True)
 
     def close(self) -> None:
+        """Remove everything, and what Podman would leave on this machine."""
         self.stop_serving()
         self.command("rm", "--all", "--force", "--time", "0")
         self.command("network", "prune", "--force")
-        with suppress(OSError):
-            subprocess.run(["umount", str(self.folder / "root" / self.driver)], capture_output=True)
+        since = (self.folder / "containers.conf").stat().st_mtime
+        for addresses in _ADDRESSES.glob("tidegate-*"):  # of networks that are gone
+            if addresses.stat().st_mtime > since and not list(addresses.glob("*.*.*.*")):
+                shutil.rmtree(addresses, ignore_errors=True)
+        for watcher in psutil.process_iter(["cmdline"]):  # of commands that have ended: it stays for minutes
+            if str(self.folder / "runc") in (watcher.info["cmdline"] or ()):
+                watcher.kill()
+        subprocess.run(["umount", str(self.folder / "root" / self.driver)], capture_output=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _podman(self) -> list[str]:
