@@ -12,8 +12,8 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Condition, Event, Thread
@@ -21,10 +21,12 @@ from threading import Condition, Event, Thread
 from tidegate.agent.attempt import Attempt, Tools
 from tidegate.agent.checkout import Checkouts
 from tidegate.agent.follower import Limits
+from tidegate.agent.machine import installed_version, instance_of, this_platform
 from tidegate.agent.record import AttemptRecord, Part, held_by, remove_tree
+from tidegate.agent.remote import Remotes
 from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
 from tidegate.agent.surroundings import Surroundings
-from tidegate.agent.wire import Held, Taken
+from tidegate.agent.wire import Held, LeaseRequest, Taken
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease
 from tidegate.runners.identity import boot_id
@@ -35,6 +37,7 @@ _log = logging.getLogger(__name__)
 _RENEW_SECONDS = 1.0
 _SEND_SECONDS = 0.25
 _JOIN_SECONDS = 2.0
+_SAY_AGAIN_SECONDS = 10.0
 _PASSABLE = 0o711
 
 
@@ -45,39 +48,55 @@ class AgentAlreadyRuns(Exception):
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
     """What an agent is started with. `folder` is its own, made where it is missing; `run_as` is the uid of its steps,
-    None for the agent's own user (then only trusted repositories may be built)."""
+    None for the agent's own user (then only trusted repositories may be built). The token is in `token_file`, which is
+    read again where the server does not know it, or is `token` where there is no file."""
 
     server: str
-    token_file: Path
+    token_file: Path | None
     folder: Path
     name: str
     slots: int = 4
     run_as: int | None = None
     limits: Limits = Limits()
+    labels: tuple[str, ...] = ()
+    token: str = field(default="", repr=False)
+
+    def read_token(self) -> str:
+        """The token. Raises OSError where the file cannot be read."""
+        return self.token if self.token_file is None else self.token_file.read_text().strip()
 
 
 def run(settings: AgentSettings) -> None:
     """Perform steps for the server until SIGTERM or SIGINT; running commands are left alone then.
 
-    Raises AgentAlreadyRuns.
+    SIGQUIT ends it as well, once it has performed what it has; until then it takes no more. Raises AgentAlreadyRuns.
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it says a line for each request
     stop = Event()
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # in a thread of its own: the main thread may hold the event's lock at this moment
-            signal.signal(number, lambda *_: Thread(target=stop.set).start())
+    _on_signals(stop.set, signal.SIGTERM, signal.SIGINT)
     _make_folder(settings.folder)
     with _locked(settings.folder):
-        Agent.at(settings, stop).run()
+        agent = Agent.at(settings, stop)
+        _on_signals(agent.leave, signal.SIGQUIT)
+        agent.run()
+
+
+def _on_signals(act: Callable[[], None], *numbers: signal.Signals) -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in numbers:
+            # in a thread of its own: the main thread may hold a lock that the act needs
+            signal.signal(number, lambda *_: Thread(target=act).start())
 
 
 @dataclass(slots=True)
 class Agent:
-    """A running agent. `attempts` holds what it performs; `changed` guards it and tells of its changes."""
+    """A running agent. `attempts` holds what it performs; `changed` guards it, and tells of its changes and of
+    `leaving`: it is to take no more, and to stop when it has none."""
 
     settings: AgentSettings
     tools: Tools
+    about: LeaseRequest
+    leaving: bool = False
     attempts: dict[Held, Attempt] = field(default_factory=dict)
     changed: Condition = field(default_factory=Condition)
     _threads: list[Thread] = field(default_factory=list)
@@ -87,19 +106,19 @@ class Agent:
     def at(cls, settings: AgentSettings, stop: Event) -> Agent:
         """An agent with these settings, which runs until `stop` is set."""
         folder = settings.folder
-        return cls(
-            settings,
-            Tools(
-                runner=ProcessRunner(settings.run_as, default_path(settings.run_as)),
-                checkouts=Checkouts(folder / "checkouts", settings.run_as),
-                surroundings=Surroundings(folder / "homes", folder / "tmp", settings.run_as),
-                link=ServerLink(settings.server, settings.token_file, settings.name),
-                limits=settings.limits,
-                stop=stop,
-                boot=boot_id(),
-                now=lambda: datetime.now(UTC),
-            ),
+        link = ServerLink(settings.server, settings.read_token, settings.name)
+        remotes = Remotes(settings.server, link.token)
+        tools = Tools(
+            runner=ProcessRunner(settings.run_as, default_path(settings.run_as)),
+            checkouts=Checkouts(folder / "checkouts", settings.run_as, remotes.of),
+            surroundings=Surroundings(folder / "homes", folder / "tmp", settings.run_as),
+            link=link,
+            limits=settings.limits,
+            stop=stop,
+            boot=boot_id(),
+            now=lambda: datetime.now(UTC),
         )
+        return cls(settings, tools, _about(settings))
 
     def run(self) -> None:
         """Go on with what earlier agents left, then ask for more, until `stop` is set."""
@@ -117,6 +136,13 @@ class Agent:
         for thread in left:
             thread.join(_JOIN_SECONDS)
         _log.info("agent %s stops; %d steps go on without it", settings.name, len(self.attempts))
+
+    def leave(self) -> None:
+        """Take no more, and stop once there is none left."""
+        _log.info("agent %s takes no more steps, and stops when it has none left", self.settings.name)
+        with self.changed:
+            self.leaving = True
+            self.changed.notify_all()
 
     def _adopt(self) -> None:
         """Take over the attempts of earlier agents, and remove what belongs to none."""
@@ -165,18 +191,36 @@ class Agent:
             attempt.remove()
 
     def _lease(self) -> None:
+        """Ask for work, from one thread: what an answer brings and the next request does not name, the server takes for
+        lost on its way."""
         backoff = Backoff(self.tools.stop)
-        while (free := self._wait_for_free_slot()) > 0:
+        while (free := self._wait_for_free_slot()) is not None:
             try:
-                leases = self.tools.link.lease(free, self._held())
+                leases = self._ask_for_work(free)
             except (ServerAway, Refused) as error:
                 self._note_server(error)
+                if isinstance(error, Refused):
+                    self._stop_when_done(free)
                 backoff.wait()
                 continue
             self._note_server(None)
             backoff = Backoff(self.tools.stop)
             for lease in leases:
                 self._take(lease)
+            if not leases:
+                self._stop_when_done(free)
+
+    def _ask_for_work(self, free: int) -> tuple[Lease, ...]:
+        held = tuple(self._held())
+        return self.tools.link.lease(replace(self.about, slots_free=free, held=held, draining=not free))
+
+    def _stop_when_done(self, free: int) -> None:
+        """Where the agent is to leave, and the server has heard so and gives it nothing more."""
+        if free:
+            return
+        with self.changed:
+            if self.changed.wait_for(lambda: not self.attempts, _SAY_AGAIN_SECONDS):
+                self.tools.stop.set()
 
     def _take(self, lease: Lease) -> None:
         held = held_by(lease)
@@ -232,11 +276,14 @@ class Agent:
         with self.changed:
             return [attempt for held, attempt in self.attempts.items() if held.step_run in step_runs]
 
-    def _wait_for_free_slot(self) -> int:
-        """How many slots are free, once one is; 0 when the agent is to stop."""
+    def _wait_for_free_slot(self) -> int | None:
+        """How many slots are free, once one is; 0 when the agent is to leave, None when it is to stop."""
+        stop = self.tools.stop.is_set
         with self.changed:
-            self.changed.wait_for(lambda: self.tools.stop.is_set() or len(self.attempts) < self.settings.slots)
-            return 0 if self.tools.stop.is_set() else self.settings.slots - len(self.attempts)
+            self.changed.wait_for(lambda: stop() or self.leaving or len(self.attempts) < self.settings.slots)
+            if stop():
+                return None
+            return 0 if self.leaving else self.settings.slots - len(self.attempts)
 
     def _wait_for_attempts(self) -> list[Attempt]:
         """The attempts, once there is one; none when the agent is to stop."""
@@ -245,14 +292,29 @@ class Agent:
             return [] if self.tools.stop.is_set() else list(self.attempts.values())
 
     def _note_server(self, error: Exception | None) -> None:
-        """Say once that the server is away, and once that it is back."""
+        """Say once that the server is away, or gives no work, and once that it is back."""
         if (error is not None) == self._is_away:
             return
         self._is_away = error is not None
         if error is None:
             _log.info("the server answers again")
+        elif isinstance(error, Refused):
+            _log.error("the server gives this agent no work: %s", error)
         else:
             _log.warning("the server does not answer; steps go on and results are kept until it does: %s", error)
+
+
+def _about(settings: AgentSettings) -> LeaseRequest:
+    """What the agent says of itself whenever it asks for work."""
+    return LeaseRequest(
+        slots_free=0,
+        held=(),
+        slots=settings.slots,
+        labels=settings.labels,
+        version=installed_version(),
+        platform=this_platform(),
+        instance=instance_of(settings.folder),
+    )
 
 
 def _make_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ earlier agent began: no command is started twice.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO, TypeVar
 
-from tidegate.agent.checkout import Checkout, CheckoutFailed, CheckoutKey, Checkouts
+from tidegate.agent.checkout import Checkout, CheckoutFailed, CheckoutKey, Checkouts, SourceAway
 from tidegate.agent.collect import NotMade, Reports, collect_artifacts, read_reports, read_reports_of_failed
 from tidegate.agent.confined import ConfinedFolder, Escape
 from tidegate.agent.endings import NOT_EXITED, AttemptEnded, Dropped, Stopping, exit_in_words
@@ -42,6 +43,8 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _TRIES = 3
+_AWAY_SECONDS = 900.0
+"""How long commits are asked for where the server cannot give them; then the attempt is lost."""
 
 OUTPUTS_FILE = "outputs.tar"
 
@@ -185,10 +188,16 @@ class Attempt:
 
     def _take_checkout(self, key: CheckoutKey) -> Checkout:
         tries = 0
+        backoff = Backoff(self.tools.stop)
+        give_up_at = time.monotonic() + _AWAY_SECONDS
         while True:
             self._check_in()
             try:
                 return self.tools.checkouts.take(key)
+            except SourceAway as error:
+                if time.monotonic() > give_up_at:
+                    raise AttemptEnded(StepOutcome.LOST, str(error)) from error
+                backoff.wait()
             except CheckoutFailed as error:
                 tries += 1
                 if tries == _TRIES:

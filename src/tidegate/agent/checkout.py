@@ -13,12 +13,14 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
 from tidegate.agent.record import remove_tree
+from tidegate.agent.remote import Remote
+from tidegate.agent.server_link import ServerAway
 from tidegate.agent.tree import INDEX, Difference, Survey, survey
 from tidegate.model.ids import Commit, RunId
 from tidegate.model.lease import Lease
@@ -31,7 +33,15 @@ _MOST_PATHS = 500
 
 
 class CheckoutFailed(Exception):
-    """The commit could not be checked out; the message says of what and why."""
+    """The commit could not be checked out; the message says of what and why, `said` is all that git said."""
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
+
+
+class SourceAway(CheckoutFailed):
+    """The server, through which the commit is fetched, cannot be reached or cannot answer; it may be later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +98,20 @@ class Checkout:
 
 @dataclass(slots=True)
 class Checkouts:
-    """Makes checkouts below `root`, and keeps the newest `keep` free ones for later steps of their runs."""
+    """Makes checkouts below `root`, and keeps the newest `keep` free ones for later steps of their runs.
+
+    `remote_of` tells where git fetches from, for what a lease calls its source.
+    """
 
     root: Path
     run_as: int | None
+    remote_of: Callable[[str], Remote] = Remote
     keep: int = 4
     _free: list[Checkout] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, key: CheckoutKey) -> Checkout:
-        """A clean checkout for one step. Raises CheckoutFailed."""
+        """A clean checkout for one step. Raises CheckoutFailed; SourceAway where trying later may help."""
         while (free := self._take_free(key)) is not None:
             try:
                 if self._is_clean_again(free):
@@ -163,10 +177,24 @@ class Checkouts:
     def _fetch(self, checkout: Checkout) -> None:
         """Fetch the one commit, as the agent's own user: only that one may read the source."""
         key = checkout.key
+        remote = self._remote(key)
         env = {**_git_environment(_CONFIG), "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh"}
-        fetch = ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--update-shallow"]
-        for command in (["init", "--quiet", "--template="], [*fetch, "--", key.source, key.commit]):
-            _run(["git", *command], checkout.tree, env, key)
+        _run(["git", "init", "--quiet", "--template="], checkout.tree, env, key)
+        fetch = ["git", "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head", "--update-shallow"]
+        try:
+            _run([*fetch, "--", remote.url, key.commit], checkout.tree, {**env, **remote.env}, key)
+        except CheckoutFailed as error:
+            if remote.is_server and _AWAY.search(error.said):
+                raise SourceAway(str(error)) from None
+            raise
+
+    def _remote(self, key: CheckoutKey) -> Remote:
+        try:
+            return self.remote_of(key.source)
+        except ValueError as error:
+            raise CheckoutFailed(f"the commit {key.commit[:8]} could not be checked out: {error}") from None
+        except ServerAway as error:
+            raise SourceAway(str(error)) from None
 
     def _hand_over(self, tree: Path) -> None:
         if self.run_as is None:
@@ -210,6 +238,13 @@ class Checkouts:
         _run(argv, checkout.tree, _git_environment(Path(os.devnull)), checkout.key, self.run_as)
 
 
+_AWAY = re.compile(
+    r"failed to connect|couldn't connect|could not resolve|connection (refused|reset|timed out)|timed out|too slow"
+    r"|empty reply|hung up|early eof|disconnect|rpc failed|recv failure|returned error: (5\d\d|401|429)",
+    re.IGNORECASE,
+)
+"""How git says that a server was not there, broke off, or did not know the token, which is read again then."""
+
 _NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false")
 
 
@@ -246,5 +281,6 @@ def _run(argv: Sequence[str], folder: Path, env: dict[str, str], key: CheckoutKe
     except subprocess.TimeoutExpired:
         raise CheckoutFailed(f"{what}: git did not come to an end within {_GIT_SECONDS} s") from None
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise CheckoutFailed(f"{what}: {said[-1] if said else f'exit status {done.returncode}'}")
+        said = done.stderr.decode(errors="replace").strip()
+        last = said.splitlines()[-1] if said else f"exit status {done.returncode}"
+        raise CheckoutFailed(f"{what}: {last}", said)

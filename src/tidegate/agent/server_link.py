@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import BinaryIO, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
+from tidegate.agent.remote import is_loopback
 from tidegate.agent.wire import (
     ARTIFACT_ANSWER,
     LEASE_REQUEST,
@@ -73,13 +74,14 @@ class Backoff:
 
 @dataclass(slots=True)
 class ServerLink:
-    """Speaks for the agent `name` to the server at `url`, with the token in `token_file`. Safe for many threads.
+    """Speaks for the agent `name` to the server at `url`; `read_token` gives the token, or raises OSError, and is asked
+    again where the server does not know it. Safe for many threads.
 
     Every method raises ServerAway; those about one attempt raise Refused as well.
     """
 
     url: str
-    token_file: Path
+    read_token: Callable[[], str]
     name: str
     _token: str = ""
     _client: httpx.Client = field(init=False)
@@ -87,16 +89,25 @@ class ServerLink:
     def __post_init__(self) -> None:
         limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
         # proxies of the environment are for other machines
-        is_local = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
-        self._client = httpx.Client(base_url=self.url, limits=limits, trust_env=not is_local)
+        self._client = httpx.Client(base_url=self.url, limits=limits, trust_env=not is_loopback(self.url))
 
     def close(self) -> None:
         """Hang up."""
         self._client.close()
 
-    def lease(self, slots_free: int, held: Sequence[Held]) -> tuple[Lease, ...]:
-        """Ask for work; waits on the server until there is some, or for some seconds."""
-        body = encode(LEASE_REQUEST, LeaseRequest(slots_free, tuple(held)))
+    def token(self) -> str:
+        """The agent's token. Raises ServerAway where it cannot be read."""
+        if not self._token:
+            try:
+                self._token = self.read_token()
+            except OSError as error:
+                raise ServerAway(f"the agent's token cannot be read: {error}") from error
+        return self._token
+
+    def lease(self, request: LeaseRequest) -> tuple[Lease, ...]:
+        """Ask for work; waits on the server until there is some, or for some seconds. Raises Refused, too, where the
+        server does not want this agent."""
+        body = encode(LEASE_REQUEST, request)
         return self._ask(f"/agents/{quote(self.name, safe='')}/lease", body, LEASES.validate_json, _LONG_POLL)
 
     def renew(self, held: Sequence[Held]) -> RenewAnswer:
@@ -167,7 +178,7 @@ class ServerLink:
         if answer.is_success:
             return
         answer.read()
-        said = f"{answer.request.url} answered {answer.status_code}: {answer.text[:500]}"
+        said = f"{answer.request.url} answered {answer.status_code}: {_in_words(answer)}"
         if answer.status_code in (404, 409, 410):
             raise Refused(said)
         if answer.status_code in (401, 403):
@@ -175,12 +186,17 @@ class ServerLink:
         raise ServerAway(said)
 
     def _headers(self) -> dict[str, str]:
-        if not self._token:
-            try:
-                self._token = self.token_file.read_text().strip()
-            except OSError as error:
-                raise ServerAway(f"the agent's token cannot be read: {error}") from error
-        return {"Authorization": f"Bearer {self._token}"}
+        return {"Authorization": f"Bearer {self.token()}"}
+
+
+def _in_words(answer: httpx.Response) -> str:
+    """What a server says that cannot do what it was asked: the problem and the remedy."""
+    try:
+        problem = answer.json()
+        words = [str(problem["detail"]), *([str(problem["remedy"])] if problem.get("remedy") else [])]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return answer.text[:500]
+    return "; ".join(words)[:1000]
 
 
 class _Hashed:

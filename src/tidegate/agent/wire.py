@@ -1,4 +1,7 @@
-"""What an agent and a server say to each other: dataclasses, as JSON, in both directions."""
+"""What an agent and a server say to each other: dataclasses, as JSON, in both directions.
+
+Fields that one side does not know it leaves alone: the other may be one minor release newer.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
+from tidegate.model.agent import Platform
 from tidegate.model.ids import Digest, StepRunId
 from tidegate.model.lease import Lease, LogLine, StepReport
 
@@ -28,10 +32,26 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class LeaseRequest:
-    """An agent asks for up to `slots_free` leases and says what it has."""
+    """An agent asks for up to `slots_free` leases, and says what it has and what it is.
+
+    A server of the first release knows the first two fields only.
+    """
 
     slots_free: int
     held: tuple[Held, ...]
+    slots: int | None = None
+    """How many steps it performs at most at a time."""
+
+    labels: tuple[str, ...] = ()
+    """Without those of its platform."""
+
+    version: str | None = None
+    platform: Platform | None = None
+    instance: str | None = None
+    """Which of possibly several of its name it is."""
+
+    draining: bool = False
+    """It takes no more, and ends when it has nothing left to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI, Request
 
 from tidegate.api import (
+    agent_acts,
     agents,
     artifacts,
     events,
+    git,
     placements,
     probes,
     releases,
@@ -21,6 +23,7 @@ from tidegate.api.edge import Edge
 from tidegate.api.idempotency import KnownAnswers
 from tidegate.api.parts import ApiParts
 from tidegate.api.problems import Problem, handle_problems
+from tidegate.integrations.upload_pack import Transfers
 
 __all__ = ["ApiParts", "create_app"]
 
@@ -45,10 +48,12 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.known_answers = KnownAnswers()
     app.state.listeners = set[Request]()
     app.state.transfers = CapacityLimiter(artifacts.AT_ONCE)
-    nouns = (services, placements, runs, releases, steps, events, agents, artifacts, sign_in_codes)
+    app.state.git_transfers = Transfers()
+    nouns = (services, placements, runs, releases, steps, events, agent_acts, agents, git, artifacts, sign_in_codes)
     api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
     for noun in nouns:
         api.include_router(noun.router)
+    api.include_router(agent_acts.tokens)
     app.include_router(api)
     app.include_router(probes.router)
     handle_problems(app)

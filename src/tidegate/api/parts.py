@@ -9,6 +9,7 @@ from typing import Protocol
 from tidegate.api.event_feed import EventFeed
 from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.store import ArtifactStore
+from tidegate.engine.agents import AgentActs
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.leasing import Leasing
@@ -50,6 +51,7 @@ class ApiParts:
     placements: PlacementActs
     services: ServiceActs
     leasing: Leasing
+    agents: AgentActs
     logs: StepLogs
     artifacts: ArtifactStore
     tokens: Tokens

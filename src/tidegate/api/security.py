@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from http import HTTPStatus
 from typing import Annotated, cast
 
@@ -65,6 +66,17 @@ class Needs:
                 "use a token of another role",
             )
         return identity
+
+
+def check_speaks_for(identity: Identity, agent: str) -> None:
+    """Raise ProblemRaised where the token is another agent's."""
+    if identity.agent not in (None, agent):
+        raise ProblemRaised(
+            HTTPStatus.FORBIDDEN,
+            f"this token is of the agent {identity.agent}, not of {agent}",
+            f"start it with --name {shlex.quote(str(identity.agent))}, or make a token: "
+            f"tidegate agents token {shlex.quote(agent)}",
+        )
 
 
 def _check_own_page(request: Request, session: Session) -> None:

@@ -12,6 +12,8 @@ from typing import Annotated, Protocol, runtime_checkable
 import typer
 
 from tidegate.cli import (
+    agent,
+    agent_commands,
     doctor,
     down,
     environment_commands,
@@ -142,6 +144,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "watch": watch.watch,
         "logs": logs.logs,
         "events": record_commands.events,
+        "queue": agent_commands.queue,
     },
     "Decide": {
         "approve": run_commands.approve,
@@ -156,7 +159,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
     },
     "Operate": {
         "server": long_running.server,
-        "agent": long_running.agent,
+        "agent": agent.agent,
         "down": down.down,
         "doctor": doctor.doctor,
         "schema": file_commands.schema,
@@ -167,6 +170,7 @@ _GROUPS = {
     "environment": environment_commands.app,
     "release": release_commands.app,
     "secret": secret_commands.app,
+    "agents": agent_commands.app,
     "audit": record_commands.audit,
 }
 

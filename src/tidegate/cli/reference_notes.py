@@ -61,6 +61,7 @@ ENDS_WITH = {
     "server": "1 where it cannot start: the port or the data folder is in use, there is no Envoy, the file is wrong.",
     "down": "1 where something could not be stopped; it names the processes.",
     "doctor": "1 where something stands in a server's way; warnings alone are 0.",
+    "agent": "1 where another agent uses its folder, 2 where it has no token, and 0 when it is told to stop.",
     "audit verify": "1 where the record was changed.",
 }
 
@@ -136,6 +137,27 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
 [{"id": 2, "at": "2026-11-24T04:56:15.905363Z", "kind": "service.added", "text": "shop from /home/ada/shop",
   "actor": {"kind": "person", "name": "ada"}, "about": {"service": "shop"}, "data": {}}]
 """,
+        ),
+    ),
+    "queue": (
+        Example(
+            "queue --json",
+            """
+{"agents": [{"name": "mac-1", "state": "busy", "labels": ["arm64", "darwin", "xcode"], "slots": 1, "version": "0.1.0",
+             "platform": "darwin/arm64", "seen_at": "2026-11-24T04:56:22.010000Z", "drained_by": null,
+             "own_token": true,
+             "performs": [{"id": "01m85yjtcgzsfkfnsfavdajj1y", "run": "01m85yjt92cx5acde4hp18zbg4", "service": "shop",
+                           "scope": "build", "name": "app", "began_at": "2026-11-24T04:56:16.010000Z"}]}],
+ "waiting": [{"id": "01m85yk09ez1dfb8y2483fdb63", "run": "01m85yk04ez1dfb8y2483fdb63", "service": "site",
+              "scope": "build", "name": "app", "ready_at": "2026-11-24T04:56:20.010000Z", "labels": ["xcode"],
+              "why": "the only slot is taken, of mac-1"}],
+ "total": 1}
+""",
+        ),
+    ),
+    "agents token": (
+        Example(
+            "agents token mac-1 --json", '{"agent": "mac-1", "token": "Dq3XnR5sYb1cJvZk0tLwPf7uHgE2mAiO9xCdVlBeSrM"}'
         ),
     ),
     "rollback": (

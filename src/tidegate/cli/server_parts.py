@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from tidegate.artifacts.folder import FolderStore
@@ -114,7 +115,12 @@ def agent_program(data: Path, address: str, isolation: Isolation) -> Program:
     if isolation.run_as is not None:
         command += ["--run-as", str(isolation.run_as)]
     return Program(
-        name=AGENT, command=tuple(command), cwd=data, log=data / "logs" / "agent.log", env=_own_environment()
+        name=AGENT,
+        command=tuple(command),
+        cwd=data,
+        log=data / "logs" / "agent.log",
+        # an agent of another version is replaced: its steps go on, and the new one takes them over
+        env={**_own_environment(), "TIDEGATE_VERSION": version("tidegate")},
     )
 
 

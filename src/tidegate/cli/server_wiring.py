@@ -12,6 +12,7 @@ from tidegate.api.parts import ApiParts
 from tidegate.api.wakeup import Wakeup
 from tidegate.cli.server_parts import ServerParts, agent_program, envoy_program
 from tidegate.cli.upkeep import Upkeep
+from tidegate.engine.agents import AgentActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.placements import PlacementActs
@@ -22,7 +23,7 @@ from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.actor import Actor, ActorKind
-from tidegate.security.permission import Identity, Role
+from tidegate.security.permission import Identity, Role, agent_identity
 from tidegate.security.sign_in import SignIn
 from tidegate.security.tokens import Tokens, ensure_token
 
@@ -68,6 +69,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
     services = ServiceActs(engine)
     logs = StepLogs(parts.data / "logs" / "steps")
     leasing = Leasing(engine, logs)
+    agents = AgentActs(engine, leasing)
     repositories = Repositories(parts.engine, parts.mirrors, services, parts.configuration.poll_interval)
     programs = (envoy_program(parts.data, envoy), agent_program(parts.data, address, parts.isolation))
     owner = Identity(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
@@ -77,9 +79,10 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         placements=PlacementActs(engine),
         services=services,
         leasing=leasing,
+        agents=agents,
         logs=logs,
         artifacts=parts.artifacts,
-        tokens=_tokens(parts.data, owner),
+        tokens=_tokens(parts.data, owner, agents),
         sign_in=SignIn(owner, parts.engine.clock.now),
         repositories=repositories,
         events=EventFeed(parts.engine.database),
@@ -87,13 +90,13 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         ready=threading.Event(),
         hosts=frozenset({host}),
     )
-    upkeep = Upkeep(parts, engine, leasing, programs, SyntheticSender())
+    upkeep = Upkeep(parts, engine, leasing, agents, programs, SyntheticSender())
     return Wired(api, queue, repositories, upkeep)
 
 
-def _tokens(data: Path, owner: Identity) -> Tokens:
-    """The administrator's, the local agent's, and one for each file `people/NAME.token`."""
-    tokens = Tokens()
+def _tokens(data: Path, owner: Identity, agents: AgentActs) -> Tokens:
+    """The administrator's, the local agent's, one for each file `people/NAME.token`, and those of other agents."""
+    tokens = Tokens(elsewhere=lambda token: agent_identity(agents.name_of(token)))
     tokens.add(ensure_token(data / "admin-token"), owner.actor, owner.role)
     tokens.add(ensure_token(data / "agent-token"), Actor(ActorKind.SYSTEM, "local agent"), Role.AGENT)
     for file in sorted((data / "people").glob("*.token")):

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from tidegate.cli.server_parts import ENVOY, ServerParts
+from tidegate.engine.agents import AgentActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.synthetic import wanted_traffic
@@ -32,12 +33,14 @@ class Upkeep:
         parts: ServerParts,
         engine: Engine,
         leasing: Leasing,
+        agents: AgentActs,
         programs: Sequence[Program],
         synthetic: SyntheticSender,
     ) -> None:
         self._parts = parts
         self._engine = engine
         self._leasing = leasing
+        self._agents = agents
         self._programs = programs
         self._synthetic = synthetic
         self._envoy_restarts: int | None = None
@@ -79,6 +82,7 @@ class Upkeep:
                     self._supervise()
                 if looks % SWEEP_EVERY_LOOKS == 0:
                     self._leasing.end_lost()
+                    self._agents.forget_unseen()
                     self._engine.sweep()
             except (SupervisorAway, SupervisorFailed, StoreUnavailable) as error:
                 log.error("upkeep: %s", error)

@@ -50,6 +50,10 @@ class Engine:
         except Gone:
             log.info("%s is gone", subject)
 
+    def steps_may_run(self) -> None:
+        """Have agents that wait for work ask again: something that kept a ready step waiting has ended."""
+        self._steps_ready()
+
     def sweep(self) -> None:
         """Hint at everything that waits for a time, and at everything that is open: nothing depends on a lost hint.
 

@@ -19,7 +19,7 @@ from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_environment import address_of, step_environment
 from tidegate.model.step_queue import choose
 from tidegate.model.step_run import BUILD, STATE_OF, StepRun, StepState
-from tidegate.store import events, queries, rows
+from tidegate.store import agent_queries, events, queries, rows
 
 LOOKED_AT_EACH = 100
 """Ready steps of each service: where none of so many may run, those after them wait as well."""
@@ -54,17 +54,27 @@ class Leasing:
         self._logs = logs
 
     def lease(
-        self, agent: str, slots_free: int, held: Sequence[Held], labels: Collection[str] = ()
+        self,
+        agent: str,
+        slots_free: int,
+        held: Sequence[Held],
+        labels: Collection[str] = (),
+        *,
+        only_known: bool = False,
     ) -> tuple[Lease, ...]:
-        """Up to `slots_free` ready steps, in a fair order; see `choose`.
+        """Up to `slots_free` ready steps, in a fair order; see `choose`. None for an agent that is being drained, nor
+        with `only_known` for one that was removed.
 
         A step that the server thinks this agent has, and that the agent does not name, never reached it: it is
         leased again, with a higher fence.
         """
         with self._parts.database.writing() as connection:
-            known = {(one.step_run, one.attempt) for one in held}
-            orphaned = [one for one in queries.steps_of_agent(connection, agent) if (one.id, one.attempt) not in known]
-            slots = max(0, slots_free - len(orphaned))
+            seen = agent_queries.agent(connection, agent)
+            if seen is None and only_known:
+                return ()
+            named = {(one.step_run, one.attempt) for one in held}
+            orphaned = [one for one in queries.steps_of_agent(connection, agent) if (one.id, one.attempt) not in named]
+            slots = max(0, slots_free - len(orphaned)) if seen is None or seen.takes_more else 0
             wanted = [*orphaned, *self._next_steps(connection, labels, slots)]
             return tuple(self._lease(connection, agent, step) for step in wanted)
 
@@ -73,15 +83,15 @@ class Leasing:
         chosen = choose(ready, queries.steps_under_way(connection), labels, slots) if ready else ()
         return [step for one in chosen if (step := queries.step(connection, one.id))]
 
-    def renew(self, agent: str, held: Sequence[Held]) -> Renewal:
-        """Say that these attempts go on."""
+    def renew(self, agent: str, held: Sequence[Held], *, only_own: bool = False) -> Renewal:
+        """Say that these attempts go on; with `only_own`, those that the agent leased under that name."""
         cancel: list[StepRunId] = []
         refused: list[StepRunId] = []
         now = self._parts.clock.now()
         with self._parts.database.writing() as connection:
             for one in held:
                 step = queries.step(connection, one.step_run)
-                if step is None or not _holds(step, one):
+                if step is None or not _holds(step, one) or (only_own and step.agent != agent):
                     refused.append(one.step_run)
                     continue
                 rows.put(connection, replace(step, agent=agent, leased_until=now + self._parts.settings.step_lease))
@@ -89,29 +99,35 @@ class Leasing:
                     cancel.append(one.step_run)
         return Renewal(tuple(cancel), tuple(refused))
 
-    def append_log(self, held: Held, first: int, lines: Sequence[LogLine]) -> int:
-        """Keep lines from index `first` on; which index is wanted next. Raises Refused for an old fence."""
+    def append_log(self, held: Held, first: int, lines: Sequence[LogLine], agent: str | None = None) -> int:
+        """Keep lines from index `first` on; which index is wanted next. Raises Refused for an old fence, or another
+        agent's step."""
         with self._parts.database.reading() as connection:
             step = queries.step(connection, held.step_run)
         if step is None:
             raise not_found("step run", held.step_run)
-        if step.attempt != held.attempt or step.fence != held.fence:
-            raise Refused(Refusal.CONFLICT, f"the lease of {held.step_run} is no longer yours")
+        if step.attempt != held.attempt or step.fence != held.fence or agent not in (None, step.agent):
+            raise _not_yours(held)
         return self._logs.append(step.logged_by(step.attempt), first, lines)
 
-    def report(self, held: Held, report: StepReport) -> bool:
-        """Take the result of an attempt; the same result again changes nothing. Raises Refused for an old fence."""
+    def report(self, held: Held, report: StepReport, agent: str | None = None) -> bool:
+        """Take the result of an attempt; the same result again changes nothing. Raises Refused for an old fence, or
+        another agent's step."""
         with self._parts.database.writing() as connection:
             step = queries.step(connection, held.step_run)
             run = queries.run(connection, step.run) if step else None
             if step is None or run is None:
                 raise not_found("step run", held.step_run)
+            if agent not in (None, step.agent):
+                raise _not_yours(held)
             if step.attempt == held.attempt and step.fence == held.fence and step.state.is_ended:
                 return True
             if not _holds(step, held):
-                raise Refused(Refusal.CONFLICT, f"the lease of {held.step_run} is no longer yours")
+                raise _not_yours(held)
             self._end(connection, run, step, report)
         self._engine.queue.hint(f"run:{run.id}")
+        if step.step.concurrency:
+            self._engine.steps_may_run()
         return True
 
     def end_lost(self) -> None:
@@ -129,6 +145,16 @@ class Leasing:
                     ended.append(run)
         for run in ended:
             self._engine.queue.hint(f"run:{run.id}")
+
+    def end_all_of(self, connection: Connection, agent: str, detail: str) -> tuple[StepRun, ...]:
+        """Give up on all steps of an agent; gives those, whose runs have to be looked at once this is committed."""
+        now = self._parts.clock.now()
+        performed = queries.steps_of_agent(connection, agent)
+        for step in performed:
+            run = queries.run(connection, step.run)
+            assert run is not None
+            self._end(connection, run, step, StepReport(StepOutcome.LOST, None, detail, step.began_at or now, now))
+        return performed
 
     def _lease(self, connection: Connection, agent: str, step: StepRun) -> Lease:
         now = self._parts.clock.now()
@@ -193,6 +219,10 @@ class Leasing:
     def _event(self, kind: EventKind, text: str, run: Run, step: StepRun) -> Event:
         about = {"service": str(run.service), "run": str(run.id), "step": str(step.name), "scope": step.scope}
         return Event(kind, text, about, data={"attempt": step.attempt})
+
+
+def _not_yours(held: Held) -> Refused:
+    return Refused(Refusal.CONFLICT, f"the lease of {held.step_run} is no longer yours")
 
 
 def _is_needed(one: StepRun, step: StepRun) -> bool:

@@ -10,6 +10,9 @@ from enum import StrEnum
 from tidegate.model.ids import Commit, Digest, RunId, ServiceName, StepRunId
 from tidegate.model.pipeline import Setup, Step
 
+THROUGH_SERVER = "server:"
+"""How a source begins that an agent reads through its server."""
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltFile:
@@ -39,7 +42,8 @@ class Lease:
 
     step: Step
     source: str
-    """A git URL or path that the agent can fetch `commit` from."""
+    """A git URL or path that the agent can fetch `commit` from; `server:/…` is a path below the server's address, as
+    the agent knows that."""
 
     commit: Commit
     path: str

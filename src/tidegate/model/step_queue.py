@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
+from tidegate.model.agent import Agent
 from tidegate.model.ids import RunId, ServiceName, StepName, StepRunId
 from tidegate.model.pipeline import Concurrency
 from tidegate.model.step_run import StepRun
+
+UNKNOWN_PLATFORM = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class QueuedStep:
     labels: frozenset[str] = frozenset()
     concurrency: Concurrency | None = None
     agent: str | None = None
+    began_at: datetime | None = None
 
     @classmethod
     def of(cls, step: StepRun, service: ServiceName) -> QueuedStep:
@@ -40,17 +45,8 @@ class QueuedStep:
             labels=frozenset(step.step.labels),
             concurrency=step.step.concurrency,
             agent=step.agent,
+            began_at=step.began_at,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class SeenAgent:
-    """An agent that asked for work lately: what it can do, how much at a time, and whether it takes more."""
-
-    name: str
-    labels: frozenset[str]
-    slots: int
-    draining: bool = False
 
 
 def choose(
@@ -61,39 +57,95 @@ def choose(
     The service that has the fewest steps running comes first, so that a large build keeps nobody waiting; of one
     service, the step that is ready for longest. A group that is at its limit waits.
     """
-    shares = Counter(one.service for one in running)
-    groups = Counter(one.concurrency.group for one in running if one.concurrency)
-    waiting = sorted((one for one in ready if one.labels <= set(labels)), key=lambda one: (one.ready_at, one.id))
-    chosen: list[QueuedStep] = []
-    while len(chosen) < slots:
-        free = [one for one in waiting if not _is_full(one, groups)]
-        if not free:
-            break
-        step = min(free, key=lambda one: (shares[one.service], one.ready_at, one.id))
-        waiting.remove(step)
-        chosen.append(step)
-        shares[step.service] += 1
-        if step.concurrency:
-            groups[step.concurrency.group] += 1
-    return tuple(chosen)
+    order = _Order.of((one for one in ready if one.labels <= set(labels)), running)
+    return tuple(islice(order.steps(), slots))
 
 
-def why_it_waits(step: QueuedStep, running: Sequence[QueuedStep], agents: Sequence[SeenAgent]) -> str:
+def in_order(ready: Sequence[QueuedStep], running: Sequence[QueuedStep]) -> tuple[QueuedStep, ...]:
+    """All that are ready, in the order in which they would be given if nothing ended meanwhile; those whose group is
+    at its limit come last."""
+    first = tuple(_Order.of(ready, running).steps())
+    given = {one.id for one in first}
+    return (*first, *sorted((one for one in ready if one.id not in given), key=_age))
+
+
+def why_it_waits(step: QueuedStep, running: Sequence[QueuedStep], agents: Sequence[Agent], now: datetime) -> str:
     """What a ready step waits for, in words."""
     if step.concurrency and _is_full(step, Counter(one.concurrency.group for one in running if one.concurrency)):
         limit = step.concurrency.limit
         return f"{limit} step{'s' if limit > 1 else ''} of the group {step.concurrency.group} may run at a time"
-    able = [one for one in agents if step.labels <= one.labels]
-    if not able:
-        wanted = ", ".join(sorted(step.labels))
-        return f"no agent with {wanted} asks for work" if wanted else "no agent asks for work"
-    taking = [one for one in able if not one.draining]
+    able = [one for one in agents if one.seen_at and step.labels <= set(one.labels)]
+    here = [one for one in able if one.is_here(now)]
+    if not here:
+        return _nobody(step, able)
+    taking = [one for one in here if one.takes_more]
     if not taking:
-        return f"every agent that could run it is being drained: {', '.join(one.name for one in able)}"
+        return f"every agent that could run it is being drained: {', '.join(one.name for one in here)}"
     busy = Counter(one.agent for one in running)
     if all(busy[one.name] >= one.slots for one in taking):
-        return f"all {sum(one.slots for one in taking)} slots are taken, of {', '.join(one.name for one in taking)}"
+        slots = sum(one.slots for one in taking)
+        taken = f"all {slots} slots are taken" if slots > 1 else "the only slot is taken"
+        return f"{taken}, of {', '.join(one.name for one in taking)}"
     return "it is given to the next agent that asks"
+
+
+def platforms_for(labels: Collection[str], agents: Iterable[Agent]) -> frozenset[str]:
+    """The platforms (`linux/arm64`) on which a step with these labels may run, as far as agents are known.
+
+    An agent that was not seen for long counts as well: what it made is still kept. One that does not say what it
+    runs on is a platform of its own.
+    """
+    able = (one for one in agents if one.seen_at and set(labels) <= set(one.labels))
+    return frozenset(str(one.platform) if one.platform else UNKNOWN_PLATFORM for one in able)
+
+
+@dataclass(slots=True)
+class _Order:
+    """Ready steps by service, each service's by age, and how many of each service and group run."""
+
+    waiting: dict[ServiceName, deque[QueuedStep]]
+    shares: Counter[ServiceName]
+    groups: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, ready: Iterable[QueuedStep], running: Iterable[QueuedStep]) -> _Order:
+        waiting: dict[ServiceName, deque[QueuedStep]] = defaultdict(deque)
+        for step in sorted(ready, key=_age):
+            waiting[step.service].append(step)
+        order = cls(waiting, Counter())
+        for step in running:
+            order._count(step)
+        return order
+
+    def steps(self) -> Iterator[QueuedStep]:
+        """The steps as they are given, one after another, until none may be given."""
+        while True:
+            heads = [head for service in self.waiting if (head := self._head(service))]
+            if not heads:
+                return
+            step = min(heads, key=lambda one: (self.shares[one.service], *_age(one)))
+            self.waiting[step.service].remove(step)
+            self._count(step)
+            yield step
+
+    def _head(self, service: ServiceName) -> QueuedStep | None:
+        return next((one for one in self.waiting[service] if not _is_full(one, self.groups)), None)
+
+    def _count(self, step: QueuedStep) -> None:
+        self.shares[step.service] += 1
+        if step.concurrency:
+            self.groups[step.concurrency.group] += 1
+
+
+def _nobody(step: QueuedStep, away: Sequence[Agent]) -> str:
+    wanted = ", ".join(sorted(step.labels))
+    words = f"no agent with {wanted} asks for work" if wanted else "no agent asks for work"
+    names = ", ".join(one.name for one in away)
+    return f"{words}; {names} {'are' if len(away) > 1 else 'is'} away" if away else words
+
+
+def _age(step: QueuedStep) -> tuple[datetime, StepRunId]:
+    return step.ready_at, step.id
 
 
 def _is_full(step: QueuedStep, groups: Counter[str]) -> bool:

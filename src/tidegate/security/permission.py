@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tidegate.model.actor import Actor
+from tidegate.model.actor import Actor, ActorKind
 
 
 class Permission(StrEnum):
@@ -23,7 +23,7 @@ class Permission(StrEnum):
     """Make codes with which one's own browser signs in."""
 
     PERFORM = "perform"
-    """Lease steps, report on them and put artifacts."""
+    """Lease steps, report on them, put artifacts, and read the commits that are built."""
 
     FETCH = "fetch"
     """Read the bytes of artifacts."""
@@ -50,7 +50,14 @@ class Identity:
 
     actor: Actor
     role: Role
+    agent: str | None = None
+    """The one agent that it is, None for who may speak for any (the local one) or for none."""
 
     def may(self, permission: Permission) -> bool:
         """Whether the role has the permission."""
         return permission in PERMISSIONS[self.role]
+
+
+def agent_identity(name: str | None) -> Identity | None:
+    """An agent with a token of its own; None for none."""
+    return None if name is None else Identity(Actor(ActorKind.SYSTEM, f"agent {name}"), Role.AGENT, name)

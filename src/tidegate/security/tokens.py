@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from tidegate.model.actor import Actor
@@ -16,30 +17,37 @@ TOKEN_BYTES = 32
 
 def ensure_token(path: Path) -> str:
     """The token in the file; a new one where there is no file yet (mode 0600). Raises OSError or ValueError."""
-    return read_or_create(path, lambda: secrets.token_urlsafe(TOKEN_BYTES))
+    return read_or_create(path, new_token)
+
+
+def new_token() -> str:
+    """A fresh one."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def token_hash(token: str) -> str:
+    """What may be kept of a token: 64 hexadecimal digits. Tokens are long and random, so no slow hash is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class Tokens:
-    """The known tokens. Only their SHA-256 hashes are kept; they are long and random, so no slow hash is needed."""
+    """The known tokens. Only their hashes are kept. `elsewhere` is asked for those that were not added here."""
 
-    def __init__(self) -> None:
-        self._known: dict[bytes, Identity] = {}
+    def __init__(self, elsewhere: Callable[[str], Identity | None] = lambda _: None) -> None:
+        self._known: dict[str, Identity] = {}
+        self._elsewhere = elsewhere
 
     def add(self, token: str, actor: Actor, role: Role) -> None:
         """From now on the token speaks for this actor. Raises ValueError for an empty one."""
         if not token:
             raise ValueError("an empty token would let everybody in")
-        self._known = {**self._known, _hash(token): Identity(actor, role)}
+        self._known = {**self._known, token_hash(token): Identity(actor, role)}
 
     def find(self, token: str) -> Identity | None:
         """Whose token it is. Takes the same time whichever known one it resembles."""
-        asked = _hash(token)
+        asked = token_hash(token)
         found = None
         for known, identity in self._known.items():
             if hmac.compare_digest(known, asked):
                 found = identity
-        return found
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+        return found or self._elsewhere(token)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Executable, Select, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tidegate.model.agent import Agent
 from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect
@@ -29,6 +30,7 @@ TABLES: dict[type, Table] = {
     StageRun: tables.stage_run,
     StepRun: tables.step_run,
     CachedResult: tables.cached_result,
+    Agent: tables.agent,
     Release: tables.release,
     Approval: tables.approval,
     Deployment: tables.deployment,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
 from tidegate.model.actor import Actor
+from tidegate.model.agent import Platform
 from tidegate.model.approval import Answer
 from tidegate.model.change import Change
 from tidegate.model.effect import Act, EffectState
@@ -132,6 +133,23 @@ cached_result = Table(
     Column("made_at", Utc, nullable=False),
     Column("used_at", Utc, nullable=False),
     Index("cached_result_by_use", "used_at"),
+)
+
+agent = Table(
+    "agent",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("added_at", Utc, nullable=False),
+    _text("token_hash", null=True),
+    _text("instance", null=True),
+    Column("labels", Document(tuple[str, ...]), nullable=False),
+    Column("slots", Integer, nullable=False),
+    _text("version", null=True),
+    Column("platform", Document(Platform)),
+    Column("seen_at", Utc),
+    Column("leaving", Boolean, nullable=False),
+    _text("drained_by", null=True),
+    Index("agent_by_token", "token_hash", unique=True),
 )
 
 release = Table(

@@ -1,4 +1,4 @@
-"""The pages: services × environments, a service, a run, a log; and signing in."""
+"""The pages: services × environments, a service, a run, a log, the queue; and signing in."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tidegate.web import acts, live
 from tidegate.web.guard import NotSignedIn, Parts, Seen, SignedOut, foreign_form, sent_by_own_page
 from tidegate.web.log_view import LOG_LINES, LineView
 from tidegate.web.parts import PageParts
-from tidegate.web.reading import read_board, read_run, read_service
+from tidegate.web.reading import read_board, read_queue, read_run, read_service
 from tidegate.web.rendering import STATIC, page
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -44,6 +44,15 @@ def show_board(parts: Parts, session: Seen) -> HTMLResponse:
     with engine.database.reading() as connection:
         view = read_board(connection, engine.environments, engine.clock.now())
     return page("board.html", session, board=view)
+
+
+@router.get("/queue")
+def show_queue(parts: Parts, session: Seen) -> HTMLResponse:
+    """What each agent performs, and what waits for which agent and why."""
+    engine = parts.engine.parts
+    with engine.database.reading() as connection:
+        view = read_queue(connection, engine.clock.now())
+    return page("queue.html", session, queue=view)
 
 
 @router.get("/services/{name}")

@@ -7,12 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from tidegate.engine import waiting
 from tidegate.engine.refusal import not_found
 from tidegate.model.environment import Environment
 from tidegate.model.ids import EnvironmentName, ReleaseId, placement_id
 from tidegate.model.release import Release
 from tidegate.store import events, placement_queries, queries, run_queries
 from tidegate.web.board_view import BoardView, board_view
+from tidegate.web.queue_view import QueueView, queue_view
 from tidegate.web.run_view import RunSources, RunView, run_view
 from tidegate.web.service_view import PlacementHistory, ServiceView, service_view
 
@@ -65,6 +67,11 @@ def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:
         events=events.of_run(connection, run_id, limit=_EVENTS_AT_MOST),
     )
     return run_view(sources, now)
+
+
+def read_queue(connection: Connection, now: datetime) -> QueueView:
+    """The queue's page."""
+    return queue_view(waiting.read_queue(connection, now), now)
 
 
 def _running(connection: Connection, record: placement_queries.PlacementRecord) -> dict[ReleaseId, Release]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from tidegate.model.agent import AgentState
 from tidegate.model.quantity import format_duration
 from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus, StageState
@@ -58,6 +59,10 @@ _TONES: dict[StrEnum, Tone] = {
     RolloutState.ASKING: Tone.ASKS,
     RolloutState.WATCHING: Tone.BUSY,
     RolloutState.RETURNING: Tone.BAD,
+    AgentState.BUSY: Tone.BUSY,
+    AgentState.IDLE: Tone.GOOD,
+    AgentState.DRAINING: Tone.ASKS,
+    AgentState.AWAY: Tone.BAD,
     Verdict.PASS: Tone.GOOD,
     Verdict.FAIL: Tone.BAD,
     Verdict.UNDECIDED: Tone.BUSY,

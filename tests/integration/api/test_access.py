@@ -27,6 +27,8 @@ FOR_AGENTS = {
     "POST /api/v1/steps/{step_run}/log",
     "POST /api/v1/steps/{step_run}/result",
     "PUT /api/v1/artifacts",
+    "GET /api/v1/git/{name}.git/info/refs",
+    "POST /api/v1/git/{name}.git/git-upload-pack",
 }
 FOR_ALL_TOKENS = {"GET /api/v1/artifacts/{digest}"}
 

@@ -18,6 +18,7 @@ from tidegate.api.app import ApiParts, create_app
 from tidegate.api.event_feed import EventFeed
 from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.folder import FolderStore
+from tidegate.engine.agents import AgentActs
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
@@ -49,7 +50,7 @@ from tidegate.model.installation import (
 from tidegate.model.service import Service
 from tidegate.model.step_inputs import Listing
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
-from tidegate.security.permission import Identity, Role
+from tidegate.security.permission import Identity, Role, agent_identity
 from tidegate.security.secret_box import SecretBox
 from tidegate.security.sign_in import SignIn
 from tidegate.security.tokens import Tokens
@@ -258,15 +259,18 @@ class World:
         self.owner = Identity(Actor(ActorKind.PERSON, "owner"), Role.ADMIN)
         logs = StepLogs(folder / "logs")
         services = ServiceActs(self.engine)
+        leasing = Leasing(self.engine, logs)
+        agents = AgentActs(self.engine, leasing)
         self.api = ApiParts(
             engine=self.engine,
             runs=RunActs(self.engine),
             placements=PlacementActs(self.engine),
             services=services,
-            leasing=Leasing(self.engine, logs),
+            leasing=leasing,
+            agents=agents,
             logs=logs,
             artifacts=FolderStore(folder / "artifacts"),
-            tokens=Tokens(),
+            tokens=Tokens(elsewhere=lambda token: agent_identity(agents.name_of(token))),
             sign_in=SignIn(self.owner, self.clock.now),
             repositories=self.repositories,
             events=EventFeed(self.database),

@@ -1,4 +1,4 @@
-"""Results of steps are kept; a build's setup has inputs and outputs of its own."""
+"""Results of steps are kept, a build's setup has inputs and outputs of its own, and agents are known."""
 
 import json
 
@@ -26,6 +26,21 @@ def upgrade() -> None:
         sa.Column("used_at", sa.DateTime(), nullable=False),
     )
     op.create_index("cached_result_by_use", "cached_result", ["used_at"])
+    op.create_table(
+        "agent",
+        sa.Column("name", sa.Text(), primary_key=True),
+        sa.Column("added_at", sa.DateTime(), nullable=False),
+        sa.Column("token_hash", sa.Text(), nullable=True),
+        sa.Column("instance", sa.Text(), nullable=True),
+        sa.Column("labels", sa.Text(), nullable=False),
+        sa.Column("slots", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Text(), nullable=True),
+        sa.Column("platform", sa.Text(), nullable=True),
+        sa.Column("seen_at", sa.DateTime(), nullable=True),
+        sa.Column("leaving", sa.Boolean(), nullable=False),
+        sa.Column("drained_by", sa.Text(), nullable=True),
+    )
+    op.create_index("agent_by_token", "agent", ["token_hash"], unique=True)
     for name in ("files", "key", "cached_from"):
         op.add_column("step_run", sa.Column(name, sa.Text(), nullable=True))
     op.add_column("run", sa.Column("changed", sa.Text(), nullable=True))
