@@ -74,6 +74,10 @@ class FolderStore:
             os.fchmod(target.fileno(), 0o644)
             new.rename(path)
 
+    def forget(self, digest: Digest) -> None:
+        """Remove the bytes; nothing happens where they are not here."""
+        self._path(digest).unlink(missing_ok=True)
+
     def size(self, digest: Digest) -> int:
         """How many bytes the artifact has. Raises ArtifactMissing."""
         try:

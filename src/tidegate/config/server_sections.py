@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from tidegate.config.section import Section
-from tidegate.config.values import EnvironmentWord, PositiveDuration, one_of
+from tidegate.config.values import EnvironmentWord, PositiveDuration, Size, one_of
 from tidegate.model.environment import Environment, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
 
@@ -60,6 +60,7 @@ class ServerSection(Section):
     poll_interval: Annotated[
         PositiveDuration, Field(description="The time between two looks at a remote repository.")
     ] = _CONFIGURATION.poll_interval
+    cache: Annotated[Size, Field(description="What the kept results of steps may take in all.")] = _CONFIGURATION.cache
     batch: Annotated[
         PositiveDuration, Field(description="How long figures are collected before they are judged again.")
     ] = _CONFIGURATION.batch

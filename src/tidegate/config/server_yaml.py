@@ -37,6 +37,7 @@ def load(text: str, file: str = FILE) -> ServerConfiguration:
             for name, one in section.environments.items()
         },
         poll_interval=section.poll_interval,
+        cache=section.cache,
         batch=section.batch,
     )
 

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from tidegate.config.problem import did_you_mean, quoted_list
 from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
 from tidegate.model.pipeline import Mode, OnDoubt, RetryCause, Risk, Strategy
-from tidegate.model.quantity import parse_duration, parse_percentage, parse_rate
+from tidegate.model.quantity import parse_duration, parse_percentage, parse_rate, parse_size
 from tidegate.model.share import Share
 
 LONGEST_DURATION = timedelta(days=366)
@@ -269,6 +269,9 @@ Availability = Annotated[
 ]
 CanaryShare = Annotated[Share, PlainValidator(_parsed(canary_share, "a share like 5%")), schema_with(_PERCENTAGE, "5%")]
 Rate = Annotated[float, PlainValidator(_parsed(_rate, "a rate like 5/s")), schema_with(r"\d+(\.\d+)?/(s|m|h)", "5/s")]
+Size = Annotated[
+    int, PlainValidator(_parsed(parse_size, "a size like 10GiB")), schema_with(r"\d+(B|KiB|MiB|GiB)", "10GiB")
+]
 ServiceWord = Annotated[
     ServiceName,
     PlainValidator(matching(_SERVICE, f"the name of a service: {_NAME_RULE}, at most 63", service_name)),

@@ -13,12 +13,12 @@ from tidegate.engine.engine import Engine
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.actor import Actor
 from tidegate.model.event import Event, EventKind
-from tidegate.model.ids import RolloutId, ServiceName
-from tidegate.model.pipeline import Mode
+from tidegate.model.ids import RolloutId, RunId, ServiceName
+from tidegate.model.pipeline import Mode, Outdated
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Cause
 from tidegate.model.rollout_begin import begin_return
-from tidegate.model.run import Run
+from tidegate.model.run import Run, Trigger
 from tidegate.model.service import Service
 from tidegate.store import events, queries, rows
 
@@ -53,6 +53,7 @@ class ServiceActs:
     def push(self, name: ServiceName, commits: list[Pushed]) -> tuple[Run, ...]:
         """Begin a run for each new commit, oldest first, and remember the newest as seen."""
         runs: list[Run] = []
+        outdated: set[RunId] = set()
         with self._parts.database.writing() as connection:
             self._parts.database.lock_service(connection, name)
             service = queries.service(connection, name)
@@ -61,10 +62,23 @@ class ServiceActs:
             for pushed in commits:
                 runs.append(create_run(connection, self._parts, service, pushed))
                 service = queries.service(connection, name) or service
+                outdated |= self._end_outdated(connection, runs[-1])
             rows.put(connection, replace(service, last_seen=commits[-1].change.commit, trouble=None))
-        for run in runs:
-            self._engine.queue.hint(f"run:{run.id}")
+        self._engine.hint_service({name}, {f"run:{run}" for run in outdated | {run.id for run in runs}})
         return tuple(runs)
+
+    def _end_outdated(self, connection: Connection, newest: Run) -> set[RunId]:
+        """Cancel older builds of the service where its newest file says so; what has become a release goes on."""
+        if newest.pipeline is None or newest.pipeline.build.outdated is not Outdated.CANCEL:
+            return set()
+        outdated = [
+            run
+            for run in queries.open_runs(connection, newest.service)
+            if run.order < newest.order and run.release is None and run.trigger is Trigger.PUSH
+        ]
+        for run in outdated:
+            rows.put(connection, replace(run, cancel_asked_by=f"the newer commit {newest.label}"))
+        return {run.id for run in outdated}
 
     def note_trouble(self, name: ServiceName, trouble: str | None) -> None:
         """Say once why a service's repository cannot be read, and once that it can be again."""

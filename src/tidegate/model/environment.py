@@ -25,11 +25,13 @@ class Environment:
 @dataclass(frozen=True, slots=True)
 class ServerConfiguration:
     """What `tidegate-server.yaml` says. `poll_interval` is the time between two looks at a remote repository, `batch`
-    the time for which figures are collected before they are judged again."""
+    the time for which figures are collected before they are judged again, `cache` how many bytes the results of
+    steps may take."""
 
     environments: Mapping[EnvironmentName, Environment]
     poll_interval: timedelta = timedelta(seconds=30)
     batch: timedelta = timedelta(seconds=10)
+    cache: int = 10 * 1024**3
 
 
 DEFAULT_ENVIRONMENTS: Mapping[EnvironmentName, Environment] = {

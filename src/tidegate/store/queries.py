@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, delete, func, insert, select, type_coerce, update
 
 from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect, EffectState
 from tidegate.model.figures import Snapshot
 from tidegate.model.gate import PLACEMENT_RULE
-from tidegate.model.ids import DeploymentId, Generation, PlacementId, ReleaseId, RolloutId, RunId, ServiceName
+from tidegate.model.ids import DeploymentId, Digest, Generation, PlacementId, ReleaseId, RolloutId, RunId, ServiceName
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutState
@@ -179,6 +180,24 @@ def cached_results_unused_longest(connection: Connection, limit: int = 100) -> t
 def cached_bytes(connection: Connection) -> int:
     """How many bytes are kept for no other reason than the cache."""
     return int(connection.execute(select(func.coalesce(func.sum(tables.cached_result.c.size), 0))).scalar_one())
+
+
+def archive_is_used(connection: Connection, digest: Digest) -> bool:
+    """Whether a kept result, a release or a run that has not ended still needs these bytes."""
+    step = tables.step_run.c
+    asked = (
+        select(tables.cached_result.c.key).where(_text_of(tables.cached_result.c.report).contains(digest)),
+        select(tables.release.c.id).where(_text_of(tables.release.c.artifacts).contains(digest)),
+        select(step.id)
+        .join(tables.run, tables.run.c.id == step.run)
+        .where(tables.run.c.status.in_(_OPEN), _text_of(step.report).contains(digest)),
+    )
+    return any(connection.execute(query.limit(1)).first() for query in asked)
+
+
+def _text_of(document: ColumnElement[Any]) -> ColumnElement[str]:
+    """A document as the JSON text that it is in the database."""
+    return type_coerce(document, Text)
 
 
 def note_use(connection: Connection, key: str, now: datetime) -> None:

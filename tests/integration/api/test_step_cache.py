@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tidegate.api import agents
+from tidegate.engine.kept_results import KeptResults
+from tidegate.model.ids import Digest
 from tidegate.model.step_inputs import InputFile, Listing
 
 from .world import AGENT, World, a_world, eventually
@@ -131,3 +133,28 @@ def test_a_cached_step_that_is_needed_hands_over_what_it_made_then(world: World)
     assert lease["run"] == run
     assert "TIDEGATE_COMMIT" not in lease["env"]
     assert lease["env"]["SOURCE_DATE_EPOCH"] == "315532800"
+
+
+def test_results_that_were_not_used_for_longest_are_given_up_when_there_are_too_many(
+    world: World, tmp_path: Path
+) -> None:
+    perform(world, world.add_shop(), outputs="a")
+    perform(world, push(world, InputFile("src/a.c", "100644", "4" * 40), TEST), outputs="b")
+    perform(world, push(world, SOURCE, TEST))  # the first result is used again, and is now the newer one
+    forgotten: list[Digest] = []
+    kept = KeptResults(world.engine.parts, 15, forgotten.append)
+    assert kept.shrink() > 0
+    assert forgotten == [f"sha256:{'b' * 64}"]
+    assert "compile" not in perform(world, push(world, SOURCE, TEST))
+    assert "compile" in perform(world, push(world, InputFile("src/a.c", "100644", "4" * 40), TEST))
+
+
+def test_an_older_build_is_cancelled_by_a_newer_commit_where_the_file_says_so(world: World) -> None:
+    world.repositories.text = FILE.replace("build:\n", "build:\n  outdated: cancel\n")
+    first = world.add_shop()
+    second = world.push()
+    perform(world, second)
+    ended = world.ends(first)
+    assert ended["status"] == "cancelled"
+    assert "the newer commit" in ended["because"][0]["text"]
+    assert world.ends(second)["status"] == "succeeded"
