@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from tests.unit.model.builders import a_pipeline, a_run, a_step, a_step_run
 
+from tidegate.config.step_consistency import TOLD_VARIABLES
 from tidegate.config.tidegate_yaml import load
 from tidegate.model.pipeline import (
     Build,
@@ -18,6 +22,10 @@ from tidegate.model.pipeline import (
     SidecarHealth,
     Step,
 )
+from tidegate.model.step_environment import run_variables
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "builds.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
 
 EVERYTHING = """
 service: shop
@@ -186,3 +194,15 @@ def test_a_stages_steps_have_images_services_conditions_and_matrices_too() -> No
     assert (first.concurrency, first.working_directory) == (Concurrency("g", 1), "e2e")
     assert last.needs == ("t (1)", "t (2)")
     assert last.image is None
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: " ".join(example.split()[:3]))
+def test_every_example_of_the_guide_is_a_build(example: str) -> None:
+    around = {0: "", 4: "build:\n  steps:\n", 6: "build:\n  steps:\n    - name: a\n      run: x\n"}
+    indent = len(example) - len(example.lstrip())
+    assert load("service: shop\n" + around[indent] + example).build.steps
+
+
+def test_the_variables_that_may_be_inputs_are_those_that_a_build_is_told_of_its_run() -> None:
+    of_run = run_variables(a_run(a_pipeline()), a_step_run(a_step("test")))
+    assert of_run.keys() - {"TIDEGATE_RELEASE"} == set(TOLD_VARIABLES), "a build makes the release, and knows none"
