@@ -60,7 +60,10 @@ class ServerSection(Section):
     poll_interval: Annotated[
         PositiveDuration, Field(description="The time between two looks at a remote repository.")
     ] = _CONFIGURATION.poll_interval
-    cache: Annotated[Size, Field(description="What the kept results of steps may take in all.")] = _CONFIGURATION.cache
+    cache: Annotated[
+        Size,
+        Field(description="What the kept results of steps may take in all.", json_schema_extra={"default": "10GiB"}),
+    ] = _CONFIGURATION.cache
     batch: Annotated[
         PositiveDuration, Field(description="How long figures are collected before they are judged again.")
     ] = _CONFIGURATION.batch

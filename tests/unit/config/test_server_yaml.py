@@ -41,6 +41,11 @@ def test_a_file_that_says_nothing_of_environments_keeps_the_three() -> None:
     assert server_yaml.load("poll_interval: 5s").environments == DEFAULT_ENVIRONMENTS
 
 
+def test_the_cache_has_a_limit_that_the_file_can_change() -> None:
+    assert server_yaml.load("poll_interval: 5s").cache == 10 * 1024**3
+    assert server_yaml.load("cache: 512MiB").cache == 512 * 1024**2
+
+
 def test_a_file_that_is_not_text_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / server_yaml.FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"tidegate-server\.yaml:1:1: this is not UTF-8"):
@@ -61,6 +66,8 @@ def test_a_file_that_is_not_text_is_told_with_its_path(tmp_path: Path) -> None:
         ("environments: {a: {secrets: {}}}", 's.yaml:1:20: "secrets" does not belong here (secrets never stand'),
         ("templates: {}", 's.yaml:1:1: "templates" is not supported yet'),
         ("poll_interval: 0s", "s.yaml:1:16: '0s' is no time at all"),
+        ("cache: 10GB", "s.yaml:1:8: '10GB' is not a size; write one like 64MiB"),
+        ("cache: 10", "s.yaml:1:8: '10' is not a size; write one like 64MiB"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_remedy(text: str, problem: str) -> None:
