@@ -14,6 +14,7 @@ import typer
 from tidegate.cli import (
     agent,
     agent_commands,
+    build,
     doctor,
     down,
     environment_commands,
@@ -137,7 +138,12 @@ def _root(
 
 
 _PANELS: dict[str, dict[str, Callable[..., None]]] = {
-    "Begin": {"demo": long_running.demo, "init": file_commands.init, "validate": file_commands.validate},
+    "Begin": {
+        "demo": long_running.demo,
+        "init": file_commands.init,
+        "validate": file_commands.validate,
+        "build": build.build,
+    },
     "See": {
         "status": placement_commands.status,
         "runs": run_commands.runs,

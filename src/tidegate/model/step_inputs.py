@@ -7,10 +7,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 
-from wcmatch import glob
-
-_FLAGS = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX
 _WILD = re.compile(r"[*?\[]")
 _LAST = "\U0010ffff"
 
@@ -33,7 +31,7 @@ class Listing:
     @classmethod
     def of(cls, files: Iterable[InputFile]) -> Listing:
         """A listing of files in any order."""
-        return cls(tuple(sorted(files)))
+        return cls(tuple(sorted(files, key=attrgetter("path"))))
 
     def matched(self, patterns: Sequence[str]) -> tuple[InputFile, ...]:
         """The files that the patterns match, in the order of their paths; a pattern with `!` takes files away again.
@@ -78,8 +76,7 @@ class _Matcher:
         self._only_below = whole_folder != pattern
         self._regexes: list[re.Pattern[str]] = []
         if self._prefix is None:
-            included, _ = glob.translate([pattern, f"{pattern}/**"], flags=_FLAGS)
-            self._regexes = [re.compile(one) for one in included]
+            self._regexes = _regexes([pattern, f"{pattern}/**"])
 
     def __call__(self, path: str) -> bool:
         if self._prefix is None:
@@ -87,6 +84,14 @@ class _Matcher:
         if self._prefix in ("", ".", "**"):
             return True
         return path.startswith(self._prefix + "/") or (path == self._prefix and not self._only_below)
+
+
+def _regexes(patterns: list[str]) -> list[re.Pattern[str]]:
+    # most patterns are a path or all of a folder, and a build in which nothing changed is over in less time than this
+    from wcmatch import glob
+
+    included, _ = glob.translate(patterns, flags=glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX)
+    return [re.compile(one) for one in included]
 
 
 _matcher = lru_cache(maxsize=4096)(_Matcher)

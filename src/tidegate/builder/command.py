@@ -1,0 +1,225 @@
+"""A step's command: started in a session of its own, followed to its end, and ended with all that it started."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tidegate.agent.endings import exit_in_words
+from tidegate.builder.leader import MARK, Leader, signal_all
+from tidegate.builder.step_log import StepLog
+from tidegate.builder.stop import Stop
+from tidegate.model.lease import StepOutcome
+
+_FORCE_SECONDS = 30.0
+_POLL_SECONDS = 0.02
+_BLIND_POLL_SECONDS = 0.05
+_LONGEST_POLL_SECONDS = 3600.0
+_OUTPUT_HELD_SECONDS = 0.5
+"""How long after all has ended the output may be held open, by what cannot be found."""
+
+_CHUNK_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one command may take, as on an agent: so long to end when it is asked to, and a log of such a size."""
+
+    grace_seconds: float = 10.0
+    leftover_seconds: float = 2.0
+    output_bytes: int = 256 * 1024 * 1024
+    lines: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A script for `sh -eu` in `cwd` with exactly this environment, which is ended after so many seconds.
+
+    `folder` is for files about it. `mark` is what its processes are known by; no other command has the same.
+    """
+
+    script: str
+    cwd: Path
+    folder: Path
+    env: Mapping[str, str]
+    seconds: float
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended; `detail` says in words what went wrong."""
+
+    outcome: StepOutcome
+    exit_code: int | None = None
+    detail: str = ""
+
+
+class Shell(Protocol):
+    """Runs commands of steps."""
+
+    def run(self, command: Command, log: StepLog, stop: Stop) -> Ended:
+        """Run a command until nothing of it is left; it is ended early when `stop` is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessShell:
+    """Runs commands as processes of this machine."""
+
+    limits: Limits = Limits()
+
+    def run(self, command: Command, log: StepLog, stop: Stop) -> Ended:
+        """See `Shell.run`."""
+        script = command.folder / "script"
+        script.write_text(command.script)
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-eu", str(script)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                cwd=command.cwd,
+                env={**command.env, MARK: command.mark},
+                umask=0o022,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            return Ended(StepOutcome.FAILED, None, f"the command could not be started in {command.cwd}: {error}")
+        with process:
+            leader = Leader.of(process.pid, command.mark)
+            try:
+                return _Following(self.limits, process, leader, log, stop, command.seconds).follow()
+            except BaseException:
+                signal_all(leader.members(), signal.SIGKILL)
+                raise
+
+
+@dataclass(slots=True)
+class _Following:
+    """A started command on the way to its end."""
+
+    limits: Limits
+    process: subprocess.Popen[bytes]
+    leader: Leader
+    log: StepLog
+    stop: Stop
+    seconds: float
+    _deadline: float = field(init=False)
+    _output: int = field(init=False)
+    _poller: select.poll = field(default_factory=select.poll)
+    _end: int | None = None
+    _is_open: bool = True
+    _has_exited: bool = False
+    _why: Ended | None = None
+    _force_at: float | None = None
+
+    def __post_init__(self) -> None:
+        assert self.process.stdout is not None
+        self._deadline = time.monotonic() + self.seconds
+        self._output = self.process.stdout.fileno()
+
+    def follow(self) -> Ended:
+        """Follow it until nothing of it is left."""
+        self._end = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else None
+        try:
+            for descriptor in (self._output, self.stop.signalled, *(() if self._end is None else (self._end,))):
+                self._poller.register(descriptor, select.POLLIN)
+            while not self._is_over():
+                self._press()
+                self._look(self._patience())
+        finally:
+            if self._end is not None:
+                os.close(self._end)
+        self._read_rest()
+        return self._ended()
+
+    def _is_over(self) -> bool:
+        if not self._has_exited:
+            return False
+        if not self.leader.members():
+            return True
+        return self._force_at is not None and time.monotonic() > self._force_at + _FORCE_SECONDS
+
+    def _look(self, seconds: float) -> None:
+        """Wait for output, the end or a signal, at most so long."""
+        for descriptor, _ in self._poller.poll(min(max(0, seconds), _LONGEST_POLL_SECONDS) * 1000):
+            if descriptor == self._output:
+                self._read()
+            elif descriptor == self.stop.signalled:
+                self._poller.unregister(descriptor)
+        if self._end is None or not self._has_exited:
+            self._has_exited = self.process.poll() is not None
+            if self._has_exited and self._end is not None:
+                self._poller.unregister(self._end)
+
+    def _read(self) -> None:
+        chunk = os.read(self._output, _CHUNK_BYTES)
+        if not chunk:
+            self._poller.unregister(self._output)
+            self._is_open = False
+        elif not self._beyond_limit():
+            self.log.feed(chunk)
+
+    def _patience(self) -> float:
+        if self._force_at is not None or self._has_exited:
+            return _POLL_SECONDS
+        left = self._deadline - time.monotonic()
+        return left if self._end is not None else min(left, _BLIND_POLL_SECONDS)
+
+    def _press(self) -> None:
+        """End the command where it has to be: gently at first, by force when its time for that is over."""
+        now = time.monotonic()
+        if self._force_at is None:
+            limits = self.limits
+            if not self._has_exited:
+                self._why = self._why_now(now)
+                if self._why is None:
+                    return
+            self._force_at = now + (limits.leftover_seconds if self._has_exited else limits.grace_seconds)
+            members = self.leader.members()
+            signal_all(members, signal.SIGTERM)
+            signal_all(members, signal.SIGCONT)
+        elif now >= self._force_at or self.stop.hurry:
+            signal_all(self.leader.members(), signal.SIGKILL)
+
+    def _why_now(self, now: float) -> Ended | None:
+        """Why it must end, None where it may go on."""
+        if self.stop.asked:
+            return Ended(StepOutcome.CANCELLED, None, "it was cancelled while it ran")
+        if now >= self._deadline:
+            return Ended(StepOutcome.TIMED_OUT, None, f"it took longer than its timeout of {self.seconds:g} s")
+        beyond = self._beyond_limit()
+        return Ended(StepOutcome.FAILED, None, f"it was stopped because it wrote {beyond}") if beyond else None
+
+    def _beyond_limit(self) -> str:
+        """What it wrote too much of, in words."""
+        limits = self.limits
+        if self.log.bytes > limits.output_bytes:
+            return f"more than {limits.output_bytes / 1024**2:g} MiB"
+        return f"more than {limits.lines} lines" if self.log.lines > limits.lines else ""
+
+    def _read_rest(self) -> None:
+        until = time.monotonic() + _OUTPUT_HELD_SECONDS
+        poller = select.poll()
+        poller.register(self._output, select.POLLIN)
+        while self._is_open and poller.poll(max(0, until - time.monotonic()) * 1000):
+            self._read()
+        self.log.flush()
+
+    def _ended(self) -> Ended:
+        status = self.process.returncode
+        code = status if status >= 0 else 128 - status
+        if self._why is not None:
+            self.log.say(self._why.detail)
+            return Ended(self._why.outcome, code, self._why.detail)
+        if code == 0:
+            return Ended(StepOutcome.SUCCEEDED, 0)
+        return Ended(StepOutcome.FAILED, code, exit_in_words(code))

@@ -1,0 +1,73 @@
+"""The definition of a build: `tidegate.yaml` of a folder, read again only when it, or Tidegate, has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import tidegate
+from tidegate.builder import sealed
+from tidegate.builder.cache import Cache
+
+FILE = "tidegate.yaml"
+_FORMAT = 1
+_PACKAGE = Path(tidegate.__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a file says of its build: as plain values, which `definition_json.build_of_json` takes.
+
+    `folder` is the service's: where steps run, and where their patterns begin.
+    """
+
+    service: str
+    branch: str | None
+    folder: Path
+    build: dict[str, Any]
+
+
+def read_definition(file: Path, cache: Cache) -> Definition:
+    """The definition in a file. Raises OSError, and ConfigError with everything that is wrong in it."""
+    raw = file.read_bytes()
+    kept = cache.root / "definitions" / hashlib.sha256(f"{_reader()}\0".encode() + raw).hexdigest()
+    value = sealed.read(kept)
+    if value is None:
+        value = _value(raw, file)
+        with suppress(OSError):
+            sealed.write(kept, value)
+    folder = service_folder(file.parent.resolve(), value["path"])
+    return Definition(value["service"], value["branch"], folder, value["build"])
+
+
+def service_folder(folder: Path, path: str) -> Path:
+    """The service's folder for a file in `folder` that says `path`: this one, or in a file further up, one below it."""
+    inner = PurePosixPath(os.path.normpath(path))
+    if str(inner) == "." or folder.parts[-len(inner.parts) :] == inner.parts:
+        return folder
+    return folder / inner
+
+
+def _value(raw: bytes, file: Path) -> dict[str, Any]:
+    from tidegate.builder.definition_json import build_json
+    from tidegate.config import document
+    from tidegate.config.tidegate_yaml import load
+
+    pipeline = load(document.decode(raw, str(file)), str(file))
+    return {
+        "service": pipeline.service,
+        "branch": pipeline.branch,
+        "path": pipeline.path,
+        "build": build_json(pipeline.build),
+    }
+
+
+def _reader() -> str:
+    """What names the code that reads such files: another version of it may read another meaning."""
+    files = (*sorted((_PACKAGE / "config").glob("*.py")), _PACKAGE / "model" / "pipeline.py")
+    known = [(one.name, one.stat()) for one in files]
+    return " ".join([f"{_FORMAT} {_PACKAGE}", *(f"{name} {seen.st_size} {seen.st_mtime_ns}" for name, seen in known)])

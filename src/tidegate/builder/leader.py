@@ -1,0 +1,50 @@
+"""The first process of a step, and all that came from it.
+
+As on agents: a process that clears its environment *and* begins a session of its own cannot be told from a stranger.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tidegate.runners.identity import has_mark, pids, see
+from tidegate.runners.process import MARK
+
+__all__ = ["MARK", "Leader", "signal_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """A step's first process, which leads a session of its own; `started` tells it from a later one of that pid."""
+
+    pid: int
+    started: float
+    mark: str
+
+    @classmethod
+    def of(cls, pid: int, mark: str) -> Leader:
+        """A child of ours that was not waited for yet."""
+        seen = see(pid)
+        assert seen is not None
+        return cls(pid, seen.started, mark)
+
+    def members(self) -> set[int]:
+        """The running processes of the step: those of its session, and those that carry its mark."""
+        return {pid for pid in pids(os.geteuid()) if self._is_member(pid)}
+
+    def _is_member(self, pid: int) -> bool:
+        seen = see(pid)
+        if seen is None or seen.ended or seen.started < self.started:
+            return False
+        return seen.session == self.pid or has_mark(pid, MARK, self.mark)
+
+
+def signal_all(members: Iterable[int], number: signal.Signals) -> None:
+    """Send a signal to each that is still there."""
+    for pid in members:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
