@@ -29,8 +29,11 @@ from tidegate.agent.surroundings import Surroundings
 from tidegate.agent.wire import Held, LeaseRequest, Taken
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease
+from tidegate.runners.by_image import RunnerByImage
+from tidegate.runners.container import ContainerRunner
 from tidegate.runners.identity import boot_id
 from tidegate.runners.process import ProcessRunner, default_path
+from tidegate.runners.sidecars import ContainerSidecars
 
 _log = logging.getLogger(__name__)
 
@@ -108,8 +111,11 @@ class Agent:
         folder = settings.folder
         link = ServerLink(settings.server, settings.read_token, settings.name)
         remotes = Remotes(settings.server, link.token)
+        containers = ContainerRunner(str(folder), settings.run_as)
         tools = Tools(
-            runner=ProcessRunner(settings.run_as, default_path(settings.run_as)),
+            runner=RunnerByImage(ProcessRunner(settings.run_as, default_path(settings.run_as)), containers),
+            containers=containers,
+            sidecars=ContainerSidecars(str(folder), containers.engine),
             checkouts=Checkouts(folder / "checkouts", settings.run_as, remotes.of),
             surroundings=Surroundings(folder / "homes", folder / "tmp", settings.run_as),
             link=link,
@@ -153,6 +159,7 @@ class Agent:
         kept = [record for record in records if any(self._was_started(record, part) for part in Part)]
         self.tools.checkouts.remove_all_but(name for record in kept if (name := record.checkout()))
         self.tools.surroundings.remove_all_but([record.held for record in records])
+        self.tools.containers.remove_all_but(str(record.folder_of(part)) for record in records for part in Part)
         for record in records:
             try:
                 taken = record.taken()

@@ -8,37 +8,37 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO, TypeVar
 
 from tidegate.agent.checkout import Checkout, CheckoutFailed, CheckoutKey, Checkouts, SourceAway
 from tidegate.agent.collect import NotMade, Reports, collect_artifacts, read_reports, read_reports_of_failed
-from tidegate.agent.confined import ConfinedFolder, Escape
+from tidegate.agent.confined import ConfinedFolder
 from tidegate.agent.endings import NOT_EXITED, AttemptEnded, Dropped, Stopping, exit_in_words
 from tidegate.agent.follower import Follower, Limits
 from tidegate.agent.lines import CutLine
-from tidegate.agent.outputs import ArchiveRefused, OutputMissing, pack, unpack
+from tidegate.agent.place import Place
 from tidegate.agent.record import AttemptRecord, Part
-from tidegate.agent.server_link import ArtifactDiffers, Backoff, Refused, ServerAway, ServerLink
+from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
 from tidegate.agent.spool import LogSpool, Position
 from tidegate.agent.surroundings import Surroundings
+from tidegate.agent.transfer import Transfer
 from tidegate.agent.wire import Held, Taken
-from tidegate.model.ids import Digest
 from tidegate.model.lease import (
     BuiltFile,
     Lease,
+    Mount,
     PolledStep,
-    StepCommand,
     StepOutcome,
     StepReport,
 )
+from tidegate.runners.container import ContainerRunner
 from tidegate.runners.runner import Runner, StepNotStarted
-
-T = TypeVar("T")
+from tidegate.runners.sidecars import Sidecars
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,13 @@ _TRIES = 3
 _AWAY_SECONDS = 900.0
 """How long commits are asked for where the server cannot give them; then the attempt is lost."""
 
-OUTPUTS_FILE = "outputs.tar"
+
+@contextmanager
+def _not_started_is_failed() -> Iterator[None]:
+    try:
+        yield
+    except StepNotStarted as error:
+        raise AttemptEnded(StepOutcome.FAILED, str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Tools:
     """What an agent performs its attempts with; `boot` names the time since the machine was started."""
 
     runner: Runner
+    containers: ContainerRunner
+    sidecars: Sidecars
     checkouts: Checkouts
     surroundings: Surroundings
     link: ServerLink
@@ -73,11 +81,13 @@ class Attempt:
     cancelled: Event = field(default_factory=Event)
     dropped: Event = field(default_factory=Event)
     spool: LogSpool = field(init=False)
+    _transfer: Transfer = field(init=False)
     _follower: Follower = field(init=False)
     _checkout: Checkout | None = None
 
     def __post_init__(self) -> None:
         self.spool = LogSpool(self.record.folder / "log.jsonl")
+        self._transfer = Transfer(self.record.folder, self.tools.link, self.tools.stop, self._check_in)
         self._follower = Follower(
             record=self.record,
             spool=self.spool,
@@ -113,6 +123,7 @@ class Attempt:
         except Dropped:
             _log.info("attempt %s is not this agent's any more and is dropped", self.held)
             self._end_commands()
+            self._end_sidecars()
             self._give_back()
         return True
 
@@ -136,10 +147,10 @@ class Attempt:
             outcome, detail = StepOutcome.SUCCEEDED, ""
             confined = self._confined(self._checkout)
             reports = read_reports(self.lease.step, confined)
-            artifacts = collect_artifacts(self.lease.step, confined, self._upload)
-            outputs = self._hand_on(confined)
+            artifacts = collect_artifacts(self.lease.step, confined, self._transfer.upload)
+            outputs = self._transfer.hand_on(self.lease.step, confined)
         except AttemptEnded as ended:
-            outcome, detail, polled = ended.outcome, ended.detail, ended.polled
+            outcome, detail, polled = ended.outcome, self._with_fallen(ended.detail), ended.polled
             if self._checkout is not None and polled.exit_code is not None:
                 reports = read_reports_of_failed(self.lease.step, self._confined(self._checkout))
         except NotMade as error:
@@ -147,6 +158,7 @@ class Attempt:
         except OSError as error:
             self._end_commands()
             outcome, detail = StepOutcome.FAILED, f"the agent's disk failed: {error}; look at {self.record.folder}"
+        self._end_sidecars()
         self._give_back()
         began_at = self.taken.at
         report = StepReport(
@@ -159,6 +171,7 @@ class Attempt:
             tests=reports.tests,
             line_coverage=reports.line_coverage,
             outputs=outputs,
+            image=self.record.image(),
         )
         self._keep(report)
         return report
@@ -207,27 +220,29 @@ class Attempt:
     def _run_commands(self, checkout: Checkout) -> PolledStep:
         """Set the checkout up where that is due, and run the step; gives how it ended well."""
         if self.tools.runner.find(str(self.record.folder_of(Part.STEP))) is None:
-            env = self._environment()
             folder = self._folder_in(checkout, self.lease.path)
+            place = self._place(checkout, folder)
             if not checkout.is_set_up:
-                self._set_up(checkout, folder, env)
-            self._bring_outputs(folder)
+                self._set_up(checkout, place)
+            for output in self.lease.outputs:
+                self._transfer.bring_output(output, folder, self.tools.checkouts.run_as)
             where = self._folder_in(checkout, f"{self.lease.path}/{self.lease.step.working_directory}")
+            place = self._beside_sidecars(replace(place, where=where))
         else:
-            env, where = {}, checkout.tree
-        polled = self._run(Part.STEP, self.lease.step.run, where, env)
+            place = Place(checkout.tree)
+        polled = self._run(Part.STEP, self.lease.step.run, place)
         if polled.exit_code != 0:
             raise AttemptEnded(StepOutcome.FAILED, exit_in_words(polled.exit_code or 0), polled)
         return polled
 
-    def _set_up(self, checkout: Checkout, where: Path, env: dict[str, str]) -> None:
+    def _set_up(self, checkout: Checkout, place: Place) -> None:
         if self.lease.setup is not None:
             # begun by an earlier agent, what it changed is not known: the checkout serves this step alone
             is_new = self.tools.runner.find(str(self.record.folder_of(Part.SETUP))) is None
             if is_new:
                 checkout.note_before_setup()
                 self._heading(Part.SETUP, "setup")
-            polled = self._run(Part.SETUP, self.lease.setup.run, where, env)
+            polled = self._run(Part.SETUP, self.lease.setup.run, place)
             if polled.exit_code != 0:
                 detail = f"setup failed: {exit_in_words(polled.exit_code or 0)}"
                 raise AttemptEnded(StepOutcome.FAILED, detail, polled)
@@ -236,18 +251,49 @@ class Attempt:
                 return
         checkout.note_clean()
 
-    def _run(self, part: Part, script: str, where: Path, env: dict[str, str]) -> PolledStep:
+    def _run(self, part: Part, script: str, place: Place) -> PolledStep:
         """Start a command, unless it was started before, and follow it to its end."""
-        folder = str(self.record.folder_of(part))
-        handle = self.tools.runner.find(folder)
+        folder = self.record.folder_of(part)
+        handle = self.tools.runner.find(str(folder))
         if handle is None:
             self._check_in()
             self.record.keep_began(part, self.tools.now())
-            try:
-                handle = self.tools.runner.start(StepCommand(script, str(where), folder, env))
-            except StepNotStarted as error:
-                raise AttemptEnded(StepOutcome.FAILED, str(error)) from error
+            with _not_started_is_failed():
+                handle = self.tools.runner.start(place.command(script, folder))
         return self._follower.follow(handle, part)
+
+    def _place(self, checkout: Checkout, where: Path) -> Place:
+        """Where the attempt's commands run; their image is there afterwards."""
+        env = self._environment()
+        image = self.lease.step.image
+        if image is None:
+            return Place(where, env)
+        with _not_started_is_failed():
+            self.record.keep_image(self.tools.containers.digest_of(image, self._check_in))
+        # not from the environment: a pipeline may say there what it likes
+        shared = (checkout.tree, *self.tools.surroundings.folders(self.lease, self.held))
+        mounts = tuple(Mount(str(folder)) for folder in shared)
+        return Place(where, env, image, (*mounts, Mount(str(self._transfer.artifacts), writable=False)))
+
+    def _beside_sidecars(self, place: Place) -> Place:
+        sidecars = self.lease.step.sidecars
+        if not sidecars:
+            return place
+        with _not_started_is_failed():
+            beside = self.tools.sidecars.start(
+                str(self.record.folder), sidecars, place.image is not None, self._check_in
+            )
+        return replace(place, env={**place.env, **beside.env}, network=beside.network)
+
+    def _with_fallen(self, detail: str) -> str:
+        """Why the attempt ended, with what became of sidecars that ended before it."""
+        if not self.lease.step.sidecars:
+            return detail
+        return "\n".join((detail, *self.tools.sidecars.fallen(str(self.record.folder))))
+
+    def _end_sidecars(self) -> None:
+        if self.lease.step.sidecars:
+            self.tools.sidecars.remove(str(self.record.folder))
 
     def _end_commands(self) -> None:
         for part in Part:
@@ -280,43 +326,14 @@ class Attempt:
             backoff.wait()
         raise Stopping
 
-    def _upload(self, file: BinaryIO) -> tuple[Digest, int]:
-        return self._until_answered(lambda: self.tools.link.upload(file))
-
     def _environment(self) -> dict[str, str]:
         """Bring the artifacts in, and give the environment of the attempt's commands."""
-        folder = self.record.folder / "artifacts"
+        folder = self._transfer.artifacts
         folder.mkdir(mode=0o755, exist_ok=True)
         folder.chmod(0o755)
         for name, digest in self.lease.artifacts.items():
-            self._bring_in(folder, name, digest)
+            self._transfer.bring_artifact(name, digest)
         return self.tools.surroundings.environment(self.lease, self.held, folder)
-
-    def _bring_in(self, folder: Path, name: str, digest: Digest) -> None:
-        if "/" in name or "\0" in name or name in ("", ".", ".."):
-            raise AttemptEnded(StepOutcome.FAILED, f"{name!r} cannot be the name of an artifact's file")
-        path = folder / name
-        if not path.exists():
-            self._until_answered(lambda: self.tools.link.download(digest, path))
-        path.chmod(0o444)
-
-    def _until_answered(self, ask: Callable[[], T]) -> T:
-        backoff = Backoff(self.tools.stop)
-        differing = 0
-        while True:
-            self._check_in()
-            try:
-                return ask()
-            except ServerAway as error:
-                _log.debug("attempt %s waits for the server: %s", self.held, error)
-            except Refused as error:
-                detail = f"the server does not have, or does not take, an artifact: {error}"
-                raise AttemptEnded(StepOutcome.FAILED, detail) from error
-            except ArtifactDiffers as error:
-                differing += 1
-                if differing == _TRIES:
-                    raise AttemptEnded(StepOutcome.FAILED, str(error)) from error
-            backoff.wait()
 
     def _check_in(self) -> None:
         """Raise where the attempt must not go on."""
@@ -333,35 +350,6 @@ class Attempt:
             named = "`path` in the pipeline" if path == self.lease.path else "`working_directory` of the step"
             raise AttemptEnded(StepOutcome.FAILED, f"the commit has no folder {path!r} ({named})")
         return where
-
-    def _bring_outputs(self, folder: Path) -> None:
-        """Unpack what the steps that it needs hand over."""
-        for output in self.lease.outputs:
-            self._bring_output(output, folder)
-
-    def _bring_output(self, output: BuiltFile, folder: Path) -> None:
-        archive = self.record.folder / "needed.tar"
-        self._until_answered(lambda: self.tools.link.download(output.digest, archive))
-        try:
-            with archive.open("rb") as file:
-                unpack(file, folder, self.tools.checkouts.run_as)
-        except ArchiveRefused as error:
-            detail = f"what {output.name} hands over cannot be used: {error}"
-            raise AttemptEnded(StepOutcome.FAILED, detail) from error
-        finally:
-            archive.unlink()
-
-    def _hand_on(self, confined: ConfinedFolder) -> BuiltFile | None:
-        """Upload what the step hands over to later ones. Raises NotMade."""
-        if not self.lease.step.outputs:
-            return None
-        try:
-            with (self.record.folder / "outputs.tar").open("w+b") as archive:
-                pack(confined, self.lease.step.outputs, archive)
-                digest, size = self._upload(archive)
-        except (OutputMissing, Escape) as error:
-            raise NotMade(str(error)) from error
-        return BuiltFile(self.lease.step.name, OUTPUTS_FILE, digest, size)
 
     def _confined(self, checkout: Checkout) -> ConfinedFolder:
         return ConfinedFolder(checkout.tree, self.lease.path, self.tools.checkouts.run_as)

@@ -53,12 +53,14 @@ class CheckoutKey:
     commit: Commit
     path: str
     setup: str | None
+    image: str | None = None
+    """The image in which setup runs: what it makes is of no use in another one."""
 
     @classmethod
     def of(cls, lease: Lease) -> CheckoutKey:
         """The key for a lease's step."""
         setup = lease.setup.run if lease.setup else None
-        return cls(lease.run, lease.source, lease.commit, lease.path, setup)
+        return cls(lease.run, lease.source, lease.commit, lease.path, setup, lease.step.image)
 
 
 @dataclass(slots=True)

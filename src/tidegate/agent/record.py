@@ -87,6 +87,15 @@ class AttemptRecord:
         """Note the checkout, before anything is started in it."""
         self._write("checkout", name.encode())
 
+    def image(self) -> str | None:
+        """The digest of the image that its commands run in, None where they run in none."""
+        text = self._read("image")
+        return None if text is None else text.decode()
+
+    def keep_image(self, digest: str) -> None:
+        """Note the image, before anything is started in it."""
+        self._write("image", digest.encode())
+
     def ending(self) -> tuple[StepOutcome, str] | None:
         """Why the agent ended the command itself, None where it did not."""
         text = self._read("ending.json")

@@ -29,12 +29,12 @@ class Surroundings:
 
         HOME is one for all steps of a service, so that tools keep their caches there; TMPDIR is the attempt's own.
         """
-        home = self._given_over(self.homes / re.sub(r"[^A-Za-z0-9._-]|^\.+", "_", lease.service))
-        temporary = self._given_over(self._temporary(held))
+        home, temporary = self.folders(lease, held)
         user = USER if self.run_as is not None else os.environ.get("USER", USER)
         return {
             "CI": "true",
             "LANG": "C.UTF-8",
+            "TZ": "UTC",
             "HOME": str(home),
             "USER": user,
             "LOGNAME": user,
@@ -43,6 +43,11 @@ class Surroundings:
             **lease.env,
             "TIDEGATE_ARTIFACTS": str(artifacts),
         }
+
+    def folders(self, lease: Lease, held: Held) -> tuple[Path, Path]:
+        """HOME and TMPDIR, made where they are missing."""
+        home = self._given_over(self.homes / re.sub(r"[^A-Za-z0-9._-]|^\.+", "_", lease.service))
+        return home, self._given_over(self._temporary(held))
 
     def remove(self, held: Held) -> None:
         """Remove what was the attempt's own."""

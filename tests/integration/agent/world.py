@@ -38,7 +38,7 @@ from tidegate.model.lease import Lease, LogLine, StepReport
 from tidegate.model.pipeline import Setup, Step
 
 UID = 61200
-_STEP_FIELDS = ("timeout", "junit", "coverage", "outputs", "working_directory")
+_STEP_FIELDS = ("timeout", "junit", "coverage", "outputs", "working_directory", "image", "sidecars")
 LIMIT_SECONDS = 20.0
 
 _AGENT = """
