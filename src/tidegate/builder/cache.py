@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -79,6 +78,8 @@ class Cache:
     @contextmanager
     def new_blob(self) -> Iterator[NewBlob]:
         """A file to be filled and kept; what is not kept is gone afterwards. Raises OSError."""
+        import tempfile  # together with what it needs, it takes longer than looking results up
+
         descriptor, name = tempfile.mkstemp(dir=self.root / "incoming")
         try:
             with os.fdopen(descriptor, "w+b") as file:

@@ -8,15 +8,16 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from tidegate.agent.endings import exit_in_words
-from tidegate.builder.leader import MARK, Leader, signal_all
+from tidegate.builder.leader import MARK, Leader
 from tidegate.builder.step_log import StepLog
 from tidegate.builder.stop import Stop
 from tidegate.model.lease import StepOutcome
+from tidegate.model.pipeline import Sidecar
 
 _FORCE_SECONDS = 30.0
 _POLL_SECONDS = 0.02
@@ -37,12 +38,19 @@ class Limits:
     output_bytes: int = 256 * 1024 * 1024
     lines: int = 1_000_000
 
+    def exceeded_by(self, log: StepLog) -> str:
+        """What was written too much of, in words; empty where all is well."""
+        if log.bytes > self.output_bytes:
+            return f"more than {self.output_bytes / 1024**2:g} MiB"
+        return f"more than {self.lines} lines" if log.lines > self.lines else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
     """A script for `sh -eu` in `cwd` with exactly this environment, which is ended after so many seconds.
 
-    `folder` is for files about it. `mark` is what its processes are known by; no other command has the same.
+    `folder` is for files about it. `mark` is what its processes are known by; no other command has the same. With an
+    `image` it runs in a container, which sees `folder` and the `shared` folders; `sidecars` run beside it.
     """
 
     script: str
@@ -51,15 +59,42 @@ class Command:
     env: Mapping[str, str]
     seconds: float
     mark: str
+    image: str | None = None
+    sidecars: tuple[Sidecar, ...] = ()
+    shared: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a command ended; `detail` says in words what went wrong."""
+    """How a command ended; `detail` says in words what went wrong. `image` is the digest of the one that it ran in."""
 
     outcome: StepOutcome
     exit_code: int | None = None
     detail: str = ""
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What ends a command that does not end by itself; `until` is by the monotonic clock."""
+
+    limits: Limits
+    seconds: float
+    until: float
+
+    @classmethod
+    def of(cls, command: Command, limits: Limits) -> Bounds:
+        """The bounds of a command that begins now."""
+        return cls(limits, command.seconds, time.monotonic() + command.seconds)
+
+    def broken_by(self, log: StepLog, stop: Stop, now: float) -> Ended | None:
+        """Why the command must end, None where it may go on."""
+        if stop.asked:
+            return Ended(StepOutcome.CANCELLED, None, "it was cancelled while it ran")
+        if now >= self.until:
+            return Ended(StepOutcome.TIMED_OUT, None, f"it took longer than its timeout of {self.seconds:g} s")
+        beyond = self.limits.exceeded_by(log)
+        return Ended(StepOutcome.FAILED, None, f"it was stopped because it wrote {beyond}") if beyond else None
 
 
 class Shell(Protocol):
@@ -96,9 +131,9 @@ class ProcessShell:
         with process:
             leader = Leader.of(process.pid, command.mark)
             try:
-                return _Following(self.limits, process, leader, log, stop, command.seconds).follow()
+                return _Following(Bounds.of(command, self.limits), process, leader, log, stop).follow()
             except BaseException:
-                signal_all(leader.members(), signal.SIGKILL)
+                leader.signal(signal.SIGKILL)
                 raise
 
 
@@ -106,13 +141,11 @@ class ProcessShell:
 class _Following:
     """A started command on the way to its end."""
 
-    limits: Limits
+    bounds: Bounds
     process: subprocess.Popen[bytes]
     leader: Leader
     log: StepLog
     stop: Stop
-    seconds: float
-    _deadline: float = field(init=False)
     _output: int = field(init=False)
     _poller: select.poll = field(default_factory=select.poll)
     _end: int | None = None
@@ -123,7 +156,6 @@ class _Following:
 
     def __post_init__(self) -> None:
         assert self.process.stdout is not None
-        self._deadline = time.monotonic() + self.seconds
         self._output = self.process.stdout.fileno()
 
     def follow(self) -> Ended:
@@ -165,46 +197,28 @@ class _Following:
         if not chunk:
             self._poller.unregister(self._output)
             self._is_open = False
-        elif not self._beyond_limit():
+        elif not self.bounds.limits.exceeded_by(self.log):
             self.log.feed(chunk)
 
     def _patience(self) -> float:
         if self._force_at is not None or self._has_exited:
             return _POLL_SECONDS
-        left = self._deadline - time.monotonic()
+        left = self.bounds.until - time.monotonic()
         return left if self._end is not None else min(left, _BLIND_POLL_SECONDS)
 
     def _press(self) -> None:
         """End the command where it has to be: gently at first, by force when its time for that is over."""
         now = time.monotonic()
         if self._force_at is None:
-            limits = self.limits
+            limits = self.bounds.limits
             if not self._has_exited:
-                self._why = self._why_now(now)
+                self._why = self.bounds.broken_by(self.log, self.stop, now)
                 if self._why is None:
                     return
             self._force_at = now + (limits.leftover_seconds if self._has_exited else limits.grace_seconds)
-            members = self.leader.members()
-            signal_all(members, signal.SIGTERM)
-            signal_all(members, signal.SIGCONT)
+            self.leader.signal(signal.SIGTERM, signal.SIGCONT)
         elif now >= self._force_at or self.stop.hurry:
-            signal_all(self.leader.members(), signal.SIGKILL)
-
-    def _why_now(self, now: float) -> Ended | None:
-        """Why it must end, None where it may go on."""
-        if self.stop.asked:
-            return Ended(StepOutcome.CANCELLED, None, "it was cancelled while it ran")
-        if now >= self._deadline:
-            return Ended(StepOutcome.TIMED_OUT, None, f"it took longer than its timeout of {self.seconds:g} s")
-        beyond = self._beyond_limit()
-        return Ended(StepOutcome.FAILED, None, f"it was stopped because it wrote {beyond}") if beyond else None
-
-    def _beyond_limit(self) -> str:
-        """What it wrote too much of, in words."""
-        limits = self.limits
-        if self.log.bytes > limits.output_bytes:
-            return f"more than {limits.output_bytes / 1024**2:g} MiB"
-        return f"more than {limits.lines} lines" if self.log.lines > limits.lines else ""
+            self.leader.signal(signal.SIGKILL)
 
     def _read_rest(self) -> None:
         until = time.monotonic() + _OUTPUT_HELD_SECONDS
@@ -216,10 +230,16 @@ class _Following:
 
     def _ended(self) -> Ended:
         status = self.process.returncode
-        code = status if status >= 0 else 128 - status
-        if self._why is not None:
-            self.log.say(self._why.detail)
-            return Ended(self._why.outcome, code, self._why.detail)
-        if code == 0:
-            return Ended(StepOutcome.SUCCEEDED, 0)
-        return Ended(StepOutcome.FAILED, code, exit_in_words(code))
+        return ended(self._why, status if status >= 0 else 128 - status, self.log)
+
+
+def ended(why: Ended | None, exit_code: int | None, log: StepLog) -> Ended:
+    """How a command ended that was ended because of `why`, or that exited by itself."""
+    if why is not None:
+        log.say(why.detail)
+        return replace(why, exit_code=exit_code)
+    if exit_code is None:
+        return Ended(StepOutcome.FAILED, None, "it is gone and left no exit status")
+    if exit_code == 0:
+        return Ended(StepOutcome.SUCCEEDED, 0)
+    return Ended(StepOutcome.FAILED, exit_code, exit_in_words(exit_code))

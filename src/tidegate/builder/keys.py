@@ -29,9 +29,9 @@ class Keys:
         """The parts of a step's key; `needs` are the digests of what the needed steps made."""
         return StepMaterial(self.service, step, self.setup, self._files_digest(step), needs, variables).as_parts()
 
-    def setup_parts(self, setup: Setup) -> dict[str, Any]:
-        """The parts of the key of what setup makes."""
-        step = Step(StepName("setup"), setup.run, inputs=setup.inputs, outputs=setup.outputs)
+    def setup_parts(self, setup: Setup, image: str | None) -> dict[str, Any]:
+        """The parts of the key of what setup makes in an image, or on the machine itself."""
+        step = Step(StepName("setup"), setup.run, inputs=setup.inputs, outputs=setup.outputs, image=image)
         parts = StepMaterial(self.service, step, None, self._files_digest(step), {}, {}).as_parts()
         return {**parts, "kind": "setup"}
 

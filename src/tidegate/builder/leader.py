@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from tidegate.runners.identity import has_mark, pids, see
 from tidegate.runners.process import MARK
 
-__all__ = ["MARK", "Leader", "signal_all"]
+__all__ = ["MARK", "Leader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +35,15 @@ class Leader:
         """The running processes of the step: those of its session, and those that carry its mark."""
         return {pid for pid in pids(os.geteuid()) if self._is_member(pid)}
 
+    def signal(self, *numbers: signal.Signals) -> None:
+        """Send signals to all of them: to the first process first, so that it hears of it before a child has ended."""
+        for pid in sorted(self.members(), key=lambda pid: pid != self.pid):
+            for number in numbers:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, number)
+
     def _is_member(self, pid: int) -> bool:
         seen = see(pid)
         if seen is None or seen.ended or seen.started < self.started:
             return False
         return seen.session == self.pid or has_mark(pid, MARK, self.mark)
-
-
-def signal_all(members: Iterable[int], number: signal.Signals) -> None:
-    """Send a signal to each that is still there."""
-    for pid in members:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, number)

@@ -39,7 +39,7 @@ def perform(workshop: Workshop, job: Job) -> Done:
         workshop.keys.check_inputs(job.step)
     except InputMissing as error:
         return without_running(job.step, job.memory, StepState.FAILED, str(error))
-    ended = workshop.setup.ensure(job.step.timeout)
+    ended = workshop.setup.ensure(job.step)
     if ended is not None and not ended.is_good:
         return without_running(job.step, job.memory, ended.state, f"setup failed: {ended.detail}")
     if workshop.stop.asked:
@@ -77,7 +77,7 @@ class _Run:
         self._remove_stale()
         began = datetime.now(UTC)
         ended = self._run_command(attempt)
-        report = StepReport(ended.outcome, ended.exit_code, ended.detail, began, datetime.now(UTC))
+        report = StepReport(ended.outcome, ended.exit_code, ended.detail, began, datetime.now(UTC), image=ended.image)
         if ended.outcome is not StepOutcome.SUCCEEDED:
             return self._failed(report)
         try:
@@ -89,7 +89,16 @@ class _Run:
     def _run_command(self, attempt: int) -> Ended:
         step = self._step
         variables = self._workshop.variables.of_step(step, attempt)
-        return run(self._workshop, step.run, self._log, variables, step.timeout, step.working_directory)
+        return run(
+            self._workshop,
+            step.run,
+            self._log,
+            variables,
+            step.timeout,
+            directory=step.working_directory,
+            image=step.image,
+            sidecars=step.sidecars,
+        )
 
     def _remove_stale(self) -> None:
         """Remove what an earlier run left of its reports and artifacts: they would pass for those of this one."""

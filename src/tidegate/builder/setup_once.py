@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tidegate.agent.collect import NotMade
@@ -43,19 +43,22 @@ class SetupOnce:
         self._end: StepEnd | None = None
         self.added = 0
 
-    def ensure(self, timeout: timedelta) -> StepEnd | None:
-        """See to it that the tree is set up, waiting for who does it; how that ended, None where nothing is to do."""
+    def ensure(self, step: Step) -> StepEnd | None:
+        """See to it that the tree is set up for a step, waiting for who does it; how that ended.
+
+        It runs in the image of the first step that asks for it, and as long as that step may. None without a setup.
+        """
         setup = self._workshop.keys.setup
         if setup is None:
             return None
         with self._lock:
             if self._end is None:
-                self._end = self._set_up(setup, timeout)
+                self._end = self._set_up(setup, step)
             return self._end
 
-    def _set_up(self, setup: Setup, timeout: timedelta) -> StepEnd:
+    def _set_up(self, setup: Setup, step: Step) -> StepEnd:
         began = time.monotonic()
-        key = key_of(self._workshop.keys.setup_parts(setup))
+        key = key_of(self._workshop.keys.setup_parts(setup, step.image))
         done = self._remembered()
         if not self._workshop.forced:
             if done is not None and done.key == key and self._is_in_place(setup, done):
@@ -65,7 +68,7 @@ class SetupOnce:
                 end = StepEnd(SETUP, StepState.SUCCEEDED, True, time.monotonic() - began, origin=found)
                 self._workshop.view.ended(end)
                 return end
-        end = self._run(setup, key, timeout)
+        end = self._run(setup, key, step)
         self._workshop.view.ended(end)
         return end
 
@@ -88,14 +91,15 @@ class SetupOnce:
         self._remember(_Done(key, placed))
         return kept.origin
 
-    def _run(self, setup: Setup, key: str, timeout: timedelta) -> StepEnd:
+    def _run(self, setup: Setup, key: str, step: Step) -> StepEnd:
         # one that fails, or is killed, leaves nobody knows what
         (self._workshop.memory.folder / _FILE).unlink(missing_ok=True)
         self._workshop.view.began(SETUP, 1)
         began, clock = datetime.now(UTC), time.monotonic()
         log = open_log(self._workshop, SETUP)
         try:
-            ended = run(self._workshop, setup.run, log, self._workshop.variables.of_setup(), timeout)
+            variables = self._workshop.variables.of_setup()
+            ended = run(self._workshop, setup.run, log, variables, step.timeout, image=step.image)
         finally:
             log.close()
         state, detail = STATE_OF[ended.outcome], ended.detail

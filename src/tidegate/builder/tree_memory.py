@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -122,13 +121,18 @@ def held(folder: Path, waits: Callable[[], None]) -> Iterator[Path]:
         if time.time() - folder.stat().st_mtime > _NOTED_SECONDS:
             os.utime(folder)
         work = folder / "work"
-        if work.exists():
-            shutil.rmtree(work, ignore_errors=True)
+        _remove(work)
         try:
             yield work
         finally:
-            if work.exists():
-                shutil.rmtree(work, ignore_errors=True)
+            _remove(work)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def log_path(folder: Path, step: str) -> Path:

@@ -63,6 +63,13 @@ class Workshop:
 
         return SetupOnce(self)
 
+    @cached_property
+    def containers(self) -> Shell:
+        """What runs commands with an image, or with services."""
+        from tidegate.builder.containers import ContainerShell
+
+        return ContainerShell(owner=str(self.memory.folder))
+
     @property
     def added_by_setup(self) -> int:
         """By how many bytes the cache grew for what setup made."""

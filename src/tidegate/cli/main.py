@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import sys
@@ -32,6 +31,7 @@ from tidegate.cli import (
 )
 from tidegate.cli.exit_code import CommandFailed, ExitCode
 from tidegate.cli.output import printable
+from tidegate.cli.start import tolerate_every_character
 
 app = typer.Typer(
     name="tidegate",
@@ -55,9 +55,7 @@ class WrongUsage(Protocol):
 
 def main() -> None:
     """The console script: run the command and end with its exit code, never with a traceback for a user's mistake."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    tolerate_every_character()
     raise SystemExit(run(sys.argv[1:]))
 
 
@@ -66,16 +64,21 @@ def run(arguments: Sequence[str]) -> int:
     try:
         ended = app(args=list(arguments), prog_name="tidegate", standalone_mode=False)
     except Exception as error:
-        failure = _in_words(error, arguments)
-        if failure is None:
-            if os.environ.get("TIDEGATE_DEBUG") == "1":
-                raise
-            failure = _defect(error)
-        if isinstance(error, WrongUsage) and not str(failure):
-            return failure.code  # a command was wanted, and the help was printed instead
-        _report(failure, as_json="--json" in arguments)
-        return failure.code
+        return failed(error, arguments)
     return int(ended or ExitCode.DONE)
+
+
+def failed(error: Exception, arguments: Sequence[str]) -> int:
+    """Say why a command ended with this error, and give its exit code."""
+    failure = _in_words(error, arguments)
+    if failure is None:
+        if os.environ.get("TIDEGATE_DEBUG") == "1":
+            raise error
+        failure = _defect(error)
+    if isinstance(error, WrongUsage) and not str(failure):
+        return failure.code  # a command was wanted, and the help was printed instead
+    _report(failure, as_json="--json" in arguments)
+    return failure.code
 
 
 def _in_words(error: Exception, arguments: Sequence[str]) -> CommandFailed | None:

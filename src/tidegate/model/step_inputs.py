@@ -52,6 +52,8 @@ class Listing:
         literal = literal_part(pattern)
         begin = bisect_left(self.files, literal, key=lambda file: file.path)
         end = bisect_left(self.files, literal + _LAST, key=lambda file: file.path)
+        if begin == end:
+            return {}
         matches = _matcher(pattern)
         return {at: self.files[at] for at in range(begin, end) if matches(self.files[at].path)}
 

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.builder.kept_result import KeptResult, Origin
@@ -54,6 +54,7 @@ def test_a_result_comes_back_as_it_was(result: KeptResult) -> None:
     assert KeptResult.of_json(json.loads(json.dumps(result.as_json()))) == result
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.dictionaries(st.text(), MEMORIES, max_size=3))
 def test_what_is_remembered_of_a_tree_comes_back_as_it_was(steps: dict[str, StepMemory]) -> None:
     import tempfile
