@@ -21,6 +21,7 @@ from threading import Condition, Event, Thread
 from tidegate.agent.attempt import Attempt, Tools
 from tidegate.agent.checkout import Checkouts
 from tidegate.agent.follower import Limits
+from tidegate.agent.kept import KeptFolders
 from tidegate.agent.machine import installed_version, instance_of, this_platform
 from tidegate.agent.record import AttemptRecord, Part, held_by, remove_tree
 from tidegate.agent.remote import Remotes
@@ -116,6 +117,7 @@ class Agent:
             runner=RunnerByImage(ProcessRunner(settings.run_as, default_path(settings.run_as)), containers),
             containers=containers,
             sidecars=ContainerSidecars(str(folder), containers.engine),
+            kept=KeptFolders(folder / "kept", settings.run_as),
             checkouts=Checkouts(folder / "checkouts", settings.run_as, remotes.of),
             surroundings=Surroundings(folder / "homes", folder / "tmp", settings.run_as),
             link=link,

@@ -20,6 +20,7 @@ from tidegate.agent.collect import NotMade, Reports, collect_artifacts, read_rep
 from tidegate.agent.confined import ConfinedFolder
 from tidegate.agent.endings import NOT_EXITED, AttemptEnded, Dropped, Stopping, exit_in_words
 from tidegate.agent.follower import Follower, Limits
+from tidegate.agent.kept import SETUP, KeptFolders, Shelf
 from tidegate.agent.lines import CutLine
 from tidegate.agent.place import Place
 from tidegate.agent.record import AttemptRecord, Part
@@ -62,6 +63,7 @@ class Tools:
     runner: Runner
     containers: ContainerRunner
     sidecars: Sidecars
+    kept: KeptFolders
     checkouts: Checkouts
     surroundings: Surroundings
     link: ServerLink
@@ -149,6 +151,7 @@ class Attempt:
             reports = read_reports(self.lease.step, confined)
             artifacts = collect_artifacts(self.lease.step, confined, self._transfer.upload)
             outputs = self._transfer.hand_on(self.lease.step, confined)
+            self._shelf(self._checkout, confined.folder).keep_cache(self.lease.step.name, self.lease.step.cache)
         except AttemptEnded as ended:
             outcome, detail, polled = ended.outcome, self._with_fallen(ended.detail), ended.polled
             if self._checkout is not None and polled.exit_code is not None:
@@ -224,6 +227,7 @@ class Attempt:
             place = self._place(checkout, folder)
             if not checkout.is_set_up:
                 self._set_up(checkout, place)
+            self._shelf(checkout, folder).restore_cache(self.lease.step.name, self.lease.step.cache)
             for output in self.lease.outputs:
                 self._transfer.bring_output(output, folder, self.tools.checkouts.run_as)
             where = self._folder_in(checkout, f"{self.lease.path}/{self.lease.step.working_directory}")
@@ -239,16 +243,24 @@ class Attempt:
         if self.lease.setup is not None:
             # begun by an earlier agent, what it changed is not known: the checkout serves this step alone
             is_new = self.tools.runner.find(str(self.record.folder_of(Part.SETUP))) is None
+            shelf = self._shelf(checkout, place.where)
             if is_new:
                 checkout.note_before_setup()
+                if shelf.restore_setup():
+                    self._heading(Part.SETUP, "setup: what it made before is used again")
+                    checkout.note_clean()
+                    return
+                shelf.restore_cache(SETUP, self.lease.setup.cache)
                 self._heading(Part.SETUP, "setup")
             polled = self._run(Part.SETUP, self.lease.setup.run, place)
             if polled.exit_code != 0:
                 detail = f"setup failed: {exit_in_words(polled.exit_code or 0)}"
                 raise AttemptEnded(StepOutcome.FAILED, detail, polled)
             self._heading(Part.STEP, self.lease.step.name)
+            shelf.keep_cache(SETUP, self.lease.setup.cache)
             if not is_new:
                 return
+            shelf.keep_setup()
         checkout.note_clean()
 
     def _run(self, part: Part, script: str, place: Place) -> PolledStep:
@@ -350,6 +362,9 @@ class Attempt:
             named = "`path` in the pipeline" if path == self.lease.path else "`working_directory` of the step"
             raise AttemptEnded(StepOutcome.FAILED, f"the commit has no folder {path!r} ({named})")
         return where
+
+    def _shelf(self, checkout: Checkout, folder: Path) -> Shelf:
+        return Shelf(self.tools.kept, self.lease, self._confined(checkout), folder)
 
     def _confined(self, checkout: Checkout) -> ConfinedFolder:
         return ConfinedFolder(checkout.tree, self.lease.path, self.tools.checkouts.run_as)

@@ -31,6 +31,11 @@ class ConfinedFolder:
     below: str = "."
     owner: int | None = None
 
+    @property
+    def folder(self) -> Path:
+        """Where paths begin."""
+        return self.root / self.below
+
     def matches(self, pattern: str) -> list[str]:
         """The files that match a glob (`*`, `?`, `[…]`, `**` for any depth), named as `open` takes them, sorted.
 

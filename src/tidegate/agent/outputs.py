@@ -34,7 +34,7 @@ def pack(folder: ConfinedFolder, patterns: Sequence[str], target: BinaryIO) -> N
 
     Raises OutputMissing for a pattern that matches nothing, Escape for files that are not the step's.
     """
-    found = Listing.of(InputFile(path, "", "") for path in _files_near(folder, patterns))
+    found = _listing(folder, patterns)
     for pattern in patterns:
         if not pattern.startswith("!") and not found.matched([pattern]):
             raise OutputMissing(
@@ -64,6 +64,15 @@ def unpack(archive: BinaryIO, root: Path, run_as: int | None) -> None:
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip().splitlines()
         raise ArchiveRefused(f"the files could not be unpacked: {said[-1] if said else done.returncode}")
+
+
+def matched(folder: ConfinedFolder, patterns: Sequence[str]) -> list[str]:
+    """The files that globs match, as inputs and outputs are matched everywhere, sorted. Raises Escape."""
+    return [file.path for file in _listing(folder, patterns).matched(patterns)]
+
+
+def _listing(folder: ConfinedFolder, patterns: Sequence[str]) -> Listing:
+    return Listing.of(InputFile(path, "", "") for path in _files_near(folder, patterns))
 
 
 def _files_near(folder: ConfinedFolder, patterns: Sequence[str]) -> Iterator[str]:
