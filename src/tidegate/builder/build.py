@@ -12,12 +12,14 @@ from tidegate.builder.agenda import Agenda
 from tidegate.builder.cache import USE_NOTED_SECONDS
 from tidegate.builder.job import FORCED, UNKNOWN_NEEDS, Done, Job, restored, without_running
 from tidegate.builder.kept_result import KeptResult
+from tidegate.builder.keys import files_of
 from tidegate.builder.stamps import stamps_at
 from tidegate.builder.tree_memory import StepMemory
 from tidegate.builder.view import StepEnd
 from tidegate.builder.workshop import Workshop
 from tidegate.model.ids import StepName
 from tidegate.model.pipeline import Step
+from tidegate.model.step_inputs import Listing
 from tidegate.model.step_key import key_of
 from tidegate.model.step_run import StepState
 
@@ -48,6 +50,7 @@ class Build:
             self._end_running()
             raise
         finally:
+            self._forget_the_doubtful()
             self._remember()
         return tuple(self._done[step.name].end for step in self._steps)
 
@@ -89,7 +92,10 @@ class Build:
         variables, head = self._workshop.variables, self._workshop.head
         needs = {str(one.step.name): NeededStep(one.end.state, one.end.cached) for one in needed}
         try:
-            evidence = ConditionEvidence(variables.branch, "push", head.author, head.changed, needs)
+            # what git has to be asked for costs time
+            author = head.author if "author" in condition else None
+            changed = head.changed if "changed" in condition else None
+            evidence = ConditionEvidence(variables.branch, "push", author, changed, needs)
             return (None if holds(condition, evidence) else StepState.LEFT_OUT), ""
         except ConditionFailed as error:
             return StepState.FAILED, f"its `if` has no answer: {error}"
@@ -111,8 +117,7 @@ class Build:
     def _found(self, key: str, memory: StepMemory) -> KeptResult | None:
         if memory.key == key:
             return memory.kept
-        value = self._workshop.cache.result(key)
-        return None if value is None else KeptResult.of_json(value)
+        return KeptResult.of_json(self._workshop.cache.result(key))
 
     def _decide(self, job: Job) -> None:
         """Finish a step whose result is in place; others wait for their turn."""
@@ -175,6 +180,18 @@ class Build:
         self._workshop.stop.ask()
         for _ in self._running:
             self._ended.get()
+
+    def _forget_the_doubtful(self) -> None:
+        """Forget the results of steps among whose inputs files appeared while they ran: they may be made of them."""
+        workshop = self._workshop
+        kept = [done for done in self._done.values() if done.memory.has_run and done.memory.key]
+        appeared = workshop.appeared() if kept else Listing()
+        for done in kept if appeared.files else ():
+            new = files_of(appeared, workshop.keys.patterns(done.step))
+            if new:
+                workshop.view.note(f"{new[0].path} appeared while {done.step.name} ran; its result is not kept")
+                workshop.cache.forget(done.memory.key)
+                workshop.memory.steps[done.step.name] = done.memory.forgets_result()
 
     def _remember(self) -> None:
         """Write down what the next build should know, and keep the cache within its size."""

@@ -68,6 +68,10 @@ class Cache:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         sealed.write(path, value)
 
+    def forget(self, key: str) -> None:
+        """Keep the result of a key no more."""
+        self.result_path(key).unlink(missing_ok=True)
+
     def note_use(self, key: str) -> None:
         """Say that a result is used now: what was not used for longest goes first."""
         path = self.result_path(key)

@@ -160,7 +160,7 @@ class _Following:
 
     def follow(self) -> Ended:
         """Follow it until nothing of it is left."""
-        self._end = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else None
+        self._end = _end_of(self.process)
         try:
             for descriptor in (self._output, self.stop.signalled, *(() if self._end is None else (self._end,))):
                 self._poller.register(descriptor, select.POLLIN)
@@ -231,6 +231,14 @@ class _Following:
     def _ended(self) -> Ended:
         status = self.process.returncode
         return ended(self._why, status if status >= 0 else 128 - status, self.log)
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> int | None:
+    """A descriptor that can be read when the process has ended, None where the system has none."""
+    try:
+        return os.pidfd_open(process.pid)
+    except (AttributeError, OSError):
+        return None
 
 
 def ended(why: Ended | None, exit_code: int | None, log: StepLog) -> Ended:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -30,6 +31,16 @@ class _Stopped(Exception):
     """The build is to end while a container is prepared."""
 
 
+def _raising(stop: Stop) -> Callable[[], None]:
+    """What is called again and again while a container is prepared."""
+
+    def check_in() -> None:
+        if stop.asked:
+            raise _Stopped
+
+    return check_in
+
+
 @dataclass
 class ContainerShell:
     """Runs commands with an image in containers, others as processes, both beside their sidecars.
@@ -46,13 +57,8 @@ class ContainerShell:
         """See `Shell.run`."""
         with self._lock:
             runner = self._runner
-
-        def check_in() -> None:
-            if stop.asked:
-                raise _Stopped
-
         try:
-            image = runner.digest_of(command.image, check_in) if command.image else None
+            image = runner.digest_of(command.image, _raising(stop)) if command.image else None
             return replace(self._run_beside(command, log, stop), image=image)
         except StepNotStarted as error:
             return Ended(StepOutcome.FAILED, None, str(error))
@@ -71,14 +77,9 @@ class ContainerShell:
         """Run a command beside its sidecars. Raises StepNotStarted, StepWillNotEnd, _Stopped."""
         if not command.sidecars:
             return self._run_command(command, None, log, stop)
-
-        def check_in() -> None:
-            if stop.asked:
-                raise _Stopped
-
         sidecars = ContainerSidecars(self.owner, self.engine)
         folder = str(command.folder)
-        beside = sidecars.start(folder, command.sidecars, command.image is not None, check_in)
+        beside = sidecars.start(folder, command.sidecars, command.image is not None, _raising(stop))
         try:
             found = replace(command, env={**command.env, **beside.env})
             how = self._run_command(found, beside.network, log, stop)

@@ -68,6 +68,7 @@ def _value(raw: bytes, file: Path) -> dict[str, Any]:
 
 def _reader() -> str:
     """What names the code that reads such files: another version of it may read another meaning."""
-    files = (*sorted((_PACKAGE / "config").glob("*.py")), _PACKAGE / "model" / "pipeline.py")
+    others = (_PACKAGE / "model" / "pipeline.py", _PACKAGE / "builder" / "definition_json.py")
+    files = (*sorted((_PACKAGE / "config").glob("*.py")), *others)
     known = [(one.name, one.stat()) for one in files]
     return " ".join([f"{_FORMAT} {_PACKAGE}", *(f"{name} {seen.st_size} {seen.st_mtime_ns}" for name, seen in known)])

@@ -146,10 +146,10 @@ def _parts_now(build: Build, workshop: Workshop, wanted: Step) -> dict[str, Any]
             parts = workshop.keys.parts(step, needs, workshop.variables.of_inputs(step))
             if step is wanted:
                 return parts
-            value = workshop.cache.result(key_of(parts))
-            if value is None:
+            kept = KeptResult.of_json(workshop.cache.result(key_of(parts)))
+            if kept is None:
                 unknown[step.name] = step.name
             else:
-                made[step.name] = made_by(KeptResult.of_json(value).report)
+                made[step.name] = made_by(kept.report)
         agenda.end(step.name)
     return unknown[wanted.name]

@@ -63,13 +63,17 @@ def keep(cache: Cache, step: Step, folder: Path, report: StepReport, origin: Ori
     return Collected(result, tuple(packing.names), packing.size)
 
 
-def outputs_digest(cache: Cache, step: Step, folder: Path) -> BuiltFile | None:
-    """The name of what a step hands over that is kept nowhere. Raises NotMade, OSError."""
+def look_at(cache: Cache, step: Step, folder: Path, report: StepReport) -> Collected:
+    """What a step made whose result is kept nowhere, with the digest of its outputs. Raises NotMade, OSError."""
+    paths = _paths(step, folder)
+    result = KeptResult(report, Origin(report.ended_at), artifact_paths=paths)
     if not step.outputs:
-        return None
+        return Collected(result, paths, 0)
     with cache.new_blob() as blob:
         _pack(ConfinedFolder(folder), step.outputs, blob)
-        return BuiltFile(step.name, OUTPUTS_FILE, *_digest_of(cast(BinaryIO, blob.file)))
+        file = cast(BinaryIO, blob.file)
+        outputs = BuiltFile(step.name, OUTPUTS_FILE, *_digest_of(file))
+        return Collected(replace(result, report=replace(report, outputs=outputs)), (*names_in(file), *paths), 0)
 
 
 class _Packing:

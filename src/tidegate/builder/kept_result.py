@@ -9,6 +9,8 @@ from typing import Any
 from tidegate.model.ids import Digest
 from tidegate.model.lease import BuiltFile, StepOutcome, StepReport, TestReport
 
+_FORMAT = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -42,6 +44,7 @@ class KeptResult:
         """Plain values for JSON."""
         report = self.report
         return {
+            "format": _FORMAT,
             "began_at": report.began_at.isoformat(),
             "ended_at": report.ended_at.isoformat(),
             "artifacts": [_file_json(one) for one in report.artifacts],
@@ -58,8 +61,10 @@ class KeptResult:
         }
 
     @classmethod
-    def of_json(cls, value: dict[str, Any]) -> KeptResult:
-        """The result that `as_json` gave these values for."""
+    def of_json(cls, value: dict[str, Any] | None) -> KeptResult | None:
+        """The result that `as_json` gave these values for; None where there are none, or those of another version."""
+        if value is None or value["format"] != _FORMAT:
+            return None
         report = StepReport(
             outcome=StepOutcome.SUCCEEDED,
             exit_code=0,

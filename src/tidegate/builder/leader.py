@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
 from tidegate.runners.identity import has_mark, pids, see
 from tidegate.runners.process import MARK
 
-__all__ = ["MARK", "Leader"]
+__all__ = ["MARK", "Leader", "end_marked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,11 @@ class Leader:
         if seen is None or seen.ended or seen.started < self.started:
             return False
         return seen.session == self.pid or has_mark(pid, MARK, self.mark)
+
+
+def end_marked(marks: Collection[str]) -> None:
+    """End all processes that carry one of these marks: their build was killed and ends them no more."""
+    for pid in pids(os.geteuid()):
+        if any(has_mark(pid, MARK, mark) for mark in marks):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)

@@ -41,7 +41,9 @@ def perform(workshop: Workshop, job: Job) -> Done:
         return without_running(job.step, job.memory, StepState.FAILED, str(error))
     ended = workshop.setup.ensure(job.step)
     if ended is not None and not ended.is_good:
-        return without_running(job.step, job.memory, ended.state, f"setup failed: {ended.detail}")
+        was_cancelled = ended.state is StepState.CANCELLED
+        detail = "it was cancelled before it ran" if was_cancelled else f"setup failed: {ended.detail}"
+        return without_running(job.step, job.memory, ended.state, detail)
     if workshop.stop.asked:
         return without_running(job.step, job.memory, StepState.CANCELLED, "it was cancelled before it ran")
     return _Run(workshop, job).run()
@@ -134,14 +136,14 @@ class _Run:
         return self._done(made.result.report, made_by(made.result.report), memory, made)
 
     def _unkept(self, report: StepReport) -> Done:
-        made: str | None = None
+        workshop = self._workshop
         try:
-            outputs = keeping.outputs_digest(self._workshop.cache, self._step, self._workshop.folder)
-            report = replace(report, outputs=outputs)
-            made = made_by(report)
+            made = keeping.look_at(workshop.cache, self._step, workshop.folder, report)
         except OSError as error:
-            self._workshop.view.note(f"what {self._step.name} made could not be read: {error.strerror or error}")
-        return self._done(report, made, self._memory(report).forgets_result())
+            workshop.view.note(f"what {self._step.name} made could not be read: {error.strerror or error}")
+            return self._done(report, None, self._memory(report).forgets_result())
+        memory = replace(self._memory(report).forgets_result(), placed=stamps_at(workshop.folder, made.names))
+        return self._done(made.result.report, made_by(made.result.report), memory, made)
 
     def _failed(self, report: StepReport) -> Done:
         reports = read_reports_of_failed(self._step, ConfinedFolder(self._workshop.folder))

@@ -12,7 +12,8 @@ from tidegate.builder import git
 from tidegate.builder.command import Command, Ended, ProcessShell, Shell
 from tidegate.builder.step_log import StepLog
 from tidegate.builder.surroundings import environment
-from tidegate.builder.workshop import Workshop, mark_of_tree
+from tidegate.builder.tree_memory import mark_of_tree
+from tidegate.builder.workshop import Workshop
 from tidegate.model.lease import StepOutcome
 from tidegate.model.pipeline import Sidecar
 
@@ -34,8 +35,7 @@ def run(
         detail = f"there is no folder {directory!r} (`working_directory` of the step) in {workshop.folder}"
         return Ended(StepOutcome.FAILED, None, detail)
     number = next(workshop.numbers)
-    folder = workshop.work / str(number)
-    tree = workshop.memory.folder
+    folder = workshop.work / f"{os.getpid()}-{number}"
     try:
         folder.mkdir(mode=0o700, parents=True)
         command = Command(
@@ -44,7 +44,7 @@ def run(
             folder=folder,
             env=environment(folder, variables),
             seconds=timeout.total_seconds(),
-            mark=f"{mark_of_tree(tree)}{os.getpid()}-{number}",
+            mark=f"{mark_of_tree(workshop.memory.folder)}{folder.name}",
         )
         if image is not None or sidecars:
             command = _contained(workshop, command, image, sidecars)

@@ -79,10 +79,9 @@ class SetupOnce:
 
     def _found(self, setup: Setup, key: str, done: _Done | None) -> Origin | None:
         """Bring the files of an earlier setup with the same key back."""
-        value = self._workshop.cache.result(key) if _is_kept(setup) else None
-        if value is None:
+        kept = KeptResult.of_json(self._workshop.cache.result(key) if _is_kept(setup) else None)
+        if kept is None:
             return None
-        kept = KeptResult.of_json(value)
         before = done.placed if done else {}
         try:
             placed = placing.place(self._workshop.cache, kept.archives, self._workshop.folder, before)

@@ -71,11 +71,10 @@ class _Result:
 
 def _results(cache: Cache) -> Iterator[_Result]:
     for path in _files(cache.root / "results"):
-        value = sealed.read(path)
-        if value is None:
+        kept = KeptResult.of_json(sealed.read(path))
+        if kept is None:
             _remove(path)
             continue
-        kept = KeptResult.of_json(value)
         digests = (*kept.archives, *((kept.log,) if kept.log else ()))
         with suppress(FileNotFoundError):
             yield _Result(path, path.stat().st_mtime, frozenset(map(_name, digests)))
@@ -113,10 +112,12 @@ def _remove(path: Path, *, although_fresh: bool = False) -> int:
 
 
 def _size_of_all(cache: Cache) -> int:
+    """The bytes of all results; what is remembered of trees, and their last logs, are not counted."""
     total = 0
-    for path in _files(cache.root):
-        with suppress(FileNotFoundError):
-            total += path.lstat().st_size
+    for folder in ("blobs", "results"):
+        for path in _files(cache.root / folder):
+            with suppress(FileNotFoundError):
+                total += path.lstat().st_size
     return total
 
 

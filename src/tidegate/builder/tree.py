@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,10 @@ from tidegate.builder.head import Head
 from tidegate.builder.keys import Keys
 from tidegate.builder.stop import Stop
 from tidegate.builder.surroundings import Variables
-from tidegate.builder.tree_memory import TreeMemory
+from tidegate.builder.tree_memory import TreeMemory, mark_of_tree
 from tidegate.builder.view import View
 from tidegate.builder.working_files import WorkingFiles
-from tidegate.builder.workshop import Workshop, mark_of_tree
+from tidegate.builder.workshop import Workshop
 from tidegate.model.ids import ServiceName
 from tidegate.model.pipeline import Build
 
@@ -37,6 +37,9 @@ class Tree:
     cache: Cache
     memory: TreeMemory
     files: WorkingFiles
+    products: Sequence[Sequence[str]]
+    """The patterns of what is surely made by steps, by setup or by us, in groups."""
+
     listed_at: int
     work: Path
 
@@ -52,6 +55,7 @@ class Tree:
             keys=Keys(ServiceName(definition.service), self.build.setup, self.files.listing),
             variables=Variables(definition.service, definition.branch, head),
             head=head,
+            products=self.products,
             listed_at=self.listed_at,
             view=view,
             stop=stop,
@@ -76,16 +80,19 @@ def opened(definition: Definition, cache: Cache, waits: Callable[[], None]) -> I
 
         build = build_of_json(definition.build)
         memory = TreeMemory.read(folder)
-        files = asked.answer(memory.hashes, made_by_steps(build))
+        products = tuple(_products(build, cache, definition.folder))
+        files = asked.answer(memory.hashes, products, memory.placed)
         memory.hashes = files.hashes
-        yield Tree(definition, build, cache, memory, files, listed_at, work)
+        yield Tree(definition, build, cache, memory, files, products, listed_at, work)
 
 
-def made_by_steps(build: Build) -> Iterator[tuple[str, ...]]:
-    """The patterns of what steps and setup write, each a group of its own: such files are nobody's inputs."""
+def _products(build: Build, cache: Cache, folder: Path) -> Iterator[tuple[str, ...]]:
+    # not those of outputs: among them may be files that a person has written and not added yet
+    if cache.root.is_relative_to(folder):
+        yield (cache.root.relative_to(folder).as_posix(),)
     for step in build.steps:
-        reports = (path for path in (step.junit, step.coverage) if path)
-        yield (*step.outputs, *(step.cache.paths if step.cache else ()))
-        yield (*step.artifacts.values(), *reports)
+        yield (*step.artifacts.values(), *(path for path in (step.junit, step.coverage) if path))
+        if step.cache:
+            yield step.cache.paths
     if build.setup:
         yield (*build.setup.outputs, *(build.setup.cache.paths if build.setup.cache else ()))

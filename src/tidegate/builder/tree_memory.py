@@ -95,6 +95,11 @@ class TreeMemory:
             value = {"format": _FORMAT, "steps": steps, "hashes": hashes, "uses_noted_at": self.uses_noted_at}
             sealed.write(self.folder / _FILE, value)
 
+    @property
+    def placed(self) -> Stamps:
+        """The stamps of all files that steps have put into the tree."""
+        return {path: stamp for step in self.steps.values() for path, stamp in step.placed.items()}
+
     def of(self, step: str) -> StepMemory:
         """What is remembered of a step."""
         return self.steps.get(step, _NOTHING)
@@ -110,7 +115,7 @@ _NOTHING = StepMemory()
 def held(folder: Path, waits: Callable[[], None]) -> Iterator[Path]:
     """Hold a working tree's folder: one build at a time works in a tree. `waits` is called where another one does.
 
-    Gives a folder for what this build leaves in no case behind; what a killed one left there is removed.
+    Gives a folder for what this build leaves in no case behind; what a killed one left, running or there, is ended.
     """
     with open(folder / "lock", "w") as lock:
         try:
@@ -121,18 +126,32 @@ def held(folder: Path, waits: Callable[[], None]) -> Iterator[Path]:
         if time.time() - folder.stat().st_mtime > _NOTED_SECONDS:
             os.utime(folder)
         work = folder / "work"
-        _remove(work)
+        if work.exists():
+            _end_killed(work)
         try:
             yield work
         finally:
-            _remove(work)
+            if work.exists():
+                _remove(work)
+
+
+def mark_of_tree(folder: Path) -> str:
+    """With what the marks of all steps begin that are built in a tree; the name of a step's own folder follows."""
+    return f"build-{folder.name}-"
+
+
+def _end_killed(work: Path) -> None:
+    """End what a killed build left running, and remove what it left lying."""
+    from tidegate.builder.leader import end_marked
+
+    end_marked([f"{mark_of_tree(work.parent)}{one.name}" for one in work.iterdir()])
+    _remove(work)
 
 
 def _remove(folder: Path) -> None:
-    if folder.exists():
-        import shutil
+    import shutil
 
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def log_path(folder: Path, step: str) -> Path:
@@ -181,7 +200,7 @@ def _step(value: dict[str, Any]) -> StepMemory:
         cached=value["cached"],
         why=value["why"],
         key=value["key"],
-        kept=None if value["kept"] is None else KeptResult.of_json(value["kept"]),
+        kept=KeptResult.of_json(value["kept"]),
         placed=value["placed"],
         ran=None if value["ran"] is None else _execution(value["ran"]),
         before=None if value["before"] is None else _execution(value["before"]),

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
+from types import MappingProxyType
 
 from tidegate.builder import git
-from tidegate.builder.stamps import stamp_of
+from tidegate.builder.stamps import stamp_at, stamp_of
 from tidegate.model.step_inputs import InputFile, Listing
 
 _SETTLED_NANOSECONDS = 2_000_000_000
@@ -36,17 +37,23 @@ class Asked:
     folder: Path
     _git: Popen[bytes] = field(repr=False)
 
-    def answer(self, hashes: Mapping[str, tuple[str, str]], made: Iterable[Sequence[str]]) -> WorkingFiles:
-        """The files. `hashes` are those of the time before; what patterns of `made` match is made by steps.
+    def answer(
+        self,
+        hashes: Mapping[str, tuple[str, str]],
+        products: Iterable[Sequence[str]] = (),
+        made: Mapping[str, str] = MappingProxyType({}),
+    ) -> WorkingFiles:
+        """The files. `hashes` are those of the time before.
 
-        Such files are no inputs, as long as git does not know them. Raises GitFailed.
+        As long as git does not know them, those that a group of patterns of `products` matches are no inputs, and
+        those of `made` (path → stamp) neither, unless somebody changed them. Raises GitFailed.
         """
         seen = _Seen.of(git.finish(self._git, self.folder))
-        if seen.others:
-            listed = Listing.of(InputFile(path, "", "") for path in seen.others)
-            ours = {file.path for patterns in made for file in listed.matched(patterns)}
-            seen.others = [path for path in seen.others if path not in ours]
+        seen.others = [path for path in without(products, seen.others) if not self._is_made(path, made)]
         return _completed(self.folder, seen, hashes)
+
+    def _is_made(self, path: str, made: Mapping[str, str]) -> bool:
+        return path in made and stamp_at(self.folder / path) == made[path]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,21 @@ def ask(folder: Path) -> Asked:
     """Begin to list the files below a folder. Raises GitFailed."""
     arguments = ("ls-files", "-z", "-t", "-s", "-c", "-m", "-d", "-o", "--exclude-standard")
     return Asked(folder, git.begin(folder, *arguments))
+
+
+def new_files(folder: Path) -> list[str]:
+    """The paths that git does not know and does not ignore. Raises GitFailed."""
+    told = git.ask(folder, "ls-files", "-z", "-o", "--exclude-standard").decode(errors="surrogateescape")
+    return [path for path in told.split("\0") if path and not path.endswith("/")]
+
+
+def without(products: Iterable[Sequence[str]], paths: Sequence[str]) -> Sequence[str]:
+    """The paths that no group of patterns matches."""
+    if not paths:
+        return paths
+    listed = Listing.of(InputFile(path, "", "") for path in paths)
+    matched = {file.path for patterns in products for file in listed.matched(patterns)}
+    return [path for path in paths if path not in matched]
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidegate.builder.cache import Cache
+from tidegate.builder.git import GitFailed
 from tidegate.builder.head import Head
 from tidegate.builder.kept_result import Origin
 from tidegate.builder.keys import Keys
@@ -18,7 +19,8 @@ from tidegate.builder.stop import Stop
 from tidegate.builder.surroundings import Variables
 from tidegate.builder.tree_memory import TreeMemory, log_path
 from tidegate.builder.view import View
-from tidegate.builder.working_files import packed
+from tidegate.builder.working_files import new_files, packed, without
+from tidegate.model.step_inputs import InputFile, Listing
 
 if TYPE_CHECKING:
     # what a build from the cache does without
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 class Workshop:
     """A working tree at work. `folder` is the service's; `work` one for what only this build needs.
 
-    `listed_at` is when, in nanoseconds since 1970, the files were listed. `shell` runs the commands, None for the usual
-    one.
+    `listed_at` is when, in nanoseconds since 1970, the files were listed; what matches a group of `products` was not.
+    `shell` runs the commands, None for the usual one.
     """
 
     folder: Path
@@ -42,6 +44,7 @@ class Workshop:
     keys: Keys
     variables: Variables
     head: Head
+    products: Sequence[Sequence[str]]
     listed_at: int
     view: View
     stop: Stop
@@ -92,6 +95,15 @@ class Workshop:
         """Note how things are, before the first step may change anything."""
         _ = (self.stillness, self.setup, self.listing_blob, self.head.commit, self.is_dirty)
 
+    def appeared(self) -> Listing:
+        """The files that appeared since the listing, beside those that steps made."""
+        try:
+            others = without(self.products, new_files(self.folder))
+        except GitFailed:
+            others = ()
+        known = {file.path for file in self.keys.listing.files} | self.memory.placed.keys()
+        return Listing.of(InputFile(path, "", "") for path in others if path not in known)
+
     def origin(self) -> Origin:
         """Where a result comes from that is made now."""
         return Origin(datetime.now(UTC), self.head.commit, self.is_dirty)
@@ -99,8 +111,3 @@ class Workshop:
     def log_path(self, name: str) -> Path:
         """Where the log of a step's last execution lies."""
         return log_path(self.memory.folder, name)
-
-
-def mark_of_tree(folder: Path) -> str:
-    """With what the marks of all steps begin that are built in a tree."""
-    return f"build-{folder.name}-"

@@ -211,7 +211,8 @@ def _stopping() -> Iterator[Stop]:
     before = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            before[number] = signal.signal(number, lambda *_: stop.ask())
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                before[number] = signal.signal(number, lambda *_: stop.ask())
     try:
         yield stop
     finally:

@@ -233,9 +233,22 @@ def test_a_report_and_an_artifact_of_an_earlier_run_do_not_pass_for_those_of_thi
 
 def test_what_steps_make_is_nobodys_input_although_git_does_not_ignore_it(tree: Tree) -> None:
     tree.write("a")
-    tree.steps = [step("make", "echo $$ > out; echo x > own", inputs=("**",), outputs=("out",), artifacts={"x": "own"})]
+    artifacts = {"x": "own"}
+    tree.steps = [
+        step("make", "echo $$ > out; echo x > own", inputs=("**",), outputs=("out",), artifacts=artifacts),
+        step("always", "echo $$ > free", outputs=("free",)),
+    ]
+    tree.build()
+    assert tree.build().ran == ["always"]
+
+
+def test_what_a_person_writes_beside_outputs_is_an_input(tree: Tree) -> None:
+    tree.write("site/a")
+    tree.steps = [step("make", "touch site/index", inputs=("site",), outputs=("site",))]
     tree.build()
     assert tree.build().ran == []
+    tree.write("site/b")
+    assert tree.build().ran == ["make"]
 
 
 def test_a_step_runs_in_its_folder_with_a_small_and_fixed_environment(
@@ -302,6 +315,28 @@ def test_a_file_that_changes_while_a_step_runs_leaves_no_result_behind(tree: Tre
     assert tree.results() == []
     tree.write("a", "1")
     assert tree.build().ran == ["test"]
+
+
+def test_a_file_that_appears_while_a_step_runs_leaves_no_result_behind(tree: Tree) -> None:
+    tree.write("src/a")
+    tree.steps = [
+        step("test", "cat src/*; : > src/b", inputs=("src",)),
+        step("beside", inputs=("src/a",), needs=("test",)),
+    ]
+    seen = tree.build()
+    assert seen.state is StepState.SUCCEEDED
+    assert seen.notes == ["src/b appeared while test ran; its result is not kept"]
+    assert len(tree.results()) == 1
+    (tree.folder / "src/b").unlink()
+    assert tree.build().ran == ["test"]
+
+
+def test_a_cache_inside_of_the_tree_is_nobodys_input(tree: Tree) -> None:
+    tree.cache = tree.folder / ".cache"
+    tree.write("a")
+    tree.steps = [step("test", inputs=("**",))]
+    tree.build()
+    assert tree.build().ran == []
 
 
 def test_a_step_may_not_build_the_tree_that_it_is_built_in(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
-import subprocess
-import sys
+import signal
 import threading
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -19,30 +20,27 @@ from .tree import Seen, Tree, step
 
 MAKES = "mkdir -p out; cat a > out/a"
 
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-from tests.integration.builder.tree import Tree, step
-left = int(sys.argv[3])
-replace = os.replace
-def dying(*names):
-    # kill -9 of itself right before, or right after, a file gets the name that counts
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    replace(*names)
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-os.replace = dying
-tree = Tree(Path(sys.argv[1]), Path(sys.argv[2]))
-tree.steps = [
-    step("make", "mkdir -p out; cat a > out/a", inputs=("a",), outputs=("out",)),
-    step("use", "cat out/a; touch made", inputs=("b",), needs=("make",), outputs=("made",)),
-]
-tree.build(jobs=1)
-"""
+
+def killed_at(moment: int, tree: Tree) -> bool:
+    """Build in a process that kills itself right before, or right after, a file gets the name that counts.
+
+    Gives whether it came so far.
+    """
+    pid = os.fork()
+    if not pid:
+        left, replace = itertools.count(1), os.replace
+
+        def dying(old: str, new: str) -> None:
+            if next(left) == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+            replace(old, new)
+            if next(left) == moment:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with patch("os.replace", dying):
+            tree.build(jobs=1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
 
 
 def made(tree: Tree) -> Tree:
@@ -108,18 +106,15 @@ def test_killed_at_any_moment_it_leaves_a_good_cache(tree: Tree) -> None:
         step("make", MAKES, inputs=("a",), outputs=("out",)),
         step("use", "cat out/a; touch made", inputs=("b",), needs=("make",), outputs=("made",)),
     ]
-    root = Path(__file__).parents[3]
     moment, was_killed = 0, True
     while was_killed:
         moment += 1
-        cache = tree.cache.with_name(f"cache{moment}")
-        argv = [sys.executable, "-c", _KILLED, str(tree.folder), str(cache), str(moment)]
-        was_killed = subprocess.run(argv, cwd=root, capture_output=True, timeout=60).returncode != 0
+        one = Tree(tree.folder, tree.cache.with_name(f"cache{moment}"), tree.steps)
+        was_killed = killed_at(moment, one)
         shutil.rmtree(tree.folder / "out", ignore_errors=True)
-        killed = Tree(tree.folder, cache, tree.steps)
-        seen = killed.build()
+        seen = one.build()
         assert (seen.state, tree.text("out/a")) == (StepState.SUCCEEDED, "a")
-        assert killed.build().ran == []
+        assert one.build().ran == []
     assert moment > 10
 
 

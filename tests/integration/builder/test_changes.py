@@ -84,7 +84,7 @@ def graphs(draw: st.DrawFn) -> list[Node]:
 CONTENTS = st.dictionaries(st.integers(0, len(FILES) - 1), st.sampled_from(["1\n", "22\n", "bad\n"]), max_size=3)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(graphs(), st.lists(CONTENTS, min_size=1, max_size=4))
 def test_exactly_the_steps_that_depend_on_a_change_run(nodes: list[Node], changes: list[dict[int, str]]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="tgb-"))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -160,3 +163,16 @@ def test_nothing_temporary_is_left(tree: Tree) -> None:
     folder = Path(tree.build().lines["writes"][0])
     assert not folder.exists()
     assert not folder.parent.parent.exists()
+
+
+def test_what_a_killed_build_left_running_is_ended_by_the_next_one(tree: Tree) -> None:
+    script = "import sys; from pathlib import Path; from tests.integration.builder.tree import Tree, step\n"
+    script += "tree = Tree(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+    script += f"tree.steps = [step('long', {DAEMON.format(wrap='setsid')!r} + '; kill -KILL $PPID; exec sleep 300')]\n"
+    argv = [sys.executable, "-c", script + "tree.build()", str(tree.folder), str(tree.cache)]
+    killed = subprocess.run(argv, cwd=Path(__file__).parents[3], capture_output=True, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    assert not is_gone(tree)
+    tree.steps = [step("next")]
+    tree.build()
+    assert is_gone(tree)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tidegate.builder import git, working_files
 from tidegate.builder.git import GitFailed
+from tidegate.builder.stamps import stamp_at
 from tidegate.integrations.git import GitMirror
 from tidegate.model.ids import Commit
 from tidegate.model.step_inputs import Listing
@@ -22,8 +23,8 @@ from tidegate.model.step_inputs import Listing
 from .tree import Tree
 
 
-def listed(tree: Tree, path: str = ".", made: tuple[tuple[str, ...], ...] = ()) -> Listing:
-    return working_files.ask(tree.folder / path).answer({}, made).listing
+def listed(tree: Tree, path: str = ".") -> Listing:
+    return working_files.ask(tree.folder / path).answer({}).listing
 
 
 def committed(tree: Tree, path: str = ".") -> Listing:
@@ -151,29 +152,32 @@ def test_files_that_are_not_checked_out_have_the_ids_of_the_commit(tree: Tree) -
 
 
 def test_what_steps_make_is_left_out_as_long_as_git_does_not_know_it(tree: Tree) -> None:
-    for name in ("dist/a.whl", "dist/b.whl", "src/a", "out/known", "out/new"):
+    for name in ("dist/a.whl", "dist/b.whl", "src/a", "out/known", "out/new", "made", "made by hand"):
         tree.write(name)
     tree.git("add", "out/known", "src")
-    made = (("dist/*", "!dist/b.whl"), ("out",))
-    assert paths(listed(tree, made=made)) == ["dist/b.whl", "out/known", "src/a"]
+    products = (("dist/*", "!dist/b.whl"), ("out",))
+    made = {"made": stamp_at(tree.folder / "made"), "made by hand": "of an earlier file"}
+    files = working_files.ask(tree.folder).answer({}, products, made)
+    assert paths(files.listing) == ["dist/b.whl", "made by hand", "out/known", "src/a"]
+    assert sorted(files.others) == ["dist/b.whl", "made by hand"]
 
 
 def test_a_hash_is_remembered_for_files_that_have_settled(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     tree.write("old", "1")
     os.utime(tree.folder / "old", (1_000_000_000, 1_000_000_000))
     monkeypatch.setattr(working_files, "_SETTLED_NANOSECONDS", -(10**12))
-    first = working_files.ask(tree.folder).answer({}, ())
+    first = working_files.ask(tree.folder).answer({})
     assert set(first.hashes) == {"old"}
     monkeypatch.setattr(git, "ask_about", None)
-    assert working_files.ask(tree.folder).answer(first.hashes, ()) == first
+    assert working_files.ask(tree.folder).answer(first.hashes) == first
     monkeypatch.undo()
     tree.write("old", "2")
-    assert working_files.ask(tree.folder).answer(first.hashes, ()).listing != first.listing
+    assert working_files.ask(tree.folder).answer(first.hashes).listing != first.listing
 
 
 def test_a_hash_is_not_remembered_for_a_file_that_was_written_just_now(tree: Tree) -> None:
     tree.write("new", "1")
-    assert working_files.ask(tree.folder).answer({}, ()).hashes == {}
+    assert working_files.ask(tree.folder).answer({}).hashes == {}
 
 
 def test_a_packed_listing_comes_back(tree: Tree) -> None:
