@@ -9,7 +9,7 @@ from tidegate.api.agent_answers import (
     QueueAnswer,
     RemovedAnswer,
     TokenAnswer,
-    agent_answer,
+    agent_answers,
     queue_answer,
 )
 from tidegate.api.agents import AgentPath
@@ -37,7 +37,7 @@ def list_agents(parts: Parts, _: Reader) -> list[AgentAnswer]:
     """All known agents, by name, and what each performs."""
     engine = parts.engine.parts
     with engine.database.reading() as connection:
-        return [agent_answer(one) for one in read_agents(connection, engine.clock.now())]
+        return agent_answers(read_agents(connection, engine.clock.now()))
 
 
 @tokens.post("/agents/{name}/token", status_code=201)
@@ -71,7 +71,8 @@ def remove_agent(parts: Parts, who: Administrator, name: AgentPath) -> RemovedAn
 def _shown(parts: ApiParts, name: str) -> AgentAnswer:
     engine = parts.engine.parts
     with engine.database.reading() as connection:
-        found = next((one for one in read_agents(connection, engine.clock.now()) if one.agent.name == name), None)
+        shown = agent_answers(read_agents(connection, engine.clock.now()))
+    found = next((one for one in shown if one.name == name), None)
     if found is None:
         raise not_found("agent", name, "tidegate agents list")
-    return agent_answer(found)
+    return found

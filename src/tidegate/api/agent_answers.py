@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from pydantic import Field
@@ -9,6 +10,8 @@ from pydantic import Field
 from tidegate.api.answers import Answer
 from tidegate.engine.waiting import AgentAtWork, Queue, WaitingStep
 from tidegate.model.agent import AgentState
+from tidegate.model.change import Change
+from tidegate.model.ids import RunId
 from tidegate.model.step_queue import QueuedStep
 
 
@@ -18,6 +21,7 @@ class QueuedStepAnswer(Answer):
     id: str
     run: str
     service: str
+    commit: str
     scope: str
     name: str
 
@@ -74,8 +78,21 @@ class RemovedAnswer(Answer):
     lost: int
 
 
-def agent_answer(one: AgentAtWork) -> AgentAnswer:
-    """An agent."""
+def agent_answers(queue: Queue) -> list[AgentAnswer]:
+    """The agents."""
+    return [_agent(one, queue.changes) for one in queue.agents]
+
+
+def queue_answer(queue: Queue) -> QueueAnswer:
+    """Who performs what, and what waits."""
+    return QueueAnswer(
+        agents=agent_answers(queue),
+        waiting=[_waiting(one, queue.changes) for one in queue.waiting],
+        total=queue.total,
+    )
+
+
+def _agent(one: AgentAtWork, changes: Mapping[RunId, Change]) -> AgentAnswer:
     agent = one.agent
     return AgentAnswer(
         name=agent.name,
@@ -87,23 +104,21 @@ def agent_answer(one: AgentAtWork) -> AgentAnswer:
         seen_at=agent.seen_at,
         drained_by=agent.drained_by,
         own_token=agent.token_hash is not None,
-        performs=[PerformedAnswer(**_named(step), began_at=step.began_at) for step in one.performs],
+        performs=[PerformedAnswer(**_named(step, changes), began_at=step.began_at) for step in one.performs],
     )
 
 
-def queue_answer(queue: Queue) -> QueueAnswer:
-    """Who performs what, and what waits."""
-    return QueueAnswer(
-        agents=[agent_answer(one) for one in queue.agents],
-        waiting=[_waiting(one) for one in queue.waiting],
-        total=queue.total,
-    )
-
-
-def _waiting(one: WaitingStep) -> WaitingAnswer:
+def _waiting(one: WaitingStep, changes: Mapping[RunId, Change]) -> WaitingAnswer:
     step = one.step
-    return WaitingAnswer(**_named(step), ready_at=step.ready_at, labels=sorted(step.labels), why=one.why)
+    return WaitingAnswer(**_named(step, changes), ready_at=step.ready_at, labels=sorted(step.labels), why=one.why)
 
 
-def _named(step: QueuedStep) -> dict[str, str]:
-    return {"id": step.id, "run": step.run, "service": step.service, "scope": step.scope, "name": step.name}
+def _named(step: QueuedStep, changes: Mapping[RunId, Change]) -> dict[str, str]:
+    return {
+        "id": step.id,
+        "run": step.run,
+        "service": step.service,
+        "commit": changes[step.run].commit,
+        "scope": step.scope,
+        "name": step.name,
+    }

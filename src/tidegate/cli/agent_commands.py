@@ -128,7 +128,7 @@ def _waiting_row(step: Document, now: datetime) -> tuple[str, ...]:
 
 
 def _step(step: Document) -> str:
-    return f"{step['service']}: {step['scope']}: {step['name']}"
+    return f"{step['service']} {run_view.label(step)} {step['scope']}: {step['name']}"
 
 
 def _address(session: Session) -> str:

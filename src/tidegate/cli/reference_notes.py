@@ -147,9 +147,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
              "platform": "darwin/arm64", "seen_at": "2026-11-24T04:56:22.010000Z", "drained_by": null,
              "own_token": true,
              "performs": [{"id": "01m85yjtcgzsfkfnsfavdajj1y", "run": "01m85yjt92cx5acde4hp18zbg4", "service": "shop",
-                           "scope": "build", "name": "app", "began_at": "2026-11-24T04:56:16.010000Z"}]}],
+                           "commit": "11643c99ef452c9f09c1fe814f62db90f4d0bb65", "scope": "build", "name": "app",
+                           "began_at": "2026-11-24T04:56:16.010000Z"}]}],
  "waiting": [{"id": "01m85yk09ez1dfb8y2483fdb63", "run": "01m85yk04ez1dfb8y2483fdb63", "service": "site",
-              "scope": "build", "name": "app", "ready_at": "2026-11-24T04:56:20.010000Z", "labels": ["xcode"],
+              "commit": "f513a7af13578b2bcdc9f746d845f8804676c025", "scope": "build", "name": "app",
+              "ready_at": "2026-11-24T04:56:20.010000Z", "labels": ["xcode"],
               "why": "the only slot is taken, of mac-1"}],
  "total": 1}
 """,

@@ -19,10 +19,11 @@ from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_environment import address_of, step_environment
 from tidegate.model.step_queue import choose
 from tidegate.model.step_run import BUILD, STATE_OF, StepRun, StepState
-from tidegate.store import agent_queries, events, queries, rows
+from tidegate.store import agent_queries, events, queries, queue_queries, rows
 
-LOOKED_AT_EACH = 100
-"""Ready steps of each service: where none of so many may run, those after them wait as well."""
+LOOKED_AT_EACH = 20
+"""Ready steps of each name of each service, or as many as there are slots: where none of so many may run, those after
+them wait as well."""
 
 LOST_AFTER_TIMEOUT = timedelta(minutes=5)
 """How long after a step's own time-out a silent agent's step counts as lost."""
@@ -79,8 +80,8 @@ class Leasing:
             return tuple(self._lease(connection, agent, step) for step in wanted)
 
     def _next_steps(self, connection: Connection, labels: Collection[str], slots: int) -> list[StepRun]:
-        ready = queries.ready_steps(connection, LOOKED_AT_EACH) if slots else ()
-        chosen = choose(ready, queries.steps_under_way(connection), labels, slots) if ready else ()
+        ready = queue_queries.ready_steps(connection, max(slots, LOOKED_AT_EACH)) if slots else ()
+        chosen = choose(ready, queue_queries.steps_under_way(connection), labels, slots) if ready else ()
         return [step for one in chosen if (step := queries.step(connection, one.id))]
 
     def renew(self, agent: str, held: Sequence[Held], *, only_own: bool = False) -> Renewal:

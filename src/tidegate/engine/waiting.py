@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from tidegate.engine.leasing import LOOKED_AT_EACH
 from tidegate.model.agent import Agent, AgentState
+from tidegate.model.change import Change
+from tidegate.model.ids import RunId
 from tidegate.model.step_queue import QueuedStep, in_order, why_it_waits
 from tidegate.model.step_run import StepState
-from tidegate.store import agent_queries, count_queries, queries
+from tidegate.store import agent_queries, count_queries, queue_queries
 
 SHOWN = 200
 """Of what waits; there may be thousands."""
@@ -36,26 +38,34 @@ class WaitingStep:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Agents by name, and the steps that are ready in the order in which they will be given; `total` counts all."""
+    """Agents by name, and the steps that are ready in the order in which they will be given; `total` counts all.
+
+    `changes` are those of the runs that are named.
+    """
 
     agents: tuple[AgentAtWork, ...]
     waiting: tuple[WaitingStep, ...]
     total: int
+    changes: Mapping[RunId, Change]
 
 
-def read_agents(connection: Connection, now: datetime) -> tuple[AgentAtWork, ...]:
-    """All agents, by name."""
-    return _at_work(agent_queries.agents(connection), queries.steps_under_way(connection), now)
+def read_agents(connection: Connection, now: datetime) -> Queue:
+    """What agents do, without what waits."""
+    agents, running = agent_queries.agents(connection), queue_queries.steps_under_way(connection)
+    changes = queue_queries.changes(connection, {one.run for one in running})
+    return Queue(_at_work(agents, running, now), (), 0, changes)
 
 
 def read_queue(connection: Connection, now: datetime) -> Queue:
     """What happens and what waits."""
-    agents = agent_queries.agents(connection)
-    running = queries.steps_under_way(connection)
-    ready = in_order(queries.ready_steps(connection, LOOKED_AT_EACH), running)
-    waiting = tuple(WaitingStep(one, why_it_waits(one, running, agents, now)) for one in ready[:SHOWN])
-    total = count_queries.steps_by_state(connection, (StepState.READY,))[StepState.READY]
-    return Queue(_at_work(agents, running, now), waiting, total)
+    agents, running = agent_queries.agents(connection), queue_queries.steps_under_way(connection)
+    ready = in_order(queue_queries.ready_steps(connection, SHOWN), running)[:SHOWN]
+    return Queue(
+        agents=_at_work(agents, running, now),
+        waiting=tuple(WaitingStep(one, why_it_waits(one, running, agents, now)) for one in ready),
+        total=count_queries.steps_by_state(connection, (StepState.READY,))[StepState.READY],
+        changes=queue_queries.changes(connection, {one.run for one in (*running, *ready)}),
+    )
 
 
 def _at_work(agents: tuple[Agent, ...], running: tuple[QueuedStep, ...], now: datetime) -> tuple[AgentAtWork, ...]:

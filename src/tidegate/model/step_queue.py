@@ -11,7 +11,6 @@ from itertools import islice
 from tidegate.model.agent import Agent
 from tidegate.model.ids import RunId, ServiceName, StepName, StepRunId
 from tidegate.model.pipeline import Concurrency
-from tidegate.model.step_run import StepRun
 
 UNKNOWN_PLATFORM = "unknown"
 
@@ -30,23 +29,8 @@ class QueuedStep:
     concurrency: Concurrency | None = None
     agent: str | None = None
     began_at: datetime | None = None
-
-    @classmethod
-    def of(cls, step: StepRun, service: ServiceName) -> QueuedStep:
-        """A step run of a service."""
-        assert step.ready_at is not None
-        return cls(
-            id=step.id,
-            run=step.run,
-            service=service,
-            scope=step.scope,
-            name=step.name,
-            ready_at=step.ready_at,
-            labels=frozenset(step.step.labels),
-            concurrency=step.step.concurrency,
-            agent=step.agent,
-            began_at=step.began_at,
-        )
+    order: int = 0
+    """How many commits the branch had at its run's change: an older change is built to its end before a newer one."""
 
 
 def choose(
@@ -54,8 +38,9 @@ def choose(
 ) -> tuple[QueuedStep, ...]:
     """The steps that an agent with these labels and free slots gets.
 
-    The service that has the fewest steps running comes first, so that a large build keeps nobody waiting; of one
-    service, the step that is ready for longest. A group that is at its limit waits.
+    The service that has the fewest steps running comes first, so that a large build keeps nobody waiting; of those
+    that have as many, the one whose step is ready for longest. Of one service, the step of the oldest change. A group
+    that is at its limit waits.
     """
     order = _Order.of((one for one in ready if one.labels <= set(labels)), running)
     return tuple(islice(order.steps(), slots))
@@ -66,7 +51,7 @@ def in_order(ready: Sequence[QueuedStep], running: Sequence[QueuedStep]) -> tupl
     at its limit come last."""
     first = tuple(_Order.of(ready, running).steps())
     given = {one.id for one in first}
-    return (*first, *sorted((one for one in ready if one.id not in given), key=_age))
+    return (*first, *sorted((one for one in ready if one.id not in given), key=_place))
 
 
 def why_it_waits(step: QueuedStep, running: Sequence[QueuedStep], agents: Sequence[Agent], now: datetime) -> str:
@@ -101,7 +86,7 @@ def platforms_for(labels: Collection[str], agents: Iterable[Agent]) -> frozenset
 
 @dataclass(slots=True)
 class _Order:
-    """Ready steps by service, each service's by age, and how many of each service and group run."""
+    """Ready steps by service, each service's in its order, and how many of each service and group run."""
 
     waiting: dict[ServiceName, deque[QueuedStep]]
     shares: Counter[ServiceName]
@@ -110,7 +95,7 @@ class _Order:
     @classmethod
     def of(cls, ready: Iterable[QueuedStep], running: Iterable[QueuedStep]) -> _Order:
         waiting: dict[ServiceName, deque[QueuedStep]] = defaultdict(deque)
-        for step in sorted(ready, key=_age):
+        for step in sorted(ready, key=_place):
             waiting[step.service].append(step)
         order = cls(waiting, Counter())
         for step in running:
@@ -142,6 +127,11 @@ def _nobody(step: QueuedStep, away: Sequence[Agent]) -> str:
     words = f"no agent with {wanted} asks for work" if wanted else "no agent asks for work"
     names = ", ".join(one.name for one in away)
     return f"{words}; {names} {'are' if len(away) > 1 else 'is'} away" if away else words
+
+
+def _place(step: QueuedStep) -> tuple[int, datetime, StepRunId]:
+    """Among those of its service."""
+    return step.order, *_age(step)
 
 
 def _age(step: QueuedStep) -> tuple[datetime, StepRunId]:

@@ -12,6 +12,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
+from tidegate.store.turns import NoTurn, Turns
+
 WAIT_FOR_WRITER_SECONDS = 20
 
 
@@ -35,6 +37,7 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _sqlite(url, durable) if self.is_sqlite else _postgres(url)
+        self._turns = Turns()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -42,7 +45,7 @@ class Database:
 
         Raises StoreUnavailable where the database cannot be reached or written; then nothing was changed.
         """
-        with _trouble_in_words(), self.engine.connect() as connection:
+        with _trouble_in_words(), self._turn(), self.engine.connect() as connection:
             if self.is_sqlite:
                 _begin_immediate(connection)
             with connection.begin() if not connection.in_transaction() else _commits(connection):
@@ -56,6 +59,20 @@ class Database:
                 connection.exec_driver_sql("BEGIN")
             yield connection
             connection.rollback()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """On SQLite, writers of this process wait for each other here; those of others in `_begin_immediate`."""
+        if not self.is_sqlite:
+            yield
+            return
+        try:
+            with self._turns.mine(WAIT_FOR_WRITER_SECONDS):
+                yield
+        except NoTurn:
+            raise StoreUnavailable(
+                f"the database could not be written for {WAIT_FOR_WRITER_SECONDS} s; nothing was changed"
+            ) from None
 
     def lock_service(self, connection: Connection, service: str) -> None:
         """Let no other writer near this service's rows until the transaction ends."""

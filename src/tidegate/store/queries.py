@@ -20,7 +20,6 @@ from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
 from tidegate.model.step_cache import CachedResult
-from tidegate.model.step_queue import QueuedStep
 from tidegate.model.step_run import StepRun, StepState
 from tidegate.store import rows, tables
 from tidegate.store.columns import Utc
@@ -141,30 +140,6 @@ def steps(connection: Connection, run_id: str) -> tuple[StepRun, ...]:
 def step(connection: Connection, step_run: str) -> StepRun | None:
     """The step run of that id."""
     return rows.find(connection, StepRun, id=step_run)
-
-
-def ready_steps(connection: Connection, each: int) -> tuple[QueuedStep, ...]:
-    """The steps that an agent may lease: of each service the `each` that are ready for longest."""
-    step, of = tables.step_run.c, tables.run.c
-    place = func.row_number().over(partition_by=of.service, order_by=(step.ready_at, step.id))
-    ranked = (
-        select(step.id.label("id"), of.service.label("service"), place.label("place"))
-        .join(tables.run, of.id == step.run)
-        .where(step.state == StepState.READY)
-        .subquery()
-    )
-    services = {row.id: row.service for row in connection.execute(select(ranked).where(ranked.c.place <= each))}
-    found = rows.every(connection, StepRun, step.id.in_(services)) if services else ()
-    return tuple(QueuedStep.of(one, services[one.id]) for one in found)
-
-
-def steps_under_way(connection: Connection) -> tuple[QueuedStep, ...]:
-    """The steps that agents perform."""
-    running = running_steps(connection)
-    runs = {one.run for one in running}
-    query = select(tables.run.c.id, tables.run.c.service).where(tables.run.c.id.in_(runs))
-    services = {row.id: row.service for row in connection.execute(query)} if runs else {}
-    return tuple(QueuedStep.of(one, services[one.run]) for one in running)
 
 
 def cached_result(connection: Connection, key: str | None) -> CachedResult | None:

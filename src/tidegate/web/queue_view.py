@@ -16,6 +16,8 @@ class StepLine:
 
     service: str
     run: str
+    label: str
+    subject: str
     scope: str
     name: str
     since: str
@@ -47,15 +49,15 @@ class QueueView:
 
 def queue_view(queue: Queue, now: datetime) -> QueueView:
     """The page, from what was read."""
-    waiting = tuple(_line(one.step, one.step.ready_at, now, one.why) for one in queue.waiting)
+    waiting = tuple(_line(queue, one.step, one.step.ready_at, now, one.why) for one in queue.waiting)
     return QueueView(
-        agents=tuple(_agent(one, now) for one in queue.agents),
+        agents=tuple(_agent(queue, one, now) for one in queue.agents),
         waiting=waiting,
         more=max(0, queue.total - len(waiting)),
     )
 
 
-def _agent(one: AgentAtWork, now: datetime) -> AgentLine:
+def _agent(queue: Queue, one: AgentAtWork, now: datetime) -> AgentLine:
     agent = one.agent
     return AgentLine(
         name=agent.name,
@@ -65,9 +67,19 @@ def _agent(one: AgentAtWork, now: datetime) -> AgentLine:
         version=agent.version or "",
         seen=moment(agent.seen_at, now),
         drained_by=agent.drained_by,
-        steps=tuple(_line(step, step.began_at, now) for step in one.performs),
+        steps=tuple(_line(queue, step, step.began_at, now) for step in one.performs),
     )
 
 
-def _line(step: QueuedStep, since: datetime | None, now: datetime, why: str = "") -> StepLine:
-    return StepLine(step.service, step.run, step.scope, step.name, span(since, None, now), why)
+def _line(queue: Queue, step: QueuedStep, since: datetime | None, now: datetime, why: str = "") -> StepLine:
+    change = queue.changes[step.run]
+    return StepLine(
+        service=step.service,
+        run=step.run,
+        label=change.commit[:8],
+        subject=change.subject,
+        scope=step.scope,
+        name=step.name,
+        since=span(since, None, now),
+        why=why,
+    )

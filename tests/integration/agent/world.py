@@ -1,8 +1,7 @@
-"""A small real server that speaks the agent's contract over HTTP, and real agent processes that dial it."""
+"""A data folder, and real agent processes that dial a small real server."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,34 +11,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.integration.agent.server import LIMIT_SECONDS, Server
 
-from tidegate.agent.record import held_by
-from tidegate.agent.wire import (
-    LEASE_REQUEST,
-    LEASES,
-    LOG_REQUEST,
-    RENEW_REQUEST,
-    RESULT_REQUEST,
-    Held,
-    decode,
-    encode,
-)
-from tidegate.model.ids import Commit, Digest, RunId, ServiceName, StepName, StepRunId
-from tidegate.model.lease import Lease, LogLine, StepReport
+from tidegate.model.ids import Commit, RunId, ServiceName, StepName, StepRunId
+from tidegate.model.lease import Lease, StepReport
 from tidegate.model.pipeline import Setup, Step
 
 UID = 61200
 _STEP_FIELDS = ("timeout", "junit", "coverage", "outputs", "working_directory", "image", "sidecars")
-LIMIT_SECONDS = 20.0
 
 _AGENT = """
 import json, logging, sys
@@ -68,194 +54,9 @@ if crash_at is not None:
 logging.basicConfig(level=logging.INFO, stream=sys.stderr)
 limits = Limits(timedelta(seconds=0.3), told.pop("output_bytes"), told.pop("lines"))
 told["folder"], told["token_file"] = Path(told["folder"]), Path(told["token_file"])
+told["labels"] = tuple(told["labels"])
 run(AgentSettings(**told, limits=limits))
 """
-
-
-@dataclass
-class Server:
-    """What a server knows about steps, behind a real HTTP port that can go away and come back."""
-
-    port: int = 0
-    changed: threading.Condition = field(default_factory=threading.Condition)
-    ready: list[Lease] = field(default_factory=list)
-    given: dict[Held, Lease] = field(default_factory=dict)
-    fences: dict[StepRunId, int] = field(default_factory=dict)
-    cancel: set[StepRunId] = field(default_factory=set)
-    logs: dict[StepRunId, list[LogLine]] = field(default_factory=lambda: defaultdict(list))
-    results: dict[StepRunId, list[StepReport]] = field(default_factory=lambda: defaultdict(list))
-    artifacts: dict[Digest, bytes] = field(default_factory=dict)
-    requests: list[str] = field(default_factory=list)
-    refused_tokens: int = 0
-    corrupt_uploads: bool = False
-    token: str = "agent-token"
-    _http: _Http | None = None
-    _thread: threading.Thread | None = None
-
-    def up(self) -> None:
-        """Answer on the port; the first time a free one is taken, later the same."""
-        handler = type("Handler", (_Handler,), {"server_state": self})
-        self._http = _Http(("127.0.0.1", self.port), handler)
-        self.port = self._http.server_port
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-
-    def down(self) -> None:
-        """Go away: nothing listens on the port, and open connections are cut."""
-        if self._http is None or self._thread is None:
-            return
-        http, self._http = self._http, None
-        with self.changed:
-            self.changed.notify_all()
-        http.shutdown()
-        self._thread.join()
-        http.server_close()
-        http.cut()
-
-    @property
-    def is_up(self) -> bool:
-        return self._http is not None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def offer(self, *leases: Lease) -> None:
-        """Make these steps ready."""
-        with self.changed:
-            for lease in leases:
-                self.fences[lease.step_run] = lease.fence
-                self.ready.append(lease)
-            self.changed.notify_all()
-
-    def until(self, condition: Callable[[Server], object], seconds: float = LIMIT_SECONDS) -> None:
-        """Wait until the condition holds; it is looked at after every request."""
-        with self.changed:
-            assert self.changed.wait_for(lambda: condition(self), seconds), "did not happen in time"
-
-    def result(self, step_run: str) -> StepReport:
-        """The result of a step, once it is there."""
-        self.until(lambda server: server.results[StepRunId(step_run)])
-        return self.results[StepRunId(step_run)][0]
-
-    def lines(self, step_run: str) -> list[str]:
-        """The log of a step as far as the server has it."""
-        with self.changed:
-            return [line.text for line in self.logs[StepRunId(step_run)]]
-
-
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        self.open: set[Any] = set()
-        super().__init__(address, handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self.open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self.open.discard(request)
-        super().shutdown_request(request)
-
-    def cut(self) -> None:
-        for one in list(self.open):
-            self.shutdown_request(one)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server_state: Server
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        digest = Digest(self.path.rpartition("/")[2].replace("%3A", ":"))
-        data = self.server_state.artifacts.get(digest)
-        self._answer(200 if data is not None else 404, data or b"{}")
-
-    def do_PUT(self) -> None:
-        data = b"".join(self._chunks())
-        if self.server_state.corrupt_uploads:
-            data += b"!"
-        digest = Digest(f"sha256:{hashlib.sha256(data).hexdigest()}")
-        self.server_state.artifacts[digest] = data
-        self._answer(200, json.dumps({"digest": digest, "size": len(data)}).encode())
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        state = self.server_state
-        if self.headers["Authorization"] != f"Bearer {state.token}":
-            with state.changed:
-                state.refused_tokens += 1
-                state.changed.notify_all()
-            self._answer(401, b"{}")
-            return
-        _, _, _, kind, name, what = self.path.split("/")
-        act = getattr(self, f"_{kind}_{what}")
-        with state.changed:
-            state.requests.append(what)
-            status, answer = act(name, body)
-            state.changed.notify_all()
-        self._answer(status, answer)
-
-    def _agents_lease(self, name: str, body: bytes) -> tuple[int, bytes]:
-        state = self.server_state
-        asked = decode(LEASE_REQUEST, body)
-        # what was given to an agent that died before it heard of it is given once more
-        unheard = [lease for held, lease in state.given.items() if held not in asked.held]
-        state.ready = [*unheard, *state.ready]
-        state.changed.wait_for(lambda: state.ready or not state.is_up, 1)
-        leases, state.ready = state.ready[: asked.slots_free], state.ready[asked.slots_free :]
-        state.given = {held: lease for held, lease in state.given.items() if held in asked.held}
-        state.given |= {held_by(lease): lease for lease in leases}
-        return 200, encode(LEASES, tuple(leases))
-
-    def _agents_renew(self, name: str, body: bytes) -> tuple[int, bytes]:
-        state = self.server_state
-        held = decode(RENEW_REQUEST, body).held
-        refused = [one.step_run for one in held if state.fences.get(one.step_run) != one.fence]
-        return 200, json.dumps({"cancel": sorted(state.cancel), "refused": refused}).encode()
-
-    def _steps_log(self, name: str, body: bytes) -> tuple[int, bytes]:
-        state = self.server_state
-        asked = decode(LOG_REQUEST, body)
-        if state.fences.get(StepRunId(name)) != asked.fence:
-            return 409, b"{}"
-        log = state.logs[StepRunId(name)]
-        if asked.first <= len(log):
-            log.extend(asked.lines[len(log) - asked.first :])
-        return 200, json.dumps({"next": len(log)}).encode()
-
-    def _steps_result(self, name: str, body: bytes) -> tuple[int, bytes]:
-        state = self.server_state
-        asked = decode(RESULT_REQUEST, body)
-        if state.fences.get(StepRunId(name)) != asked.fence:
-            return 409, b"{}"
-        state.results[StepRunId(name)].append(asked.report)
-        state.given.pop(Held(StepRunId(name), asked.attempt, asked.fence), None)
-        return 200, b'{"accepted": true}'
-
-    def _chunks(self) -> list[bytes]:
-        chunks = []
-        while size := int(self.rfile.readline(), 16):
-            chunks.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return chunks
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
 
 @dataclass
@@ -270,6 +71,7 @@ class World:
     slots: int = 4
     output_bytes: int = 256 * 1024 * 1024
     lines: int = 1_000_000
+    labels: tuple[str, ...] = ()
 
     def open(self) -> None:
         """Make the data folder as a server does, with a mirror that only the agent may read."""
@@ -332,6 +134,7 @@ class World:
             "folder": str(self.data / "agent"),
             "name": "local",
             "slots": self.slots,
+            "labels": self.labels,
             "run_as": self.run_as,
             "output_bytes": self.output_bytes,
             "lines": self.lines,
