@@ -66,6 +66,7 @@ def _ask_gate(draft: RunDraft, name: StageName) -> None:
     elif decision.closing:
         because = "; ".join(reason.text for reason in decision.blocking)
         draft.update_stage(name, state=_CLOSED[decision.closing], because=because, ended_at=draft.now)
+        _stop_steps(draft, name)
 
 
 def _record(draft: RunDraft, stage: StageRun, decision: GateDecision) -> None:

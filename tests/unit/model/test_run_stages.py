@@ -21,6 +21,7 @@ from tests.unit.model.builders import (
 )
 from tests.unit.model.run_story import RunStory, a_run_story
 
+from tidegate.model.approval import Answer
 from tidegate.model.event import EventKind
 from tidegate.model.gate import GateState
 from tidegate.model.ids import ReleaseId, RolloutId, RunId
@@ -113,6 +114,13 @@ def test_a_held_run_goes_no_further_until_it_is_resumed() -> None:
     story.answer(an_approval(ANNA))
     assert blocking(story, "hold") == "held by ben"
     assert story.people_say(held_by=None).stage(STAGE_PRODUCTION).state is StageState.WORKING
+
+
+def test_the_steps_of_a_stage_whose_gate_closes_for_good_never_run() -> None:
+    story = a_run_story(a_pipeline(production_steps=(SMOKE,))).settle().passes(STAGE_STAGING)
+    story.answer(an_approval(ANNA, Answer.REJECTED))
+    assert story.stage(STAGE_PRODUCTION).state is StageState.REJECTED
+    assert story.step("smoke", STAGE_PRODUCTION).state is StepState.CANCELLED
 
 
 # never mixed with a third
