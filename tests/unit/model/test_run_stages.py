@@ -139,6 +139,8 @@ def test_a_release_that_is_only_watched_gives_way_and_its_rollout_has_succeeded(
     assert story.stage(STAGE_PRODUCTION).state is StageState.WORKING
     (given_way,) = [one for one in story.saved if getattr(one, "id", None) == "01OTHER"]
     assert getattr(given_way, "state", None) is RolloutState.SUCCEEDED
+    (said,) = [event for event in story.events if event.kind is EventKind.ROLLOUT_ENDED]
+    assert (said.about["rollout"], said.about["run"]) == ("01OTHER", "01BEFORE")
 
 
 def test_an_older_release_that_only_the_placement_keeps_out_goes_first() -> None:
