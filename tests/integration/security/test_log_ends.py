@@ -22,6 +22,7 @@ PIECES = st.lists(st.one_of(st.integers(0, 2), st.text("ab \n", max_size=30)), m
 @example(secrets=["A" * 30], pieces=[0], after=4080)
 @example(secrets=["Ä" * 30], pieces=[0], after=4081)
 @example(secrets=["ABC", "A" * 40], pieces=[1, 0, 0, 0], after=4090)
+@example(secrets=["漢" * 30], pieces=[0], after=4007)
 def test_no_letter_of_a_secret_is_shown(
     tmp_path: Path, secrets: list[str], pieces: list[int | str], after: int
 ) -> None:
