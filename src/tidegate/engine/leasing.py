@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -21,6 +22,9 @@ from tidegate.store import events, queries, rows
 
 LOST_AFTER_TIMEOUT = timedelta(minutes=5)
 """How long after a step's own time-out a silent agent's step counts as lost."""
+
+ROUNDS_AT_MOST = 10
+"""How often an agent to which others are ahead every time looks for steps that are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,24 +58,28 @@ class Leasing:
         A step that the server thinks this agent has, and that the agent does not name, never reached it: it is
         leased again, with a higher fence.
         """
-        with self._parts.database.writing() as connection:
-            known = {(one.step_run, one.attempt) for one in held}
-            orphaned = [one for one in queries.steps_of_agent(connection, agent) if (one.id, one.attempt) not in known]
-            wanted = [*orphaned, *queries.ready_steps(connection, max(0, slots_free - len(orphaned)))]
-            return tuple(self._lease(connection, agent, step) for step in wanted)
+        known = {(one.step_run, one.attempt) for one in held}
+        for _ in range(ROUNDS_AT_MOST):
+            with self._parts.database.reading() as connection:
+                running = queries.steps_of_agent(connection, agent)
+                orphaned = [one for one in running if (one.id, one.attempt) not in known]
+                wanted = [*orphaned, *queries.ready_steps(connection, max(0, slots_free - len(orphaned)))]
+            leases = tuple(lease for step in wanted if (lease := self._lease(agent, step)))
+            if leases or not wanted:
+                return leases
+        return ()
 
     def renew(self, agent: str, held: Sequence[Held]) -> Renewal:
         """Say that these attempts go on."""
         cancel: list[StepRunId] = []
         refused: list[StepRunId] = []
-        now = self._parts.clock.now()
-        with self._parts.database.writing() as connection:
-            for one in held:
-                step = queries.step(connection, one.step_run)
+        leased_until = self._parts.clock.now() + self._parts.settings.step_lease
+        for one in held:
+            with self._changing(one.step_run) as (connection, step, _):
                 if step is None or not _holds(step, one):
                     refused.append(one.step_run)
                     continue
-                rows.put(connection, replace(step, agent=agent, leased_until=now + self._parts.settings.step_lease))
+                rows.put(connection, replace(step, agent=agent, leased_until=leased_until))
                 if step.cancel_asked:
                     cancel.append(one.step_run)
         return Renewal(tuple(cancel), tuple(refused))
@@ -88,9 +96,7 @@ class Leasing:
 
     def report(self, held: Held, report: StepReport) -> bool:
         """Take the result of an attempt; the same result again changes nothing. Raises Refused for an old fence."""
-        with self._parts.database.writing() as connection:
-            step = queries.step(connection, held.step_run)
-            run = queries.run(connection, step.run) if step else None
+        with self._changing(held.step_run) as (connection, step, run):
             if step is None or run is None:
                 raise not_found("step run", held.step_run)
             if step.attempt == held.attempt and step.fence == held.fence and step.state.is_ended:
@@ -104,23 +110,36 @@ class Leasing:
     def end_lost(self) -> None:
         """Give up on steps whose agent is silent long after their own time-out."""
         now = self._parts.clock.now()
-        ended: list[Run] = []
-        with self._parts.database.writing() as connection:
-            for step in queries.running_steps(connection):
-                began = step.began_at or now
-                silent = step.leased_until is None or step.leased_until < now
-                run = queries.run(connection, step.run)
-                if run and silent and now > began + step.step.timeout + LOST_AFTER_TIMEOUT:
-                    detail = f"agent {step.agent} has been silent since {step.leased_until}; the step's time is over"
-                    self._end(connection, run, step, StepReport(StepOutcome.LOST, None, detail, began, now))
-                    ended.append(run)
-        for run in ended:
-            self._engine.queue.hint(f"run:{run.id}")
+        with self._parts.database.reading() as connection:
+            lost = [step for step in queries.running_steps(connection) if _is_lost(step, now)]
+        for one in lost:
+            with self._changing(one.id) as (connection, step, run):
+                if step is None or run is None or not _is_lost(step, now):
+                    continue
+                detail = f"agent {step.agent} has been silent since {step.leased_until}; the step's time is over"
+                report = StepReport(StepOutcome.LOST, None, detail, step.began_at or now, now)
+                self._end(connection, run, step, report)
+            self._engine.queue.hint(f"run:{one.run}")
 
-    def _lease(self, connection: Connection, agent: str, step: StepRun) -> Lease:
+    @contextmanager
+    def _changing(self, step_run: StepRunId) -> Iterator[tuple[Connection, StepRun | None, Run | None]]:
+        """A step run and its run, which nobody else changes before the transaction ends."""
+        with self._parts.database.writing() as connection:
+            step = queries.step(connection, step_run)
+            run = queries.run(connection, step.run) if step else None
+            if run:
+                self._parts.database.lock_service(connection, run.service)
+                step = queries.step(connection, step_run)
+            yield connection, step, run
+
+    def _lease(self, agent: str, seen: StepRun) -> Lease | None:
+        """Lease a step to an agent, unless it has changed since it was seen."""
+        with self._changing(seen.id) as (connection, step, run):
+            return self._give(connection, agent, step, run) if step == seen and run else None
+
+    def _give(self, connection: Connection, agent: str, step: StepRun, run: Run) -> Lease:
         now = self._parts.clock.now()
-        run = queries.run(connection, step.run)
-        assert run is not None and run.pipeline is not None
+        assert run.pipeline is not None
         first_time = step.state is StepState.READY
         step = replace(
             step,
@@ -170,6 +189,14 @@ class Leasing:
     def _event(self, kind: EventKind, text: str, run: Run, step: StepRun) -> Event:
         about = {"service": str(run.service), "run": str(run.id), "step": str(step.name), "scope": step.scope}
         return Event(kind, text, about, data={"attempt": step.attempt})
+
+
+def _is_lost(step: StepRun, now: datetime) -> bool:
+    """Whether its agent is silent, and its own time has been over for long."""
+    silent = step.leased_until is None or step.leased_until < now
+    began = step.began_at or now
+    running = step.state is StepState.RUNNING
+    return running and silent and now > began + step.step.timeout + LOST_AFTER_TIMEOUT
 
 
 def _holds(step: StepRun, held: Held) -> bool:
