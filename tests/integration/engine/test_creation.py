@@ -80,6 +80,7 @@ def test_a_commit_that_is_not_of_this_service_is_refused_with_the_remedy(
     assert run.status is RunStatus.FAILED
     assert says in reason.text
     assert reason.remedy == remedy
+    assert [row for table in ("stage_run", "step_run") for row in shop.rows()[table] if row["run"] == run.id] == []
 
 
 def test_the_newest_file_says_what_team_risk_and_mode_the_service_has(shop: Shop) -> None:

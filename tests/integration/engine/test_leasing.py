@@ -88,6 +88,7 @@ def test_who_holds_an_old_fence_is_refused_and_changes_nothing(shop: Shop, act: 
     assert shop.leasing.renew("one", [holds(old)]) == Renewal(cancel=(), refused=(old.step_run,))
     assert shop.reports(new)
     assert step_of(shop, new).state is StepState.SUCCEEDED
+    shop.refuses(lambda: act(shop, holds(old)), Refusal.CONFLICT)
 
 
 @LATE_ACTS
