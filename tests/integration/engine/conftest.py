@@ -36,5 +36,14 @@ def sqlite(empty_database: Path, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
+def second_shop(empty_database: Path, tmp_path: Path) -> Iterator[Shop]:
+    """Another one, to which nothing of the first happens."""
+    shutil.copy(empty_database, tmp_path / "second.sqlite3")
+    found = Database(sqlite_url(tmp_path / "second.sqlite3"), durable=False)
+    yield Shop(found, tmp_path / "second")
+    found.close()
+
+
+@pytest.fixture
 def shop(sqlite: Database, tmp_path: Path) -> Shop:
     return Shop(sqlite, tmp_path)

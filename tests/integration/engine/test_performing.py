@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,33 @@ def test_what_is_being_performed_is_not_performed_by_another_at_the_same_time(sh
     shop.built()
     assert others == [False]
     assert install_of(shop).performed == 1
+
+
+class MeetingClock:
+    """Two threads that have asked it once wait for each other when they ask again: both know by then what is due."""
+
+    def __init__(self, time: datetime) -> None:
+        self._time = time
+        self._asked = threading.local()
+        self._together = threading.Barrier(2, timeout=20)
+
+    def now(self) -> datetime:
+        self._asked.times = getattr(self._asked, "times", 0) + 1
+        if self._asked.times == 2:
+            self._together.wait()
+        return self._time
+
+
+def test_of_two_who_find_the_same_effect_due_one_performs_it(shop: Shop, target: Performance) -> None:
+    target.before = lambda desired: Installation(InstallationState.STARTING, detail="soon")
+    shop.added()
+    shop.built()
+    due = shop.clock.now() + LONG
+    asked = len(target.asked)
+    performer = Performer(replace(shop.parts, clock=MeetingClock(due)))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: performer.perform_due(STAGING), range(2)))
+    assert len(target.asked) == asked + 1
 
 
 def test_an_effect_of_a_generation_that_was_overtaken_is_not_performed(shop: Shop, target: Performance) -> None:
