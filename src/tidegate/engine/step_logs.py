@@ -28,6 +28,7 @@ class StepLogs:
             fresh = lines[count - first :] if first <= count else []
             if fresh:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                self._counts.pop(path, None)  # on a full disk only a part may be written: it is counted again then
                 with path.open("a", encoding="utf-8") as file:
                     file.writelines(
                         json.dumps({"at": line.at.isoformat(), "text": line.text}, ensure_ascii=False) + "\n"

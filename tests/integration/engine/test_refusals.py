@@ -11,6 +11,7 @@ from tests.integration.engine.shop import OWNER, PLAIN, PRODUCTION, SHOP, STAGIN
 from tests.integration.engine.test_creation import BROKEN
 
 from tidegate.engine.refusal import Refusal
+from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.approval import Answer
 from tidegate.model.pipeline import Mode
 from tidegate.model.run import RunStatus
@@ -204,7 +205,7 @@ def test_a_rollback_is_begun_once_however_often_it_is_asked_for(shop: Shop, monk
     begun = shop.placements.roll_back(SHOP, "production", OWNER)
     shop.settle()
     before = shop.rows()
-    again = shop.placements.roll_back(SHOP, "production", OWNER)
+    again = shop.placements.roll_back(SHOP, "production", Actor(ActorKind.PERSON, "second"))
     assert (again.id, shop.rows()) == (begun.id, before)
     monkeypatch.undo()
     shop.settle_over(1)
