@@ -28,11 +28,13 @@ FILE = "tidegate.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """A new commit on a service's main branch; `text` is its tidegate.yaml, None where it has none."""
+    """A new commit on a service's main branch; `text` is its tidegate.yaml, None where it has none that can be read:
+    `unreadable` says why not, where there is one."""
 
     change: Change
     order: int
     text: str | None
+    unreadable: str | None = None
 
 
 def create_run(connection: Connection, parts: Parts, service: Service, pushed: Pushed) -> Run:
@@ -47,7 +49,9 @@ def create_run(connection: Connection, parts: Parts, service: Service, pushed: P
         created_at=now,
     )
     problems: tuple[Reason, ...] = ()
-    if pushed.text is None:
+    if pushed.unreadable is not None:
+        problems = (Reason("configuration", pushed.unreadable, "commit a corrected file"),)
+    elif pushed.text is None:
         problems = (Reason("configuration", f"{FILE} is not in commit {run.label}", "tidegate init, then commit it"),)
     else:
         try:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from tests.integration.engine.shop import Shop
+from tests.integration.engine.watched import Watched
+from tests.integration.integrations.conftest import Repository, host, repository
 from tests.integration.store.conftest import database as either_database
 from tests.integration.store.conftest import postgres
 
 from tidegate.store.database import Database, sqlite_url
 from tidegate.store.migrate import migrate
 
-__all__ = ["either_database", "postgres"]
+__all__ = ["either_database", "host", "postgres", "repository"]
 
 
 @pytest.fixture(scope="session")
@@ -29,8 +31,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sqlite(empty_database: Path, tmp_path: Path) -> Iterator[Database]:
-    shutil.copy(empty_database, tmp_path / "tidegate.sqlite3")
-    found = Database(sqlite_url(tmp_path / "tidegate.sqlite3"), durable=False)
+    file = tmp_path / "database" / "tidegate.sqlite3"
+    file.parent.mkdir()
+    shutil.copy(empty_database, file)
+    found = Database(sqlite_url(file), durable=False)
     yield found
     found.close()
 
@@ -47,3 +51,11 @@ def second_shop(empty_database: Path, tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture
 def shop(sqlite: Database, tmp_path: Path) -> Shop:
     return Shop(sqlite, tmp_path)
+
+
+@pytest.fixture
+def watched(shop: Shop, repository: Repository, tmp_path: Path) -> Watched:
+    """A shop beside a repository with one commit, which is not added yet."""
+    found = Watched(shop, repository, tmp_path)
+    found.commit("first")
+    return found
