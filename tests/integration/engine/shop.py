@@ -169,6 +169,14 @@ class Shop:
         for _ in range(rounds):
             self.pass_time(pause)
 
+    def settle_until(self, so: Callable[[], bool]) -> None:
+        """Let batches come to their end until it is so."""
+        for _ in range(200):
+            if so():
+                return
+            self.pass_time(BATCH)
+        raise AssertionError(f"it did not come to that: {self.said()[-5:]}")
+
     def added(self, text: str | None = None) -> str:
         """Add the service with its first commit; the run."""
         self.commits.text = text or self.commits.text
