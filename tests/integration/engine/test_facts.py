@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from tests.integration.api.world import PIPELINE as CANARY
 from tests.integration.api.world import SteadyUsers
-from tests.integration.engine.shop import BATCH, OWNER, PRODUCTION, SHOP, Shop
+from tests.integration.engine.shop import BATCH, OWNER, PRODUCTION, SHOP, PromptRouter, Shop
 
 from tidegate.engine.synthetic import wanted_traffic
 from tidegate.metrics.source import SourceFailed
@@ -133,6 +133,15 @@ def test_synthetic_requests_are_sent_to_what_is_verified_and_only_as_long_as_it_
     assert wanted == {PRODUCTION: SyntheticRequests(f"http://127.0.0.1:{port}/products", 5.0)}
     passes(canary)
     canary.settle_until(lambda: rollout(canary).state.is_ended)
+    with canary.database.reading() as connection:
+        assert wanted_traffic(connection) == {}
+
+
+def test_what_goes_back_gets_no_synthetic_requests_any_more(canary: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PromptRouter, "set_shares", lambda self, routing, generation: None)
+    canary.placements.roll_back(SHOP, "production", OWNER)
+    canary.settle()
+    assert rollout(canary).state is RolloutState.RETURNING
     with canary.database.reading() as connection:
         assert wanted_traffic(connection) == {}
 
