@@ -110,7 +110,8 @@ def world() -> Iterator[World]:
 def test_releases_roll_out_one_after_another_without_a_failed_request(
     world: World, strategy: str, releases: int
 ) -> None:
-    verify = "{at_most: 2m}" if strategy == "canary" else ""
+    # the machine that the load comes from is the one that is judged, so only errors and great slowness count
+    verify = "{at_most: 2m, metrics: {latency: {tolerance: 500%}}}" if strategy == "canary" else ""
     first = Version(f"{strategy} 0", {})
     assert world.release(first) == "succeeded", world.log()
     with under_load(world.url()) as load:

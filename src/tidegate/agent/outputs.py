@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from tidegate.agent.confined import ConfinedFolder, Escape
+from tidegate.model.step_environment import FIXED_EPOCH
 from tidegate.model.step_inputs import InputFile, Listing, literal_part
 
 _UNPACK_SECONDS = 900
@@ -47,6 +48,7 @@ def pack(folder: ConfinedFolder, patterns: Sequence[str], target: BinaryIO) -> N
 
 def unpack(archive: BinaryIO, root: Path, run_as: int | None) -> None:
     """Write an archive's files below `root`, as the steps' user. Raises ArchiveRefused; nothing was written then."""
+    archive.seek(0)
     _check(archive, root)
     os.lseek(archive.fileno(), 0, os.SEEK_SET)
     command = ["tar", "--extract", "--file=-", f"--directory={root}", "--no-same-owner"]
@@ -102,6 +104,7 @@ def _walk(top: Path) -> Iterator[Path]:
 
 def _add(archive: tarfile.TarFile, folder: ConfinedFolder, path: str) -> None:
     entry = tarfile.TarInfo(path)
+    entry.mtime = int(FIXED_EPOCH)  # a ZIP, and so a wheel, takes no file that is older
     whole = folder.root / folder.below / path
     seen = whole.lstat()
     if stat.S_ISLNK(seen.st_mode):

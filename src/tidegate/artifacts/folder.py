@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from tidegate.artifacts.store import ArtifactCorrupt, ArtifactMissing, ArtifactN
 from tidegate.model.ids import Digest
 
 _CHUNK_BYTES = 1024 * 1024
+_NEW = ".new-"
+_ABANDONED_SECONDS = 24 * 3600
+"""Nobody goes on with a file to which nothing was written for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class FolderStore:
         """
         hasher = hashlib.sha256()
         with self._explained(), _new_file(self._folder("incoming")) as (file, new):
+            self._forget_abandoned(new.parent)
             for chunk in _passing_through(chunks):
                 hasher.update(chunk)
                 file.write(chunk)
@@ -58,8 +63,7 @@ class FolderStore:
             raise ArtifactMissing(f"no artifact {digest} is here") from None
         try:
             if hashlib.file_digest(file, "sha256").hexdigest() != digest.removeprefix("sha256:"):
-                aside = self._set_aside(path)
-                raise ArtifactCorrupt(f"the bytes of {digest} have changed on disk; they were set aside as {aside}")
+                raise ArtifactCorrupt(f"the bytes of {digest} have changed on disk; {self._set_aside(path, file)}")
             file.seek(0)
         except BaseException:
             file.close()
@@ -108,11 +112,21 @@ class FolderStore:
         name = digest.removeprefix("sha256:")
         return self.root / "sha256" / name[:2] / name[2:]
 
-    def _set_aside(self, path: Path) -> Path:
+    def _set_aside(self, path: Path, damaged: BinaryIO) -> str:
+        """Move the damaged file away, unless it has been replaced by the right one meanwhile; what was done."""
         aside = self._folder("corrupt") / (path.parent.name + path.name)
         with contextlib.suppress(FileNotFoundError):
-            path.rename(aside)
-        return aside
+            if os.path.samestat(path.stat(), os.fstat(damaged.fileno())):
+                path.rename(aside)
+                return f"they were set aside as {aside}"
+        return "somebody has replaced them by now: read it again"
+
+    def _forget_abandoned(self, incoming: Path) -> None:
+        """Remove what killed processes left of their puts."""
+        for left in incoming.glob(f"{_NEW}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                    left.unlink()
 
 
 class _SourceFailed(Exception):
@@ -133,7 +147,7 @@ def _passing_through(chunks: Iterable[bytes]) -> Iterator[bytes]:
 @contextlib.contextmanager
 def _new_file(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """A file under a temporary name, which is gone afterwards unless it was renamed."""
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".new-")
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=_NEW)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file, Path(name)

@@ -70,10 +70,8 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
         make_private(data / name)
     configuration = server_yaml.read(data)
     isolation = decide_isolation(data)
-    database = Database(database_url or sqlite_url(data / "tidegate.sqlite3"))
+    database = Database(database_url or sqlite_url(_private_database(data)))
     migrate(database)
-    if database_url is None:
-        (data / "tidegate.sqlite3").chmod(0o600)
     supervisor = Supervisor(data)
     artifacts = FolderStore(data / "artifacts")
     mirrors = Mirrors(data / "git")
@@ -94,6 +92,15 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
         settings=Settings(batch=configuration.batch),
     )
     return ServerParts(data, configuration, isolation, supervisor, artifacts, mirrors, parts)
+
+
+def _private_database(data: Path) -> Path:
+    """The database's file for the server's own user alone; SQLite gives what it keeps beside it the same mode."""
+    file = data / "tidegate.sqlite3"
+    file.touch(mode=0o600)
+    for part in (file, *data.glob(f"{file.name}-*")):
+        part.chmod(0o600)
+    return file
 
 
 def envoy_program(data: Path, binary: Path) -> Program:

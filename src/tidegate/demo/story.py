@@ -68,11 +68,16 @@ class Story:
         self._seen = 0
 
     def play(self, versions: tuple[Version, ...]) -> tuple[Played, ...]:
-        """Play all versions; what became of each. Raises DemoFailed where one does not end in time."""
+        """Play the versions, up to one that does not end as told; what became of each.
+
+        Raises DemoFailed where one does not end in time.
+        """
         played: list[Played] = []
         try:
             for version in versions:
                 played.append(self._play(version))
+                if not played[-1].as_told:
+                    break  # what comes after it would wait for a line that it stopped
         finally:
             if self._traffic:
                 self._traffic.stop()

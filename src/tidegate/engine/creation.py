@@ -30,7 +30,8 @@ FILE = "tidegate.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """A new commit on a service's main branch; `text` is its tidegate.yaml, None where it has none.
+    """A new commit on a service's main branch; `text` is its tidegate.yaml, None where it has none that can be read:
+    `unreadable` says why not, where there is one.
 
     `listing` is what the service's folder holds at the commit, `changed` the paths that differ from the commit before.
     """
@@ -38,6 +39,7 @@ class Pushed:
     change: Change
     order: int
     text: str | None
+    unreadable: str | None = None
     listing: Listing = Listing()
     changed: tuple[str, ...] = ()
 
@@ -54,7 +56,9 @@ def create_run(connection: Connection, parts: Parts, service: Service, pushed: P
         created_at=now,
     )
     problems: tuple[Reason, ...] = ()
-    if pushed.text is None:
+    if pushed.unreadable is not None:
+        problems = (Reason("configuration", pushed.unreadable, "commit a corrected file"),)
+    elif pushed.text is None:
         problems = (Reason("configuration", f"{FILE} is not in commit {run.label}", "tidegate init, then commit it"),)
     else:
         try:

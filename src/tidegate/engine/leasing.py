@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -27,6 +28,9 @@ them wait as well."""
 
 LOST_AFTER_TIMEOUT = timedelta(minutes=5)
 """How long after a step's own time-out a silent agent's step counts as lost."""
+
+ROUNDS_AT_MOST = 10
+"""How often an agent to which others are ahead every time looks for steps that are left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +73,20 @@ class Leasing:
         A step that the server thinks this agent has, and that the agent does not name, never reached it: it is
         leased again, with a higher fence.
         """
-        with self._parts.database.writing() as connection:
-            seen = agent_queries.agent(connection, agent)
-            if seen is None and only_known:
-                return ()
-            named = {(one.step_run, one.attempt) for one in held}
-            orphaned = [one for one in queries.steps_of_agent(connection, agent) if (one.id, one.attempt) not in named]
-            slots = max(0, slots_free - len(orphaned)) if seen is None or seen.takes_more else 0
-            wanted = [*orphaned, *self._next_steps(connection, labels, slots)]
-            return tuple(self._lease(connection, agent, step) for step in wanted)
+        named = {(one.step_run, one.attempt) for one in held}
+        for _ in range(ROUNDS_AT_MOST):
+            with self._parts.database.reading() as connection:
+                seen = agent_queries.agent(connection, agent)
+                if seen is None and only_known:
+                    return ()
+                running = queries.steps_of_agent(connection, agent)
+                orphaned = [one for one in running if (one.id, one.attempt) not in named]
+                slots = max(0, slots_free - len(orphaned)) if seen is None or seen.takes_more else 0
+                wanted = [*orphaned, *self._next_steps(connection, labels, slots)]
+            leases = tuple(lease for step in wanted if (lease := self._lease(agent, step)))
+            if leases or not wanted:
+                return leases
+        return ()
 
     def _next_steps(self, connection: Connection, labels: Collection[str], slots: int) -> list[StepRun]:
         ready = queue_queries.ready_steps(connection, max(slots, LOOKED_AT_EACH)) if slots else ()
@@ -88,14 +97,13 @@ class Leasing:
         """Say that these attempts go on; with `only_own`, those that the agent leased under that name."""
         cancel: list[StepRunId] = []
         refused: list[StepRunId] = []
-        now = self._parts.clock.now()
-        with self._parts.database.writing() as connection:
-            for one in held:
-                step = queries.step(connection, one.step_run)
+        leased_until = self._parts.clock.now() + self._parts.settings.step_lease
+        for one in held:
+            with self._changing(one.step_run) as (connection, step, _):
                 if step is None or not _holds(step, one) or (only_own and step.agent != agent):
                     refused.append(one.step_run)
                     continue
-                rows.put(connection, replace(step, agent=agent, leased_until=now + self._parts.settings.step_lease))
+                rows.put(connection, replace(step, agent=agent, leased_until=leased_until))
                 if step.cancel_asked:
                     cancel.append(one.step_run)
         return Renewal(tuple(cancel), tuple(refused))
@@ -114,9 +122,7 @@ class Leasing:
     def report(self, held: Held, report: StepReport, agent: str | None = None) -> bool:
         """Take the result of an attempt; the same result again changes nothing. Raises Refused for an old fence, or
         another agent's step."""
-        with self._parts.database.writing() as connection:
-            step = queries.step(connection, held.step_run)
-            run = queries.run(connection, step.run) if step else None
+        with self._changing(held.step_run) as (connection, step, run):
             if step is None or run is None:
                 raise not_found("step run", held.step_run)
             if agent not in (None, step.agent):
@@ -134,33 +140,64 @@ class Leasing:
     def end_lost(self) -> None:
         """Give up on steps whose agent is silent long after their own time-out."""
         now = self._parts.clock.now()
-        ended: list[Run] = []
-        with self._parts.database.writing() as connection:
-            for step in queries.running_steps(connection):
-                began = step.began_at or now
-                silent = step.leased_until is None or step.leased_until < now
-                run = queries.run(connection, step.run)
-                if run and silent and now > began + step.step.timeout + LOST_AFTER_TIMEOUT:
-                    detail = f"agent {step.agent} has been silent since {step.leased_until}; the step's time is over"
-                    self._end(connection, run, step, StepReport(StepOutcome.LOST, None, detail, began, now))
-                    ended.append(run)
-        for run in ended:
-            self._engine.queue.hint(f"run:{run.id}")
+        with self._parts.database.reading() as connection:
+            lost = [step for step in queries.running_steps(connection) if _is_lost(step, now)]
+        for one in lost:
+            with self._changing(one.id) as (connection, step, run):
+                if step is None or run is None or not _is_lost(step, now):
+                    continue
+                detail = f"agent {step.agent} has been silent since {step.leased_until}; the step's time is over"
+                report = StepReport(StepOutcome.LOST, None, detail, step.began_at or now, now)
+                self._end(connection, run, step, report)
+            self._engine.queue.hint(f"run:{one.run}")
 
     def end_all_of(self, connection: Connection, agent: str, detail: str) -> tuple[StepRun, ...]:
         """Give up on all steps of an agent; gives those, whose runs have to be looked at once this is committed."""
         now = self._parts.clock.now()
-        performed = queries.steps_of_agent(connection, agent)
-        for step in performed:
-            run = queries.run(connection, step.run)
-            assert run is not None
-            self._end(connection, run, step, StepReport(StepOutcome.LOST, None, detail, step.began_at or now, now))
-        return performed
+        performed = [(one, queries.run(connection, one.run)) for one in queries.steps_of_agent(connection, agent)]
+        # in one order, so that two who lock several services do not wait for each other
+        for service in sorted({run.service for _, run in performed if run}):
+            self._parts.database.lock_service(connection, service)
+        given_up = []
+        for seen, run in performed:
+            step = queries.step(connection, seen.id)
+            if run and step == seen:
+                self._end(connection, run, step, StepReport(StepOutcome.LOST, None, detail, step.began_at or now, now))
+                given_up.append(step)
+        return tuple(given_up)
 
-    def _lease(self, connection: Connection, agent: str, step: StepRun) -> Lease:
+    @contextmanager
+    def _changing(self, step_run: StepRunId) -> Iterator[tuple[Connection, StepRun | None, Run | None]]:
+        """A step run and its run, which nobody else changes before the transaction ends."""
+        with self._parts.database.writing() as connection:
+            step = queries.step(connection, step_run)
+            run = queries.run(connection, step.run) if step else None
+            if run:
+                self._parts.database.lock_service(connection, run.service)
+                step = queries.step(connection, step_run)
+            yield connection, step, run
+
+    def _lease(self, agent: str, seen: StepRun) -> Lease | None:
+        """Lease a step to an agent, unless it has changed since it was seen, or its group is full by now."""
+        with self._changing(seen.id) as (connection, step, run):
+            if step != seen or run is None or (step.state is StepState.READY and self._is_kept_out(connection, step)):
+                return None
+            return self._give(connection, agent, step, run)
+
+    def _is_kept_out(self, connection: Connection, step: StepRun) -> bool:
+        """Whether others of the step's group run that were not seen when it was chosen."""
+        group = step.step.concurrency
+        if group is None:
+            return False
+        self._parts.database.lock_service(connection, f"group:{group.group}")
+        running = queue_queries.steps_under_way(connection)
+        return (
+            sum(one.concurrency is not None and one.concurrency.group == group.group for one in running) >= group.limit
+        )
+
+    def _give(self, connection: Connection, agent: str, step: StepRun, run: Run) -> Lease:
         now = self._parts.clock.now()
-        run = queries.run(connection, step.run)
-        assert run is not None and run.pipeline is not None
+        assert run.pipeline is not None
         first_time = step.state is StepState.READY
         step = replace(
             step,
@@ -228,6 +265,14 @@ def _not_yours(held: Held) -> Refused:
 
 def _is_needed(one: StepRun, step: StepRun) -> bool:
     return one.scope == step.scope and one.name in step.step.needs
+
+
+def _is_lost(step: StepRun, now: datetime) -> bool:
+    """Whether its agent is silent, and its own time has been over for long."""
+    silent = step.leased_until is None or step.leased_until < now
+    began = step.began_at or now
+    running = step.state is StepState.RUNNING
+    return running and silent and now > began + step.step.timeout + LOST_AFTER_TIMEOUT
 
 
 def _holds(step: StepRun, held: Held) -> bool:

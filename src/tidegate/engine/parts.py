@@ -24,7 +24,7 @@ class Secrets(Protocol):
         """What may be written to the database."""
 
     def open(self, sealed: str) -> str:
-        """The value again."""
+        """The value again. Raises security.secret_box.WrongKey."""
 
 
 class Ports(Protocol):

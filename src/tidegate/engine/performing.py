@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,12 +13,13 @@ from tidegate.engine.parts import Parts
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Act, Drain, Effect, EffectState, Install, SetShares
 from tidegate.model.generation import StaleGeneration
-from tidegate.model.ids import DeploymentId, Digest, PlacementId, split_placement
+from tidegate.model.ids import DeploymentId, Digest, PlacementId, ServiceName, split_placement
 from tidegate.model.installation import DesiredInstallation, Installation, InstallationState
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.step_environment import service_environment
 from tidegate.routers.router import RouterRefused
+from tidegate.security.secret_box import WrongKey
 from tidegate.store import queries, rows
 from tidegate.targets.target import TargetAway
 
@@ -127,13 +129,21 @@ class Performer:
                 new = tuple(self._reserve(connection, deployment.id) for _ in range(missing_ports))
                 deployment = replace(deployment, ports=(*deployment.ports, *new))
                 rows.put(connection, deployment)
-            sealed = {name: queries.secret(connection, placement.service, name) for name in deployment.runtime.secrets}
-        missing = [name for name, value in sealed.items() if value is None]
-        if missing and act.instances:
-            raise TargetAway(
-                f"the secret {missing[0]} is not set; tidegate secret set {placement.service} {missing[0]}"
-            )
-        return self._describe(placement, deployment, release, act, {k: v for k, v in sealed.items() if v})
+            wanted = deployment.runtime.secrets if act.instances else ()
+            sealed = {name: queries.secret(connection, placement.service, name) for name in wanted}
+        return self._describe(placement, deployment, release, act, self._open(placement.service, sealed))
+
+    def _open(self, service: ServiceName, sealed: Mapping[str, str | None]) -> dict[str, str]:
+        """The values of secrets. Raises TargetAway where there are none: a person can set them meanwhile."""
+        secrets: dict[str, str] = {}
+        for name, value in sealed.items():
+            if value is None:
+                raise TargetAway(f"the secret {name} is not set; tidegate secret set {service} {name}")
+            try:
+                secrets[name] = self._parts.secrets.open(value)
+            except WrongKey as error:
+                raise TargetAway(str(error)) from error
+        return secrets
 
     def _reserve(self, connection: Connection, deployment: DeploymentId) -> int:
         port = self._parts.ports.for_instance(queries.ports_taken(connection))
@@ -141,7 +151,7 @@ class Performer:
         return port
 
     def _describe(
-        self, placement: Placement, deployment: Deployment, release: Release, act: Install, sealed: dict[str, str]
+        self, placement: Placement, deployment: Deployment, release: Release, act: Install, secrets: dict[str, str]
     ) -> DesiredInstallation:
         wanted = deployment.runtime.artifact
         artifacts: dict[str, Digest] = {one.file: one.digest for one in release.artifacts if one.name == wanted}
@@ -157,7 +167,7 @@ class Performer:
             ports=deployment.ports,
             artifacts=artifacts,
             env=service_environment(deployment, placement),
-            secrets={name: self._parts.secrets.open(value) for name, value in sealed.items()},
+            secrets=secrets,
             source=None if wanted else self._parts.sources.source_of(placement.service),
             path=release.pipeline.path,
         )

@@ -17,7 +17,7 @@ from tidegate.model.pipeline import DeployRule, Stage, Strategy
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.rollout import Cause, Rollout, RolloutState, RolloutStep, plan_rollout
-from tidegate.model.rollout_begin import begin_return
+from tidegate.model.rollout_begin import begin_return, end_of_watch
 from tidegate.model.run import Run
 from tidegate.store import events, queries, rows
 
@@ -101,6 +101,7 @@ class PlacementActs:
             now = self._parts.clock.now()
             if owner and not owner.state.is_ended:
                 rows.put(connection, replace(owner, state=RolloutState.SUCCEEDED, ended_at=now))
+                events.append(connection, [end_of_watch(placement, owner)], now)
             new_id = RolloutId(self._parts.new_id())
             rollout, placement = begin_return(new_id, placement, back_to, cause, now)
             rows.put(connection, placement)

@@ -18,11 +18,12 @@ from tidegate.engine.creation import FILE, Pushed
 from tidegate.engine.parts import Parts
 from tidegate.engine.refusal import Refusal, Refused
 from tidegate.engine.services import ServiceActs
-from tidegate.integrations.git import Credential, GitMirror, RepositoryError, head_of
+from tidegate.integrations.git import Credential, FileUnreadable, GitMirror, RepositoryError, head_of
 from tidegate.integrations.git_command import RepositoryClosed, local_path, shown
 from tidegate.model.change import Change
 from tidegate.model.ids import Commit, ServiceName
 from tidegate.model.service import Service
+from tidegate.security.secret_box import WrongKey
 from tidegate.store import queries
 from tidegate.store.database import StoreUnavailable
 
@@ -92,7 +93,7 @@ class Repositories:
         url = _absolute(repository)
         with self._mirrors.new() as mirror:
             try:
-                mirror.clone_or_fetch(url, self._credential(name, credential))
+                mirror.clone_or_fetch(url, self._credential(name, credential), branch)
                 branch = branch or mirror.default_branch()
                 head = mirror.head(branch)
                 pushed = self._pushed(mirror, mirror.change(head), branch, path)
@@ -105,6 +106,8 @@ class Repositories:
                 ) from error
             except RepositoryError as error:
                 raise Refused(Refusal.INVALID, str(error), "tidegate service add REPOSITORY") from error
+            if pushed.unreadable is not None:
+                raise Refused(Refusal.INVALID, pushed.unreadable, "commit a corrected file")
             if pushed.text is None:
                 raise _no_file(url, path, head)
             named = ServiceName(self._named_in(pushed.text, path) or name)
@@ -126,7 +129,7 @@ class Repositories:
         """Begin a run for every commit that is new on the service's branch. Trouble is recorded, never raised."""
         try:
             commits = self._new_commits(service)
-        except RepositoryError as error:
+        except (RepositoryError, Refused) as error:
             self._acts.note_trouble(service.name, str(error))
             return
         if commits:
@@ -143,7 +146,7 @@ class Repositories:
         if head == service.last_seen:
             return []
         mirror = self._mirrors.of(service.name)
-        mirror.clone_or_fetch(service.repository, credential)
+        mirror.clone_or_fetch(service.repository, credential, branch)
         since = service.last_seen
         if since and not self._is_ancestor(mirror, since, mirror.head(branch)):
             changes: tuple[Change, ...] = (mirror.change(mirror.head(branch)),)
@@ -158,11 +161,15 @@ class Repositories:
             return False
 
     def _pushed(self, mirror: GitMirror, change: Change, branch: str, path: str) -> Pushed:
-        text = mirror.file_at(change.commit, f"{path}/{FILE}")
         order = mirror.order(change.commit, branch)
+        try:
+            text = mirror.file_at(change.commit, f"{path}/{FILE}")
+        except FileUnreadable as error:
+            return Pushed(change, order, None, unreadable=str(error))
         if text is None:
             return Pushed(change, order, None)
-        return Pushed(change, order, text, mirror.listing(change.commit, path), mirror.changed(change, path))
+        listing, changed = mirror.listing(change.commit, path), mirror.changed(change, path)
+        return Pushed(change, order, text, listing=listing, changed=changed)
 
     def _named_in(self, text: str, path: str) -> str | None:
         try:
@@ -172,18 +179,18 @@ class Repositories:
             raise Refused(Refusal.INVALID, problems, f"tidegate validate {FILE}") from error
 
     def _credential(self, service: str, secret: str | None) -> Credential | None:
-        """The secret holds `user:token`, or a token alone."""
+        """The secret holds `user:token`, or a token alone. Raises Refused where it is not set or cannot be opened."""
         if secret is None:
             return None
         with self._parts.database.reading() as connection:
             sealed = queries.secret(connection, service, secret)
+        remedy = f"tidegate secret set {service} {secret}"
         if sealed is None:
-            raise Refused(
-                Refusal.INVALID,
-                f"the secret {secret} of {service} is not set",
-                f"tidegate secret set {service} {secret}",
-            )
-        user, colon, token = self._parts.secrets.open(sealed).partition(":")
+            raise Refused(Refusal.INVALID, f"the secret {secret} of {service} is not set", remedy)
+        try:
+            user, colon, token = self._parts.secrets.open(sealed).partition(":")
+        except WrongKey as error:
+            raise Refused(Refusal.INVALID, str(error), remedy) from error
         return Credential(user, token) if colon else Credential("git", user)
 
     def _watch(self) -> None:
@@ -204,10 +211,7 @@ class Repositories:
                 continue
             local = local_path(service.repository) is not None
             self._next_look[service.name] = now + (LOOK_EVERY if local else self._poll_interval)
-            try:
-                self.look(service)
-            except Refused as refused:
-                self._acts.note_trouble(service.name, str(refused))
+            self.look(service)
 
 
 def _absolute(repository: str) -> str:

@@ -153,9 +153,13 @@ class ServiceActs:
             rows.put(connection, replace(owner, rollback_asked=cause, old=None))
         elif placement.serving:
             new_id = RolloutId(self._parts.new_id())
-            rollout, placement = begin_return(new_id, placement, None, cause, self._parts.clock.now())
+            now = self._parts.clock.now()
+            rollout, placement = begin_return(new_id, placement, None, cause, now)
             rows.put(connection, rollout)
             rows.put(connection, placement)
+            about = {"service": str(placement.service), "environment": str(placement.environment), "rollout": new_id}
+            said = Event(EventKind.ROLLOUT_BEGAN, f"{placement.id} is stopped: {cause.text}", about, actor)
+            events.append(connection, [said], now)
 
     def _change(
         self,

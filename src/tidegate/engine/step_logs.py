@@ -55,10 +55,12 @@ class StepLogs:
             fresh = [_encoded(line) for line in lines[places.count - first :]] if first <= places.count else []
             if fresh:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                del self._known[path]  # on a full disk only a part may be written: it is surveyed again then
                 with path.open("ab") as file:
                     file.write(b"".join(fresh))
                 for line in fresh:
                     places.note(line)
+                self._known[path] = places
             return places.count
 
     def read(self, attempt: AttemptId, first: int = 0, limit: int = 10_000) -> tuple[LogLine, ...]:

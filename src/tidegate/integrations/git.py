@@ -26,7 +26,7 @@ from tidegate.model.change import Change
 from tidegate.model.ids import Commit
 from tidegate.model.step_inputs import InputFile, Listing
 
-__all__ = ["Credential", "GitMirror", "RepositoryError", "head_of"]
+__all__ = ["Credential", "FileUnreadable", "GitMirror", "RepositoryError", "head_of"]
 
 _CHANGE_FORMAT = "%H%x00%an%x00%ae%x00%ct%x00%P%x00%s"
 _CHANGE_FIELDS = 6
@@ -35,6 +35,10 @@ _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """What git calls a commit's files where there are none."""
 
 _USUAL_BRANCHES = ("main", "master", "trunk")
+
+
+class FileUnreadable(RepositoryError):
+    """What is at a path in a commit is not a file that is read; the message says what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +51,20 @@ class GitMirror:
 
     folder: Path
 
-    def clone_or_fetch(self, url: str, credential: Credential | None = None) -> None:
-        """Bring the mirror to where the repository is now; a first time that fails leaves nothing behind."""
+    def clone_or_fetch(self, url: str, credential: Credential | None = None, branch: str | None = None) -> None:
+        """Bring the mirror to where the repository is now; a first time that fails leaves nothing behind.
+
+        Where `branch` says which one counts, the repository need not name a main branch.
+        """
         self._check_is_repository(url, credential)
         with self._locked():
             if self.folder.exists():
-                self._fetch(self.folder, url, credential)
+                self._fetch(self.folder, url, credential, branch)
                 return
             new = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.folder.name}-"))
             try:
                 run_git(["init", "--quiet", "--bare", "--template=", "--", str(new)])
-                self._fetch(new, url, credential)
+                self._fetch(new, url, credential, branch)
                 new.rename(self.folder)
             finally:
                 shutil.rmtree(new, ignore_errors=True)
@@ -101,20 +108,23 @@ class GitMirror:
         return int(counted)
 
     def file_at(self, commit: Commit, path: str) -> str | None:
-        """The text of a file at a commit, None where there is none. Refuses links and files over 1 MiB."""
+        """The text of a file at a commit, None where there is none.
+
+        Raises FileUnreadable for a link, a folder, a file over 1 MiB, and one that is no text.
+        """
         inner = _checked_path(path)
         listed = self._git("ls-tree", "-z", "--long", _checked_commit(commit), "--", inner)
         if not listed:
             return None
         mode, kind, name, size = listed.split(b"\t")[0].split()
         if kind != b"blob" or mode == b"120000":
-            raise RepositoryError(f"{inner} at {commit[:8]} is a link or a folder; make it a plain file")
+            raise FileUnreadable(f"{inner} at {commit[:8]} is a link or a folder; make it a plain file")
         if int(size) > _FILE_BYTES:
-            raise RepositoryError(f"{inner} at {commit[:8]} is over {_FILE_BYTES} bytes; such a file is not read")
+            raise FileUnreadable(f"{inner} at {commit[:8]} is over {_FILE_BYTES} bytes; such a file is not read")
         try:
             return self._git("cat-file", "blob", name.decode()).decode()
         except UnicodeDecodeError as error:
-            raise RepositoryError(f"{inner} at {commit[:8]} is not UTF-8 text (byte {error.start})") from None
+            raise FileUnreadable(f"{inner} at {commit[:8]} is not UTF-8 text (byte {error.start})") from None
 
     def listing(self, commit: Commit, path: str) -> Listing:
         """All files of a folder at a commit, with the ids of their contents; paths begin at the folder."""
@@ -150,7 +160,7 @@ class GitMirror:
         fields = output.decode(errors="replace").split("\0")[:-1]
         return tuple(_change(fields[first : first + _CHANGE_FIELDS]) for first in range(0, len(fields), _CHANGE_FIELDS))
 
-    def _fetch(self, folder: Path, url: str, credential: Credential | None) -> None:
+    def _fetch(self, folder: Path, url: str, credential: Credential | None, branch: str | None) -> None:
         options = ["--quiet", "--prune", "--force", "--no-tags", "--update-shallow", "--no-write-fetch-head"]
         run_git(
             ["fetch", *options, "--", url, "+refs/heads/*:refs/heads/*"],
@@ -161,8 +171,8 @@ class GitMirror:
         )
         kept = run_git(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], folder=folder, may_answer_no=True)
         if kept is None:
-            branch = _remote_head(url, credential)
-            run_git(["symbolic-ref", "HEAD", f"refs/heads/{branch}"], folder=folder)
+            main = _checked_branch(branch or _remote_head(url, credential))
+            run_git(["symbolic-ref", "HEAD", f"refs/heads/{main}"], folder=folder)
 
     def _check_is_repository(self, url: str, credential: Credential | None) -> None:
         path = local_path(checked_url(url, credential))
@@ -243,8 +253,8 @@ def _remote_head(url: str, credential: Credential | None) -> str:
     if usual or len(branches) == 1:
         return (usual or branches)[0]
     raise RepositoryError(
-        f"the HEAD of {shown(url)} names no branch that has a commit; say which one counts in tidegate.yaml "
-        f"(branch: {branches[0]})"
+        f"the HEAD of {shown(url)} names no branch that has a commit; say which one counts: "
+        f"tidegate service add {shown(url)} --branch {branches[0]}"
     )
 
 

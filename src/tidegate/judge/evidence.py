@@ -24,7 +24,9 @@ asks whether any one term reaches 1/a is on the safe side, and learns since when
 
 Batches without a trial multiply by exactly 1 and use up no start weight.
 
-The guarantee holds for independent requests; where failures come in bursts, it does not.
+**Bursts.** The guarantee holds for independent requests. Failures come in bursts, though, and a machine that is busy
+with something else slows one side for a second. So a batch multiplies the evidence by at most MOST_A_BATCH, which keeps
+its expectation below 1 and lets no single batch, however bad, be enough by itself; a burst over many batches still is.
 """
 
 from __future__ import annotations
@@ -38,9 +40,15 @@ ODDS: Floats = np.array([1.5, 2.2, 5.0, 25.0, 125.0])
 """The alternatives w: from half as much again up to a version that nearly always fails."""
 
 
+MOST_A_BATCH = 20.0
+"""How much one batch may speak for harm. Certain harm takes three to five batches to be failed for."""
+
+
 def log_evidence(hits: Floats, trials: Floats, chance: Floats) -> Floats:
-    """log e_w of each batch: arrays of n batches → one row per alternative, n columns."""
-    return np.outer(np.log(ODDS), hits) - trials * np.log1p(np.outer(ODDS - 1, chance))
+    """log e_w of each batch, at most that of MOST_A_BATCH: arrays of n batches → a row an alternative, n columns."""
+    evidence = np.outer(np.log(ODDS), hits) - trials * np.log1p(np.outer(ODDS - 1, chance))
+    result: Floats = np.minimum(evidence, np.log(MOST_A_BATCH))
+    return result
 
 
 def log_products_since(hits: Floats, trials: Floats, chance: Floats) -> Floats:

@@ -39,6 +39,9 @@ LATENCY_MARGIN = Margin(ratio=1.5, plus=0.05)
 ERRORS_PART, LATENCY_PART, OBJECTIVE_PART, HISTORY_PART, HISTORY_BOUND_PART = 0.4, 0.35, 0.1, 0.1, 0.05
 """How the false-alarm level is divided; the parts add up to 1, and latency's are divided again by quantiles."""
 
+LEAST_SLOWNESS = 5.0
+"""Milliseconds. Less is what a busy machine does to one process and not to another, and no user notices it."""
+
 LEAST_HISTORY = 50
 """Requests to the baseline before a quantile of its latency is read off."""
 
@@ -249,8 +252,9 @@ def _latency_alone(table: Table, scope: Scope, quantile: float, tolerance: float
 
 
 def _edge_pairs(edges: Floats, tolerance: float) -> npt.NDArray[np.intp]:
-    """For each edge e that has one, the index of the first edge at or above (1 + tolerance) e."""
-    wider = np.searchsorted(edges, edges * (1 + tolerance) * (1 - 1e-9))
+    """For each edge e that has one, the index of the first edge at or above (1 + tolerance) e, and LEAST_SLOWNESS."""
+    slower = np.maximum(edges * (1 + tolerance), edges + LEAST_SLOWNESS)
+    wider = np.searchsorted(edges, slower * (1 - 1e-9))
     return wider[wider < len(edges)]
 
 

@@ -126,6 +126,9 @@ def _route(draft: PlacementDraft) -> Convergence:
     if effect is None or effect.state is not EffectState.DONE:
         if effect:
             _note_delay(draft, effect)
+            if draft.now >= effect.created_at + STUCK_AFTER:
+                # it may hold this generation with another split, which restored rows do not know
+                return _overtake(draft)
         return Convergence(Progress.MOVING, detail=effect.detail if effect else "")
     draft.placement = replace(draft.placement, reached_at=effect.done_at, stuck_because=None)
     return Convergence(Progress.REACHED)

@@ -55,7 +55,9 @@ def _check_due(placement: Placement, now: datetime) -> bool:
 
 
 def _begin(draft: PlacementDraft, rollout: Rollout) -> None:
-    """The first look at a new rollout gives the placement its first arrangement."""
+    """The first look at a new rollout gives the placement its first arrangement, unless it is to go back already."""
+    if rollout.rollback_asked:
+        return
     if rollout.kind is RolloutKind.RELEASE and rollout.state is RolloutState.MOVING and rollout.step == 0:
         wanted = arrangement_of(rollout)
         if draft.placement.arrangement.part(rollout.new) != wanted.part(rollout.new):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from tidegate.model.deployment import Deployment, deployment_id
+from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import DeploymentId, RolloutId
 from tidegate.model.pipeline import DeployRule, Runtime, Stage, Strategy, VerifyRule
 from tidegate.model.placement import Placement
@@ -107,3 +108,12 @@ def begin_return(
         rollback_asked=cause,
     )
     return began, replace(placement, rollout=began.id, wake_at=now)
+
+
+def end_of_watch(placement: Placement, ended: Rollout) -> Event:
+    """What is told of a rollout that was only watched any more when the next one began."""
+    about = {"service": str(placement.service), "environment": str(placement.environment), "rollout": str(ended.id)}
+    about |= {"run": str(ended.run)} if ended.run else {}
+    about |= {"deployment": str(ended.new)} if ended.new else {}
+    text = f"{placement.environment}: the rollout succeeded and gives way to the next one"
+    return Event(EventKind.ROLLOUT_ENDED, text, about)

@@ -14,7 +14,7 @@ from tidegate.model.pipeline import ApprovalPoint
 from tidegate.model.pipeline import Stage as StageDefinition
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Cause, Rollout, RolloutState
-from tidegate.model.rollout_begin import Opening, begin_release, deployment_for
+from tidegate.model.rollout_begin import Opening, begin_release, deployment_for, end_of_watch
 from tidegate.model.run import StageRun, StageState
 from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import effective_mode
@@ -68,6 +68,7 @@ def _ask_gate(draft: RunDraft, name: StageName) -> None:
     elif decision.closing:
         because = "; ".join(reason.text for reason in decision.blocking)
         draft.update_stage(name, state=_CLOSED[decision.closing], because=because, ended_at=draft.now)
+        _stop_steps(draft, name)
 
 
 def _record(draft: RunDraft, stage: StageRun, decision: GateDecision) -> None:
@@ -179,6 +180,7 @@ def _begin(draft: RunDraft, name: StageName, decision: GateDecision) -> None:
     if site.owner and site.owner.state is RolloutState.WATCHING:
         ended = replace(site.owner, state=RolloutState.SUCCEEDED, ended_at=draft.now)
         draft.others[ended.id] = ended
+        draft.events.append(end_of_watch(site.placement, ended))
     draft.update_stage(name, rollout=began.id)
     draft.say(
         EventKind.ROLLOUT_BEGAN,

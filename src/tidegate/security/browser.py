@@ -16,7 +16,7 @@ def is_known_host(host: str | None, names: Collection[str]) -> bool:
     name = _hostname(host)
     if name is None:
         return False
-    if name == "localhost" or name.endswith(".localhost") or name in names:
+    if name == "localhost" or name.endswith(".localhost") or name in {one.lower() for one in names}:
         return True
     try:
         ipaddress.ip_address(name)

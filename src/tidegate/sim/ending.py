@@ -9,15 +9,17 @@ from sqlalchemy import Connection
 
 from tidegate.model.deployment import Deployment
 from tidegate.model.event import EventKind
+from tidegate.model.ids import DeploymentId
 from tidegate.model.installation import InstallationState
 from tidegate.model.next_acts import next_acts
 from tidegate.model.placement import Placement
+from tidegate.model.placement_draft import CHECK_EVERY
 from tidegate.model.rollout import Rollout, RolloutKind, RolloutState
-from tidegate.model.run import Run
+from tidegate.model.run import Run, StageState
 from tidegate.model.share import NONE, WHOLE
 from tidegate.model.step_run import StepState
+from tidegate.sim.broken import RuleBroken
 from tidegate.sim.router import Split
-from tidegate.sim.rules import RuleBroken
 from tidegate.sim.world import World
 from tidegate.store import events, queries
 
@@ -44,6 +46,8 @@ def check_ending(world: World) -> None:
             _check_run(connection, run)
         for placement in queries.placements(connection):
             _check_placement(connection, world, placement)
+            _check_people_were_heard(connection, placement)
+        _check_gates(connection)
         _check_record(connection, world)
         _check_ports(connection)
 
@@ -66,7 +70,7 @@ def _restless(world: World) -> Iterator[str]:
             elif not _waits(rollout):
                 yield f"rollout {rollout.id} collects evidence"
         for placement in queries.placements(connection):
-            yield from _unsettled(connection, placement)
+            yield from _unsettled(connection, world, placement)
 
 
 def _waits(rollout: Rollout) -> bool:
@@ -76,7 +80,7 @@ def _waits(rollout: Rollout) -> bool:
     return rollout.state is RolloutState.ASKING
 
 
-def _unsettled(connection: Connection, placement: Placement) -> Iterator[str]:
+def _unsettled(connection: Connection, world: World, placement: Placement) -> Iterator[str]:
     if placement.reached_at is None:
         yield f"{placement.id} is on its way"
     rollout = queries.rollout(connection, placement.rollout)
@@ -89,7 +93,7 @@ def _unsettled(connection: Connection, placement: Placement) -> Iterator[str]:
             yield f"{deployment.id} is still there"
         elif deployment.installed != part.instances:
             yield f"{deployment.id} has {deployment.installed} instances"
-    if placement.health not in ("healthy", "empty"):
+    if placement.health not in ("healthy", "empty") and not world.target.is_dying(placement.serving):
         yield f"{placement.id} is {placement.health}"
 
 
@@ -121,6 +125,32 @@ def _check_placement(connection: Connection, world: World, placement: Placement)
         _check_instances(world, placement, deployment)
 
 
+def _check_people_were_heard(connection: Connection, placement: Placement) -> None:
+    service = queries.known_service(connection, placement.service)
+    if service and service.removed_at and placement.serving:
+        raise RuleBroken("what is removed serves no more", f"{placement.id}: {placement.serving}")
+    for rollout in queries.rollouts_of_placement(connection, placement.id, limit=1000):
+        if rollout.rollback_asked and rollout.state is not RolloutState.ROLLED_BACK:
+            seen = f"{rollout.id} is {rollout.state.value}, asked by {rollout.rollback_asked.actor}"
+            raise RuleBroken("8 nothing keeps a rollback waiting", seen)
+
+
+def _check_gates(connection: Connection) -> None:
+    """Of those that wait at one gate for an approval only the newest is left."""
+    waiting: dict[tuple[str, str], list[Run]] = {}
+    for run in queries.open_runs(connection):
+        for stage in queries.stages(connection, run.id):
+            asks = stage.gate is not None and any(one.rule == "approvals" for one in stage.gate.blocking)
+            if stage.state is StageState.GATE and asks and not run.by_person:
+                waiting.setdefault((run.service, stage.environment), []).append(run)
+    for (service, environment), runs in waiting.items():
+        if len(runs) > 1:
+            raise RuleBroken(
+                "5 a newer release supersedes one that waits unapproved",
+                f"{', '.join(run.id for run in runs)} wait at {service}/{environment}",
+            )
+
+
 def _check_instances(world: World, placement: Placement, deployment: Deployment) -> None:
     seen = world.target.settled(deployment.id)
     part = placement.arrangement.part(deployment.id)
@@ -128,15 +158,33 @@ def _check_instances(world: World, placement: Placement, deployment: Deployment)
         if seen.state is not InstallationState.ABSENT:
             raise RuleBroken("nothing is left behind", f"{deployment.id} is {seen.state.value}")
         return
+    if world.target.is_dying(deployment.id):
+        _check_said(world, placement, deployment.id)
+        return
     if seen.state is not InstallationState.READY or len(seen.healthy) != deployment.runtime.instances:
         raise RuleBroken("2 all instances of it serve", f"{deployment.id} is {seen}, {placement}")
+
+
+def _check_said(world: World, placement: Placement, dying: DeploymentId) -> None:
+    """What nobody can keep alive is at least said, on the placement and in the record, once it was looked at."""
+    failed_at = world.target.failed_at(dying)
+    if failed_at is None or world.clock.now() < failed_at + 2 * CHECK_EVERY:
+        return
+    told = any(
+        one.event.kind is EventKind.PLACEMENT_HEALTH and placement.id in one.event.text for one in world.rules.seen
+    )
+    if placement.health == "healthy" or not told:
+        raise RuleBroken("what does not run is said", f"{placement.id}: {placement.health}")
 
 
 def _check_ports(connection: Connection) -> None:
     wanted = {one.port for one in queries.placements(connection)}
     for placement in queries.placements(connection):
         for deployment in queries.deployments_of_placement(connection, placement.id):
-            wanted.update(deployment.ports)
+            # those that it left to somebody else stay reserved as long as it is there
+            wanted.update(queries.ports_of(connection, deployment.id) if deployment.present else ())
+            if deployment.present and not set(deployment.ports) <= wanted:
+                raise RuleBroken("ports are reserved", f"{deployment.id} has {deployment.ports}")
     if queries.ports_taken(connection) != wanted:
         raise RuleBroken("ports are given back", f"{sorted(queries.ports_taken(connection) ^ wanted)}")
 

@@ -12,8 +12,10 @@ from tidegate.model.pipeline import OnDoubt
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, RunStatus, Trigger
 from tidegate.model.share import NONE
+from tidegate.model.step_run import BUILD
+from tidegate.sim.broken import RuleBroken
 from tidegate.sim.people import People
-from tidegate.sim.rules import RuleBroken
+from tidegate.sim.version import Version
 from tidegate.sim.world import World
 from tidegate.store import queries
 
@@ -34,7 +36,7 @@ def check_expectations(world: World, people: People, rate: float) -> None:
                 _check_good(connection, run)
             if version.is_harmful:
                 _check_harmful(connection, world, run, rate, people.promoted)
-            if version.breaks and run.status is RunStatus.SUCCEEDED and version.dies_after is None:
+            if run.status is RunStatus.SUCCEEDED and _cannot_pass(connection, run, version, people.promoted):
                 raise RuleBroken("what cannot run is not promoted", f"run {run.id} of {version}")
 
 
@@ -62,6 +64,12 @@ def _went_back_in_doubt(connection: Connection, run: Run) -> bool:
         and OnDoubt.ROLLBACK in (one.verify.no_data, one.verify.undecided)
         for one in rollouts
     )
+
+
+def _cannot_pass(connection: Connection, run: Run, version: Version, promoted: Collection[RunId]) -> bool:
+    """Whether it cannot be built or installed, or fails the tests that a stage asks for and that no person skipped."""
+    tested = run.id not in promoted and any(step.scope != BUILD for step in queries.steps(connection, run.id))
+    return version.build_fails or version.prepare_fails or version.never_healthy or (version.tests_fail and tested)
 
 
 def _check_harmful(connection: Connection, world: World, run: Run, rate: float, promoted: Collection[RunId]) -> None:

@@ -8,6 +8,7 @@ from random import Random
 
 from tidegate.engine.refusal import Refused
 from tidegate.model.ids import RunId
+from tidegate.model.pipeline import Mode
 from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus
 from tidegate.sim.shop import ANNA, BEN, PRODUCTION, SimulatedRun, SimulatedService
@@ -24,6 +25,7 @@ class People:
         self.promoted: set[RunId] = set()
         self._acts: tuple[tuple[float, Act], ...] = (
             (6, self._approve),
+            (0.5, self._approve_early),
             (1, self._reject),
             (1, self._cancel),
             (1, self._hold),
@@ -31,8 +33,12 @@ class People:
             (1, self._promote),
             (1, self._retry),
             (1, self._roll_back),
+            (0.7, self._roll_back_to),
+            (0.3, self._stop),
+            (0.1, self._remove),
             (1, self._deploy),
             (0.5, self._pause),
+            (0.3, self._change_mode),
             (2, self._go),
         )
 
@@ -49,6 +55,8 @@ class People:
 
     def end_every_wait(self, service: SimulatedService) -> bool:
         """Do all that somebody is waited for; whether there was anything."""
+        if not service.is_known:
+            return False
         anything = self._let_the_line_go(service)
         for run in service.runs():
             if not run.decided():
@@ -86,6 +94,9 @@ class People:
     def _approve(self, service: SimulatedService, run: SimulatedRun) -> None:
         service.approve(run, self._random.choice((ANNA, BEN)))
 
+    def _approve_early(self, service: SimulatedService, run: SimulatedRun) -> None:
+        service.approve(run, self._random.choice((ANNA, BEN)), PRODUCTION)
+
     def _reject(self, service: SimulatedService, run: SimulatedRun) -> None:
         self.touched.add(run.id)
         service.reject(run, BEN)
@@ -109,11 +120,29 @@ class People:
         service.retry(run)
 
     def _roll_back(self, service: SimulatedService, run: SimulatedRun) -> None:
-        environment = self._random.choice((PRODUCTION, "staging"))
+        self._touch_all(service)
+        service.roll_back(self._somewhere())
+
+    def _roll_back_to(self, service: SimulatedService, run: SimulatedRun) -> None:
+        self._touch_all(service)
+        service.roll_back(self._somewhere(), BEN, to=service.world.version_of_commit(run.row.change.commit))
+
+    def _stop(self, service: SimulatedService, run: SimulatedRun) -> None:
+        self._touch_all(service)
+        service.roll_back(self._somewhere(), stop=True)
+
+    def _remove(self, service: SimulatedService, run: SimulatedRun) -> None:
+        self._touch_all(service)
+        service.remove()
+
+    def _somewhere(self) -> str:
+        return self._random.choice((PRODUCTION, PRODUCTION, "staging"))
+
+    def _touch_all(self, service: SimulatedService) -> None:
+        """All that did not end badly before may end so by a person's doing."""
         for one in service.runs():
             if not one.decided() or one.row.status is RunStatus.SUCCEEDED:
                 self.touched.add(one.id)
-        service.roll_back(environment)
 
     def _deploy(self, service: SimulatedService, run: SimulatedRun) -> None:
         version = service.world.version_of_commit(run.row.change.commit)
@@ -121,6 +150,9 @@ class People:
 
     def _pause(self, service: SimulatedService, run: SimulatedRun) -> None:
         service.pause()
+
+    def _change_mode(self, service: SimulatedService, run: SimulatedRun) -> None:
+        service.grant(Mode.DELIVERY if service.row.grant is Mode.DEPLOYMENT else Mode.DEPLOYMENT)
 
     def _go(self, service: SimulatedService, run: SimulatedRun) -> None:
         service.go()

@@ -23,16 +23,16 @@ class SimulatedQueue:
     def __init__(self, clock: SimulatedClock, random: Random, faults: HintFaults) -> None:
         self._clock = clock
         self._random = random
-        self._faults = faults
+        self.faults = faults
         self._due: dict[str, datetime] = {}
         self._again: list[tuple[datetime, str]] = []
 
     def hint(self, subject: str, at: datetime | None = None) -> None:
         """Look at the subject now, or at a time; perhaps never, perhaps twice."""
         due = max(at or self._clock.now(), self._clock.now())
-        if self._faults.lost and self._random.random() < self._faults.lost:
+        if self.faults.lost and self._random.random() < self.faults.lost:
             return
-        if self._faults.doubled and self._random.random() < self._faults.doubled:
+        if self.faults.doubled and self._random.random() < self.faults.doubled:
             self._again.append((due + timedelta(seconds=self._random.uniform(0, 2)), subject))
         known = self._due.get(subject)
         if known is None or due < known:

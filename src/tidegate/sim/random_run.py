@@ -8,11 +8,11 @@ from datetime import timedelta
 from random import Random
 
 from tidegate.judge.judge import Judge
+from tidegate.sim.broken import RuleBroken
 from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
 from tidegate.sim.ending import check_ending, is_at_rest, why_restless
 from tidegate.sim.expectations import check_expectations
 from tidegate.sim.people import People
-from tidegate.sim.rules import RuleBroken
 from tidegate.sim.shop import SimulatedService
 from tidegate.sim.world import UPKEEP_EVERY, World, WorldStuck
 from tidegate.store import queries
@@ -78,7 +78,7 @@ class _RandomRun:
         for _ in range(self._random.randint(2, 4)):
             self._push()
             self._let_things_happen()
-        self._heal()
+        self._world.heal()
         self._come_to_rest()
         check_ending(self._world)
         check_expectations(self._world, self._people, self._rate)
@@ -103,7 +103,7 @@ class _RandomRun:
     def _harm(self) -> None:
         world = self._world
         until = world.clock.now() + timedelta(seconds=self._random.choice((1, 10, 60)))
-        match self._random.randrange(7):
+        match self._random.randrange(10):
             case 0:
                 world.target.away_until = until
             case 1:
@@ -116,26 +116,32 @@ class _RandomRun:
                 world.target.lose_an_instance()
             case 5:
                 world.traffic.reset_one(self._random)
+            case 6:
+                world.target.squatters = self._random.randint(1, 3)
+            case 7:
+                world.target.see_higher_generations()
+                world.router.see_higher_generations()
             case _:
                 world.kill_the_server()
-
-    def _heal(self) -> None:
-        """No more faults and no more crashes; a good number of requests where there were few."""
-        world = self._world
-        world.points.arm(on=False)
-        world.target.away_until = world.router.faults.slow_until = None
-        world.router.faults.refuses_until = world.traffic.silent_until = None
 
     def _come_to_rest(self) -> None:
         """Wait until nothing moves; in most worlds people do what they are waited for, as long as there is any."""
         dutiful = self._random.random() < 0.8
         for _ in range(WAITS_AT_MOST):
-            self._world.advance(UPKEEP_EVERY)  # a lost hint is found by the next sweep
-            try:
-                self._world.advance(until=lambda: is_at_rest(self._world), at_most=REST_AT_MOST)
-            except WorldStuck:
-                raise RuleBroken("everything ends or waits for a person", why_restless(self._world)) from None
+            self._rest()
             waited = [dutiful and self._people.end_every_wait(service) for service in self._services]
             if not any(waited):
                 return
         raise RuleBroken("everything ends", f"people were asked {WAITS_AT_MOST} times, and are asked again")
+
+    def _rest(self) -> None:
+        """Wait until nothing moves, and nothing new happens for longer than between two sweeps."""
+        world, so_far = self._world, -1
+        give_up_at = world.clock.now() + REST_AT_MOST
+        while so_far < len(world.rules.seen) and world.clock.now() < give_up_at:
+            so_far = len(world.rules.seen)
+            world.advance(UPKEEP_EVERY * 1.1)
+            try:
+                world.advance(until=lambda: is_at_rest(world), at_most=REST_AT_MOST)
+            except WorldStuck:
+                raise RuleBroken("everything ends or waits for a person", why_restless(world)) from None

@@ -34,7 +34,7 @@ class RouterFaults:
     refuses_until: datetime | None = None
 
 
-Told = Callable[[Routing], None]
+Told = Callable[[Routing, Generation], None]
 Changed = Callable[[PlacementId, Routing], None]
 
 
@@ -59,8 +59,10 @@ class SimulatedRouter:
             raise StaleGeneration(f"{routing.placement} has seen {held.generation}")
         if self.faults.refuses_until and now < self.faults.refuses_until:
             raise RouterRefused("the simulated router takes nothing now")
+        if held and generation == held.generation and routing != held.told:
+            raise RouterRefused(f"generation {generation} of {routing.placement} asked for another split before")
         if held is None or generation > held.generation:
-            self._on_told(routing)
+            self._on_told(routing, generation)
             serves = held.serves if held else None
             held = self._held[routing.placement] = Held(generation, routing, now + self._delay(), serves)
         self.settle()
@@ -79,6 +81,11 @@ class SimulatedRouter:
         self._clock.pass_by(timedelta(milliseconds=1))
         self.settle()
         return not any(self.is_busy(endpoint) for endpoint in endpoints)
+
+    def see_higher_generations(self) -> None:
+        """Let it have seen more than the rows know, as after these were restored from a copy."""
+        for held in self._held.values():
+            held.generation = Generation(held.generation + 2)
 
     def settle(self) -> None:
         """Let everything that is confirmed by now be served."""

@@ -24,8 +24,10 @@ class Shape:
     shares: Sequence[str | Approve] = ("10%", "50%")
     instances: int = 2
     approvals: int | None = None
+    expires: str | None = None
     staging: bool = True
     staging_steps: bool = True
+    staging_verified: bool = False
     step_attempts: int = 1
     at_most: str = "10m"
     soak: str = "0s"
@@ -60,9 +62,12 @@ def pipeline_text(service: str, shape: Shape) -> str:
         lines += ["  - name: staging", "    environment: staging", "    deploy: {strategy: blue-green, keep_warm: 0s}"]
         if shape.staging_steps:
             lines.append(f"    steps: [{{name: integration tests, run: 'true', {retry}}}]")
+        if shape.staging_verified:
+            lines.append(f"    verify: {_verify(shape)}")
     lines += ["  - name: production", "    environment: production"]
     if shape.approvals is not None:
-        lines.append(f"    gate: {{approvals: {{count: {shape.approvals}}}}}")
+        expires = f", expires: {shape.expires}" if shape.expires else ""
+        lines.append(f"    gate: {{approvals: {{count: {shape.approvals}{expires}}}}}")
     lines.append(f"    deploy: {_deploy(shape)}")
     if shape.verified:
         lines.append(f"    verify: {_verify(shape)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tidegate.engine.creation import Pushed
+from tidegate.engine.refusal import Refused
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.approval import Answer
 from tidegate.model.change import Change
@@ -18,6 +19,7 @@ from tidegate.model.placement import Placement
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
+from tidegate.sim.broken import RuleBroken
 from tidegate.sim.router import Split
 from tidegate.sim.server import SimulatedServer
 from tidegate.sim.shape import Shape, pipeline_text
@@ -101,7 +103,8 @@ class SimulatedService:
         self.name = ServiceName(name)
         self.shape = shape or Shape()
         self.rate = rate
-        self._known = False
+        self.is_known = False
+        """Whether it was added, and not removed since."""
 
     def push(self, version: Version | str, shape: Shape | None = None) -> SimulatedRun:
         """Commit a version to the main branch; its run."""
@@ -109,7 +112,7 @@ class SimulatedService:
         self.shape = shape or self.shape
         change = Change(version.commit, "Carl", "carl@example.org", self.world.clock.now(), f"Make {version.name}")
         pushed = Pushed(change, version.order, pipeline_text(self.name, self.shape))
-        if not self._known:
+        if not self.is_known:
             self._add(pushed)
         else:
             self._do(
@@ -136,11 +139,11 @@ class SimulatedService:
         with self.world.database.reading() as connection:
             return tuple(SimulatedRun(self, one.id) for one in queries.newest_runs(connection, self.name, limit=1000))
 
-    def approve(self, run: SimulatedRun, by: Actor = ANNA) -> None:
-        """Say yes where the run asks."""
+    def approve(self, run: SimulatedRun, by: Actor = ANNA, stage: str | None = None) -> None:
+        """Say yes where the run asks, or at a stage that it has not reached."""
         before = self._answers(run)
         self._do(
-            lambda server: server.runs.answer(run.id, Answer.APPROVED, by),
+            lambda server: server.runs.answer(run.id, Answer.APPROVED, by, stage=stage),
             lambda connection: len(queries.approvals(connection, run.id)) > before,
         )
 
@@ -187,15 +190,39 @@ class SimulatedService:
             lambda connection: not self._run(connection, run).status.is_ended,
         )
 
-    def roll_back(self, environment: str = PRODUCTION, by: Actor = ANNA) -> None:
-        """Return to the last good deployment."""
+    def roll_back(
+        self, environment: str = PRODUCTION, by: Actor = ANNA, *, to: Version | None = None, stop: bool = False
+    ) -> None:
+        """Return to the last good deployment, or to that of a version, or (with `stop`) to nothing."""
+        release = to.commit[:8] if to else None
 
         def going(connection: Connection) -> bool:
             placement = queries.placement(connection, placement_id(self.name, EnvironmentName(environment)))
             owner = queries.rollout(connection, placement.rollout) if placement else None
-            return bool(owner and owner.rollback_asked and owner.rollback_asked.actor == by)
+            old = queries.deployment(connection, owner.old) if owner and owner.old else None
+            wanted = old is None if stop else to is None or (old is not None and old.commit == to.commit)
+            return bool(wanted and owner and owner.rollback_asked and owner.rollback_asked.actor == by)
 
-        self._do(lambda server: server.placements.roll_back(self.name, environment, by), going)
+        def ask(server: SimulatedServer) -> None:
+            try:
+                server.placements.roll_back(self.name, environment, by, release=release, stop=stop)
+            except Refused as refused:
+                if to is None and not stop and self._has_a_way_back(environment):
+                    raise RuleBroken("8 a rollback is never refused", str(refused)) from None
+                raise
+
+        self._do(ask, going)
+
+    def _has_a_way_back(self, environment: str) -> bool:
+        """Whether something serves there, and another deployment passed before and was not blamed since."""
+        placement = self.placement(environment)
+        if self.row.removed_at or placement is None or placement.serving is None:
+            return False
+        with self.world.database.reading() as connection:
+            owner = queries.rollout(connection, placement.rollout)
+            here = queries.deployments_of_placement(connection, placement.id)
+        leaving = owner.new if owner and not owner.state.is_ended else placement.serving
+        return any(one.proven_at and not one.is_quarantined and one.id != leaving for one in here)
 
     def deploy(self, version: Version | str, environment: str = PRODUCTION, by: Actor = ANNA) -> SimulatedRun:
         """Ask for one version in one environment."""
@@ -223,11 +250,19 @@ class SimulatedService:
 
         self._do(lambda server: server.services.resume(self.name, by, "it is well"), goes)
 
-    def grant(self, by: Actor = ANNA) -> None:
-        """Let policy open the gates to protected environments."""
+    def remove(self, by: Actor = ANNA) -> None:
+        """Forget the service, and stop everything of it."""
         self._do(
-            lambda server: server.services.grant_mode(self.name, Mode.DEPLOYMENT, by, "it has earned it"),
-            lambda connection: self._service(connection).grant is Mode.DEPLOYMENT,
+            lambda server: server.services.remove(self.name, by),
+            lambda connection: self._service(connection).removed_at is not None,
+        )
+        self.is_known = False
+
+    def grant(self, mode: Mode = Mode.DEPLOYMENT, by: Actor = ANNA) -> None:
+        """Say who opens the gates to protected environments: policy, or people."""
+        self._do(
+            lambda server: server.services.grant_mode(self.name, mode, by, "it has earned it"),
+            lambda connection: self._service(connection).grant is mode,
         )
 
     def serving(self, environment: str = PRODUCTION) -> str | None:
@@ -257,7 +292,7 @@ class SimulatedService:
             lambda server: server.services.add(service, pushed, ANNA),
             lambda connection: queries.service(connection, self.name) is not None,
         )
-        self._known = True
+        self.is_known = True
         if self.shape.mode is Mode.DEPLOYMENT:
             self.grant()
         for environment in self.world.protected:

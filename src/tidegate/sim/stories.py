@@ -2,65 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 
-from tidegate.judge.judge import Judge
+from tidegate.model.deployment import Deployment
 from tidegate.model.event import EventKind
 from tidegate.model.pipeline import Mode, Strategy
 from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus, StageState
-from tidegate.sim.ending import check_ending, is_at_rest, why_restless
 from tidegate.sim.shape import Approve, Shape
 from tidegate.sim.shop import ANNA, BEN, SimulatedRun, SimulatedService
-from tidegate.sim.world import Chances, World, WorldStuck
+from tidegate.sim.telling import Story, ToldOtherwise
 from tidegate.store import queries
-
-REST_AT_MOST = timedelta(hours=1)
 
 QUICK = Shape(strategy=Strategy.BLUE_GREEN, staging=False, verified=False, keep_warm="0s")
 CANARY = Shape(staging=False, shares=("10%", "50%"), keep_warm="0s")
 ASKING = Shape(Mode.DELIVERY, staging=False, shares=("10%", Approve()), keep_warm="0s")
 ROLLING = Shape(strategy=Strategy.ROLLING, staging=False, instances=3, verified=False, keep_warm="0s")
 
-
-class ToldOtherwise(Exception):
-    """A story did not end as it should."""
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """What happens (`tell` drives the world, and says so where the end is another) after `before`, whose crashes do
-    not matter here."""
-
-    name: str
-    tell: Callable[[SimulatedService], None]
-    before: Callable[[SimulatedService], None]
-
-
-def tell(story: Story, crash_at: int | None = None, judge: Judge | None = None) -> World:
-    """Tell a story in a world of its own, with a crash at a point or without one; the world at its end.
-
-    Raises ToldOtherwise, WorldStuck and RuleBroken.
-    """
-    world = World(1, Chances(crash_at=crash_at, down_at_most_seconds=20), judge)
-    shop = SimulatedService(world)
-    story.before(shop)
-    world.points.arm()
-    story.tell(shop)
-    world.points.arm(on=False)
-    try:
-        world.advance(until=lambda: is_at_rest(world), at_most=REST_AT_MOST)
-    except WorldStuck as error:
-        raise WorldStuck(f"{why_restless(world)}\n{error}") from None
-    check_ending(world)
-    return world
-
-
-def crash_points(story: Story) -> int:
-    """At how many points a crash of the server leaves something different behind."""
-    return tell(story).points.count
+ONE_YES = Shape(Mode.DELIVERY, Strategy.BLUE_GREEN, staging=False, verified=False, keep_warm="0s")
+WATCHED = Shape(
+    Mode.DELIVERY,
+    Strategy.BLUE_GREEN,
+    staging_steps=False,
+    staging_verified=True,
+    verified=False,
+    watch="60s",
+    keep_warm="0s",
+    objective="98%",
+)
+WATCHED_FIRST = replace(WATCHED, mode=Mode.DEPLOYMENT)
 
 
 def _ends(run: SimulatedRun, status: RunStatus, serving: str | None) -> None:
@@ -124,10 +95,9 @@ def _newer_arrives(shop: SimulatedService) -> None:
 
 def _superseded(shop: SimulatedService) -> None:
     """The second waits for an approval when the third arrives, and only the third gets one."""
-    shape = Shape(Mode.DELIVERY, Strategy.BLUE_GREEN, staging=False, verified=False, keep_warm="0s")
-    second = shop.push("v2", shape)
+    second = shop.push("v2", ONE_YES)
     shop.world.advance(until=second.waits_at("production"))
-    third = shop.push("v3", shape)
+    third = shop.push("v3", ONE_YES)
     shop.world.advance(until=third.waits_at("production"))
     shop.approve(third, ANNA)
     _ends(third, RunStatus.SUCCEEDED, "v3")
@@ -144,7 +114,7 @@ def _rolled_back_by_a_person(shop: SimulatedService) -> None:
 
 def _cancelled_while_installing(shop: SimulatedService) -> None:
     run = shop.push("v2", CANARY)
-    shop.world.advance(until=run.rollout_is(RolloutState.MOVING))
+    shop.world.advance(until=lambda: _is_present(shop, "v2"))
     shop.cancel(run)
     _ends(run, RunStatus.CANCELLED, "v1")
     if run.stage("production").state not in (StageState.CANCELLED, StageState.ROLLED_BACK):
@@ -158,14 +128,127 @@ def _never_healthy(shop: SimulatedService) -> None:
     _must_be_quarantined(shop, quarantined=True)
 
 
+def _first_good_second_bad(shop: SimulatedService) -> None:
+    _first_is_out(shop)
+    _never_healthy(shop)
+
+
+def _line_stopped(shop: SimulatedService) -> None:
+    """The third is the second in a row to go back for cause, so the fourth waits until a person says go."""
+    shop.world.version("v3").never_healthy = True
+    _ends(shop.push("v3", QUICK), RunStatus.ROLLED_BACK, "v1")
+    fourth = shop.push("v4", QUICK)
+    shop.world.advance(until=fourth.waits_at("production"))
+    if fourth.decided() or not any(one.rule == "line" for one in fourth.row.because):
+        raise ToldOtherwise(f"the fourth is {fourth.outcome.value}: {fourth.row.because}")
+
+
+def _two_are_out(shop: SimulatedService) -> None:
+    _first_is_out(shop, ROLLING)
+    _ends(shop.push("v2", ROLLING), RunStatus.SUCCEEDED, "v2")
+    shop.world.advance(until=lambda: not _is_present(shop, "v1"))
+
+
+def _another_way_back(shop: SimulatedService) -> None:
+    """While the third goes back to the second, somebody says that it should be the first."""
+    third = shop.push("v3", ROLLING)
+    shop.world.advance(until=third.rollout_is(RolloutState.MOVING, step=1))
+    shop.roll_back(by=ANNA)
+    shop.roll_back(by=BEN, to=shop.world.version("v1"))
+    _ends(third, RunStatus.ROLLED_BACK, "v1")
+
+
+def _removed(shop: SimulatedService) -> None:
+    second = shop.push("v2", CANARY)
+    shop.world.advance(until=lambda: _is_present(shop, "v2"))
+    shop.remove()
+    _ends(second, RunStatus.CANCELLED, None)
+
+
+def _approved_before(shop: SimulatedService) -> None:
+    """The third is approved while the second rolls out, so the fourth does not supersede it."""
+    second = shop.push("v2", ASKING)
+    shop.world.advance(until=second.waits_at("production"))
+    shop.approve(second, ANNA)
+    shop.world.advance(until=second.rollout_is(RolloutState.ASKING))
+    third = shop.push("v3", ONE_YES)
+    shop.world.advance(until=third.waits_at("production"))
+    shop.approve(third, ANNA)
+    fourth = shop.push("v4", ONE_YES)
+    shop.world.advance(until=fourth.waits_at("production"))
+    shop.approve(second, BEN)
+    _ends(third, RunStatus.SUCCEEDED, "v3")
+    if fourth.outcome is not RunStatus.WAITING:
+        raise ToldOtherwise(f"the fourth is {fourth.outcome.value}")
+
+
+def _expired(shop: SimulatedService) -> None:
+    """The approval is for twenty seconds, and the placement is busy for longer."""
+    second = shop.push("v2", ASKING)
+    shop.world.advance(until=second.waits_at("production"))
+    shop.approve(second, ANNA)
+    shop.world.advance(until=second.rollout_is(RolloutState.ASKING))
+    third = shop.push("v3", replace(ONE_YES, approvals=1, expires="20s"))
+    shop.world.advance(until=third.waits_at("production"))
+    shop.approve(third, ANNA)
+    shop.world.advance(timedelta(seconds=30))
+    shop.approve(second, BEN)
+    _ends(second, RunStatus.SUCCEEDED, "v2")
+    shop.world.advance(timedelta(seconds=60))
+    if third.outcome is not RunStatus.WAITING:
+        raise ToldOtherwise(f"the third is {third.outcome.value}")
+    shop.approve(third, ANNA)
+    _ends(third, RunStatus.SUCCEEDED, "v3")
+
+
+def _held(shop: SimulatedService) -> None:
+    run = shop.push("v2", QUICK)
+    shop.hold(run)
+    shop.world.advance(until=run.waits_at("production"))
+    shop.world.advance(timedelta(seconds=60))
+    if run.outcome is not RunStatus.WAITING:
+        raise ToldOtherwise(f"a held run is {run.outcome.value}")
+    shop.let_go(run)
+    _ends(run, RunStatus.SUCCEEDED, "v2")
+
+
+def _breach_upstream(shop: SimulatedService) -> None:
+    """It passed staging and waits for production when it begins to do harm in staging."""
+    run = shop.push("v2", WATCHED)
+    shop.world.advance(until=run.waits_at("production"))
+    shop.world.version("v2").fails(0.3)
+    _ends(run, RunStatus.ROLLED_BACK, "v1")
+    if shop.serving("staging") != "v1":
+        raise ToldOtherwise(f"{shop.serving('staging')} serves in staging")
+
+
+def _rolled_back_while_paused(shop: SimulatedService) -> None:
+    shop.pause()
+    shop.roll_back()
+    shop.world.advance(until=lambda: shop.serving() == "v1")
+
+
 def _must_be_quarantined(shop: SimulatedService, *, quarantined: bool) -> None:
-    world, placement = shop.world, shop.placement()
-    assert placement is not None
-    with world.database.reading() as connection:
+    second = _deployment(shop, "v2")
+    told = shop.count(EventKind.DEPLOYMENT_QUARANTINED)
+    if second is None or second.is_quarantined != quarantined or told != quarantined:
+        raise ToldOtherwise(f"v2 is {'' if told else 'not '}quarantined: {second}")
+
+
+def _is_present(shop: SimulatedService, version: str) -> bool:
+    """Whether production may hold something of the version."""
+    found = _deployment(shop, version)
+    return found is not None and found.present
+
+
+def _deployment(shop: SimulatedService, version: str) -> Deployment | None:
+    """What the version is in production, None where it was never there."""
+    placement, commit = shop.placement(), shop.world.version(version).commit
+    if placement is None:
+        return None
+    with shop.world.database.reading() as connection:
         found = queries.deployments_of_placement(connection, placement.id)
-    second = next(one for one in found if one.commit == world.version("v2").commit)
-    if second.is_quarantined != quarantined or shop.count(EventKind.DEPLOYMENT_QUARANTINED) != quarantined:
-        raise ToldOtherwise(f"v2 is {'' if second.is_quarantined else 'not '}quarantined")
+    return next((one for one in found if one.commit == commit), None)
 
 
 STORIES = (
@@ -178,4 +261,14 @@ STORIES = (
     Story("a person rolls back a rolling rollout", _rolled_back_by_a_person, lambda shop: _first_is_out(shop, ROLLING)),
     Story("a cancel while it is being installed", _cancelled_while_installing, _first_is_out),
     Story("a deployment that never becomes healthy", _never_healthy, _first_is_out),
+    Story("two bad releases in a row", _line_stopped, _first_good_second_bad),
+    Story("another way back is named on the way", _another_way_back, _two_are_out),
+    Story("a service is removed during a rollout", _removed, _first_is_out),
+    Story("an approved release waits while a newer one comes", _approved_before, _first_is_out),
+    Story("an approval expires while it waits", _expired, _first_is_out),
+    Story("a run is held and let go", _held, _first_is_out),
+    Story(
+        "a breach in staging while production waits", _breach_upstream, lambda shop: _first_is_out(shop, WATCHED_FIRST)
+    ),
+    Story("a rollback while the service is paused", _rolled_back_while_paused, _two_are_out),
 )

@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 @dataclass(slots=True)
 class Process:
     """One instance. `stops_at` is when it has ended, where it was asked to; `lost` says that it died by itself,
-    `was_lost` that it or the one before it did."""
+    `was_lost` that it or the one before it did; `port_taken` that somebody else listens on its port."""
 
     index: int
     port: int
@@ -36,18 +36,19 @@ class Process:
     stops_at: datetime | None = None
     lost: bool = False
     was_lost: bool = False
+    port_taken: bool = False
 
     def state(self, now: datetime) -> InstanceState:
         """How it is at a time."""
         if self.fails_at and now >= self.fails_at:
             return InstanceState.FAILED
-        if self.lost:
+        if self.lost or self.port_taken:
             return InstanceState.UNHEALTHY
         return InstanceState.HEALTHY if now >= self.healthy_at else InstanceState.STARTING
 
     def serves(self, now: datetime) -> bool:
         """Whether it answers requests: it was healthy and nobody asked it to stop."""
-        return self.stops_at is None and now >= self.healthy_at
+        return self.stops_at is None and not self.port_taken and now >= self.healthy_at
 
 
 @dataclass(slots=True)
@@ -79,6 +80,8 @@ class SimulatedTarget:
         self._generations: dict[PlacementId, Generation] = {}
         self.folders: dict[DeploymentId, Folder] = {}
         self.away_until: datetime | None = None
+        self.squatters = 0
+        """So many instances that start find somebody else on their port."""
 
     def apply(self, desired: DesiredInstallation, generation: Generation) -> Installation:
         """Bring the deployment nearer to what is desired. Raises StaleGeneration and TargetAway."""
@@ -111,6 +114,11 @@ class SimulatedTarget:
                     return process
         return None
 
+    def see_higher_generations(self) -> None:
+        """Let it have seen more than the rows know, as after these were restored from a copy."""
+        for placement in self._generations:
+            self._generations[placement] = Generation(self._generations[placement] + 2)
+
     def lose_an_instance(self) -> None:
         """Let one healthy instance die by itself; it is there again when the target is told next."""
         now = self.clock.now()
@@ -127,6 +135,18 @@ class SimulatedTarget:
     def settled(self, deployment: DeploymentId) -> Installation:
         """How the deployment is, asked by nobody of the system under test."""
         return self._describe(deployment)
+
+    def is_dying(self, deployment: DeploymentId | None) -> bool:
+        """Whether its instances end by themselves again and again, now or before long."""
+        folder = self.folders.get(deployment) if deployment else None
+        return folder is not None and folder.version.dies_after is not None
+
+    def failed_at(self, deployment: DeploymentId) -> datetime | None:
+        """When the first of its instances ended for good, None where none has."""
+        folder = self.folders.get(deployment)
+        times = [one.fails_at for one in folder.processes.values() if one.fails_at] if folder else []
+        past = [at for at in times if at <= self.clock.now()]
+        return min(past, default=None)
 
     def _be_asked(self) -> None:
         self.clock.pass_by(timedelta(milliseconds=2))
@@ -151,14 +171,22 @@ class SimulatedTarget:
             elif process.index >= folder.desired and process.stops_at is None:
                 process.stops_at = now + self._span(0, 2)
                 self._on_stop(folder.placement, deployment, Endpoint(HOST, process.port))
+            elif process.port_taken and process.port != folder.ports[process.index]:
+                folder.processes[process.index] = self._start(folder, process.index)
             elif process.lost:
                 folder.processes[process.index] = again = self._start(folder, process.index)
                 again.was_lost = True
         for index in range(folder.desired):
             if index not in folder.processes:
                 folder.processes[index] = self._start(folder, index)
+                self._squat(folder.processes[index])
         if not folder.desired and not folder.processes:
             del self.folders[deployment]
+
+    def _squat(self, process: Process) -> None:
+        if self.squatters:
+            self.squatters -= 1
+            process.port_taken = True
 
     def _start(self, folder: Folder, index: int) -> Process:
         version, now = folder.version, self.clock.now()
@@ -181,7 +209,9 @@ class SimulatedTarget:
         alive = sorted(folder.processes.values(), key=lambda one: one.index)
         stopping = any(one.stops_at is not None and not self._has_ended(one) for one in alive)
         instances = tuple(
-            Instance(one.index, Endpoint(HOST, one.port), one.state(now)) for one in alive if one.stops_at is None
+            Instance(one.index, Endpoint(HOST, one.port), one.state(now), port_taken=one.port_taken)
+            for one in alive
+            if one.stops_at is None
         )
         states = {one.state for one in instances}
         if InstanceState.FAILED in states:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts, Settings
+from tidegate.engine.refusal import Refused
 from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Judge
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
 from tidegate.model.event import RecordedEvent
 from tidegate.model.generation import StaleGeneration
-from tidegate.model.ids import Commit, DeploymentId, PlacementId
+from tidegate.model.ids import Commit, DeploymentId, Generation, PlacementId
 from tidegate.model.installation import Endpoint, Routing
 from tidegate.model.lease import Lease, StepOutcome
 from tidegate.model.step_run import BUILD
 from tidegate.routers.router import RouterRefused
 from tidegate.sim.agenda import Agenda
 from tidegate.sim.agent import AgentFaults, SimulatedAgent
-from tidegate.sim.clock import SimulatedClock
+from tidegate.sim.broken import RuleBroken
+from tidegate.sim.clock import BEGINNING, SimulatedClock
 from tidegate.sim.crash import Crashed, CrashingDatabase, CrashingMetrics, CrashingRouter, CrashingTarget, CrashPoints
 from tidegate.sim.memory import fresh_database
 from tidegate.sim.queue import HintFaults
@@ -42,8 +44,9 @@ SETTINGS = Settings(
     drain_poll=timedelta(seconds=2),
     failure_pause=timedelta(seconds=5),
 )
-UPKEEP_EVERY = timedelta(seconds=15)
-STEPS_AT_MOST = 100_000
+UPKEEP_EVERY = timedelta(seconds=30)
+STEPS_A_SECOND_AT_MOST = 2000
+"""More simulated steps within a second of simulated time than anything but a loop without an end takes."""
 
 
 class WorldStuck(Exception):
@@ -90,11 +93,20 @@ class World:
         self.parts = self._parts(judge or ComparisonJudge())
         self.server: SimulatedServer | None = None
         self.listeners: list[Callable[[RecordedEvent], None]] = []
+        self.crash_listeners: list[Callable[[str], None]] = []
+        """Each hears where the server ended."""
+
         self._commits_checked = -1
         self._events_told = 0
+        self._steps = (0, 0)
         self._start()
         self.agent.begin()
         self.agenda.plan(self.clock.now() + UPKEEP_EVERY, self._upkeep)
+
+    @property
+    def seconds(self) -> float:
+        """How much time passed in it."""
+        return (self.clock.now() - BEGINNING).total_seconds()
 
     def version(self, name: str) -> Version:
         """The version of that name, which is newer than all that were named before it."""
@@ -114,11 +126,11 @@ class World:
     ) -> None:
         """Let time pass: a span, or until something is so. Raises WorldStuck where that does not come in time.
 
-        `at_most` is two hours where it is not given.
+        `at_most` is half an hour where it is not given.
         """
-        deadline = self.clock.now() + (span or at_most or timedelta(hours=2))
+        deadline = self.clock.now() + (span or at_most or timedelta(minutes=30))
         asked_after = (-1, False)
-        for _ in range(STEPS_AT_MOST):
+        while True:
             if until and (self._commits, self.server is None) != asked_after:
                 asked_after = (self._commits, self.server is None)
                 if until():
@@ -139,14 +151,28 @@ class World:
 
     def surviving(self, act: Callable[[], object]) -> bool:
         """Do something that may crash the server; whether it did not. The rules are checked either way."""
+        survived = True
         try:
             act()
-        except Crashed:
-            self._crash()
-            return False
-        finally:
+        except Crashed as crash:
+            survived = False
+            self._crash(str(crash))
+        except Refused:
             self._check()
-        return True
+            raise
+        self._check()
+        return survived
+
+    def heal(self) -> None:
+        """No more crashes and faults from now on, but for those of the versions themselves."""
+        self.points.arm(on=False)
+        self.chances = replace(self.chances, hints=HintFaults())
+        if self.server:
+            self.server.queue.faults = self.chances.hints
+        self.agent.faults = AgentFaults()
+        self.target.away_until = self.router.faults.slow_until = None
+        self.target.squatters = 0
+        self.router.faults.refuses_until = self.traffic.silent_until = None
 
     def describe(self) -> str:
         """How runs and placements stand, for messages."""
@@ -192,12 +218,19 @@ class World:
     def _step(self, at: datetime) -> None:
         """Let the next thing happen; where the server and the world are due together, chance says who is first."""
         self.clock.go_to(at)
+        self._count_step()
         queue_at = self.server.queue.next_at if self.server else None
         agenda_at = self.agenda.next_at
         looks = queue_at is not None and queue_at <= at
         if looks and agenda_at is not None and agenda_at <= at:
             looks = self.random.random() < 0.5
         self.surviving(self._look if looks else self.agenda.take())
+
+    def _count_step(self) -> None:
+        second = int(self.seconds)
+        self._steps = (second, self._steps[1] + 1 if self._steps[0] == second else 1)
+        if self._steps[1] > STEPS_A_SECOND_AT_MOST:
+            raise RuleBroken("time goes on", f"more than {STEPS_A_SECOND_AT_MOST} steps in the second {second}")
 
     def _look(self) -> None:
         assert self.server is not None
@@ -220,7 +253,7 @@ class World:
     def kill_the_server(self) -> None:
         """Let the server end now, if it is up."""
         if self.server:
-            self._crash()
+            self._crash("between two looks")
 
     def _arrive_late(self, act: Callable[[], object]) -> None:
         """Half of what was on its way when the server ended arrives all the same, a good while later."""
@@ -233,8 +266,10 @@ class World:
 
         self.agenda.plan(self.clock.now() + timedelta(seconds=self.random.uniform(0, 90)), arrive)
 
-    def _crash(self) -> None:
+    def _crash(self, place: str) -> None:
         self.server = None
+        for listener in self.crash_listeners:
+            listener(place)
         down = timedelta(seconds=self.random.uniform(0.5, self.chances.down_at_most_seconds))
         self.agenda.plan(self.clock.now() + down, self._start)
 
@@ -259,8 +294,8 @@ class World:
         folder = self.target.folders.get(deployment)
         return folder.version if folder else None
 
-    def _on_told(self, routing: Routing) -> None:
-        self.rules.check_told(routing)
+    def _on_told(self, routing: Routing, generation: Generation) -> None:
+        self.rules.check_told(routing, generation)
 
     def _on_split(self, placement: PlacementId, routing: Routing) -> None:
         self.traffic.set_split(placement, Split.of(routing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,7 +144,9 @@ class LocalTarget:
     def _copy_artifacts(self, desired: DesiredInstallation, folder: DeploymentFolder) -> str:
         """Copy the artifacts, all or none; what went wrong, or nothing."""
         new = folder.path / "artifacts.new"
-        new.mkdir(exist_ok=True)
+        if new.exists():
+            shutil.rmtree(new)  # what a server that was killed meanwhile had copied
+        new.mkdir()
         for name, digest in desired.artifacts.items():
             try:
                 self._artifacts.copy_to(digest, new / name)

@@ -120,11 +120,12 @@ class World:
         """End what a test left running."""
         from tidegate.runners.process import ProcessRunner
 
+        runner = ProcessRunner(self.run_as)  # who looks as another user does not see them
         attempts = self.data / "agent" / "attempts"
         for file in attempts.rglob("handle.json") if attempts.exists() else ():
-            handle = ProcessRunner().find(str(file.parent))
+            handle = runner.find(str(file.parent))
             assert handle is not None
-            ProcessRunner().cancel(handle, timedelta(0))
+            runner.cancel(handle, timedelta(0))
 
     def start_agent(self, crash_at: int | None = None) -> subprocess.Popen[bytes]:
         """Start an agent on the data folder, as a process of its own; it kills itself at that moment."""

@@ -203,7 +203,7 @@ class PaperRepositories:
         number = next(self._numbers)
         commit = Commit(f"{number:02x}c0ffee" + "0" * 32)
         change = Change(commit, "Ada <b>", "ada@example.com", datetime.now(UTC), subject)
-        return Pushed(change, number, self.text, self.listing)
+        return Pushed(change, number, self.text, listing=self.listing)
 
     def describe(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tidegate.judge.evidence import (
+    MOST_A_BATCH,
     ODDS,
     Floats,
     log_evidence,
@@ -53,9 +54,13 @@ def test_evidence_is_the_likelihood_ratio_of_the_odds() -> None:
 
 def test_harm_that_begins_late_is_dated_to_its_beginning() -> None:
     hits = column(*[1] * 30, *[9] * 10)
-    since = log_evidence_since(hits, np.full(40, 10.0), np.full(40, 0.1))
+    since = log_products_since(hits, np.full(40, 10.0), np.full(40, 0.1))
     assert abs(int(np.argmax(since)) - 30) <= 1
     assert since.max() > since[0]
+
+
+def test_a_batch_speaks_for_no_more_than_it_may() -> None:
+    assert np.exp(log_evidence(column(500), column(500), column(0.5))).max() == pytest.approx(MOST_A_BATCH)
 
 
 def test_batches_without_failures_use_up_no_start_weight() -> None:

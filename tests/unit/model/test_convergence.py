@@ -275,6 +275,19 @@ def test_a_router_that_stays_away_is_said_loudly() -> None:
     assert story.placement.stuck_because == "the router does not answer"
 
 
+def test_a_router_that_goes_on_refusing_is_told_again_under_a_higher_generation() -> None:
+    """It may hold this very generation with another split, which the rows forgot when they were restored."""
+    story = an_upgrade(BLUE_GREEN)
+    story.away, story.refused = "generation 1 of shop/production asked for another split before", SetShares
+    story.settle()
+    before = story.placement.generation
+    story.wait(STUCK_AFTER)
+    assert story.placement.generation > before
+    story.away = ""
+    assert story.settle().shares == {NEW: "100%"}
+    assert story.placement.stuck_because is None
+
+
 @pytest.mark.xfail(strict=True, reason="a target that stays away while it should remove something is never said")
 def test_what_cannot_be_removed_is_said_loudly_too() -> None:
     story = an_upgrade(replace(BLUE_GREEN, keep_warm=MINUTE)).settle()

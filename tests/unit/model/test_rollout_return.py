@@ -227,6 +227,14 @@ def test_a_person_may_name_another_deployment_while_it_is_going_back() -> None:
     assert story.said(EventKind.ROLLBACK_DECIDED)[-1] == "now back to aaaaaaaa: rolled back by ben"
 
 
+@pytest.mark.parametrize("rule", [CANARY, ROLLING, BLUE_GREEN])
+def test_a_person_may_stop_a_service_in_the_first_step_of_a_rollout(rule: DeployRule) -> None:
+    story = an_upgrade(rule, VERIFY)
+    assert story.rollout.state is RolloutState.MOVING
+    story.people_say(old=None, rollback_asked=Cause("stopped by anna", False, ANNA))
+    assert is_at_rest_with(story, None)
+
+
 def test_who_goes_back_to_a_quarantined_deployment_lifts_the_quarantine_and_the_record_says_so() -> None:
     story = a_return(0)
     known = replace(story.deployment(OLD), quarantined_at=NOON, quarantined_because="it crashed")

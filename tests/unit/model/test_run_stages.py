@@ -21,6 +21,7 @@ from tests.unit.model.builders import (
 )
 from tests.unit.model.run_story import RunStory, a_run_story
 
+from tidegate.model.approval import Answer
 from tidegate.model.event import EventKind
 from tidegate.model.gate import GateState
 from tidegate.model.ids import ReleaseId, RolloutId, RunId
@@ -115,6 +116,13 @@ def test_a_held_run_goes_no_further_until_it_is_resumed() -> None:
     assert story.people_say(held_by=None).stage(STAGE_PRODUCTION).state is StageState.WORKING
 
 
+def test_the_steps_of_a_stage_whose_gate_closes_for_good_never_run() -> None:
+    story = a_run_story(a_pipeline(production_steps=(SMOKE,))).settle().passes(STAGE_STAGING)
+    story.answer(an_approval(ANNA, Answer.REJECTED))
+    assert story.stage(STAGE_PRODUCTION).state is StageState.REJECTED
+    assert story.step("smoke", STAGE_PRODUCTION).state is StepState.CANCELLED
+
+
 # never mixed with a third
 
 
@@ -131,6 +139,8 @@ def test_a_release_that_is_only_watched_gives_way_and_its_rollout_has_succeeded(
     assert story.stage(STAGE_PRODUCTION).state is StageState.WORKING
     (given_way,) = [one for one in story.saved if getattr(one, "id", None) == "01OTHER"]
     assert getattr(given_way, "state", None) is RolloutState.SUCCEEDED
+    (said,) = [event for event in story.events if event.kind is EventKind.ROLLOUT_ENDED]
+    assert (said.about["rollout"], said.about["run"]) == ("01OTHER", "01BEFORE")
 
 
 def test_an_older_release_that_only_the_placement_keeps_out_goes_first() -> None:

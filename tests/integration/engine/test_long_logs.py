@@ -1,4 +1,4 @@
-"""Logs of steps: every line once, read from anywhere, found, and whole after a crash."""
+"""Long logs: read from anywhere, and searched."""
 
 from __future__ import annotations
 
@@ -24,14 +24,6 @@ def texts(lines: tuple[LogLine, ...]) -> list[str]:
     return [line.text for line in lines]
 
 
-def test_lines_that_come_again_are_kept_once_and_a_gap_is_not_filled(tmp_path: Path) -> None:
-    logs = StepLogs(tmp_path)
-    assert logs.append(LOG, 0, some("a", "b")) == 2
-    assert logs.append(LOG, 1, some("b", "c")) == 3
-    assert logs.append(LOG, 5, some("f")) == 3
-    assert texts(logs.read(LOG)) == ["a", "b", "c"]
-
-
 @pytest.mark.parametrize(
     "first", [0, 1, MARK_EVERY - 1, MARK_EVERY, MARK_EVERY + 1, 2 * MARK_EVERY, 2 * MARK_EVERY + 499]
 )
@@ -48,32 +40,12 @@ def test_a_long_log_is_read_from_anywhere_also_by_a_server_that_did_not_write_it
     assert reader.read(LOG, len(whole)) == ()
 
 
-def test_what_a_crash_left_of_a_line_is_cut_off_and_the_line_comes_again(tmp_path: Path) -> None:
-    StepLogs(tmp_path).append(LOG, 0, some("a", "b"))
-    (file,) = tmp_path.rglob("*.jsonl")
-    file.write_bytes(file.read_bytes()[:-3])
-    logs = StepLogs(tmp_path)
-    assert texts(logs.read(LOG)) == ["a"]
-    assert logs.append(LOG, 1, some("b")) == 2
-    assert texts(StepLogs(tmp_path).read(LOG)) == ["a", "b"]
-
-
 def test_words_are_found_whatever_their_case_and_colour_with_the_places_of_their_lines(tmp_path: Path) -> None:
     logs = StepLogs(tmp_path)
     logs.append(LOG, 0, some("ok", "Te\x1b[31mst\x1b[0m failed", "ok", "TEST passed"))
     assert [index for index, _ in logs.find(LOG, "test")] == [1, 3]
     assert [index for index, _ in logs.find(LOG, "test", first=2)] == [3]
     assert logs.find(LOG, "nowhere") == ()
-
-
-def test_a_log_that_does_not_exist_has_no_lines(tmp_path: Path) -> None:
-    assert StepLogs(tmp_path).read(LOG) == ()
-    assert list(StepLogs(tmp_path).text(LOG)) == []
-
-
-def test_a_name_that_could_lead_elsewhere_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not an identifier"):
-        StepLogs(tmp_path).read(AttemptId(RunId("../.."), StepRunId("etc"), 1))
 
 
 def test_lines_that_no_encoding_can_hold_are_kept_with_a_mark_in_their_place(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""What a step did to its checkout: every change is seen, also one that tries to hide, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidegate.agent.tree import Difference, survey
+
+PATHS = st.sets(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join), max_size=10)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "shop.py").write_text("print('shop')\n")
+    (tmp_path / "link").symlink_to("src")
+    (tmp_path / ".git" / "objects" / "ab").mkdir(parents=True)
+    (tmp_path / ".git" / "hooks").mkdir()
+    (tmp_path / ".git" / "index").write_bytes(b"index")
+    return tmp_path
+
+
+def changed(tree: Path, act: Callable[[Path], object]) -> Difference:
+    before = survey(tree)
+    act(tree)
+    return Difference.between(before, survey(tree))
+
+
+def _hide(tree: Path) -> None:
+    file = tree / "src" / "shop.py"
+    before = file.stat()
+    file.write_text("print('evil')\n")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("act", "altered"),
+    [
+        (lambda tree: (tree / "src" / "shop.py").write_text("print('more')\n"), {"src/shop.py"}),
+        (_hide, {"src/shop.py"}),
+        (lambda tree: (tree / "src" / "shop.py").chmod(0o755), {"src/shop.py"}),
+        (lambda tree: (tree / "src" / "shop.py").unlink(), {"src/shop.py"}),
+        (lambda tree: (tree / "src").chmod(0o700), {"src"}),
+        (lambda tree: ((tree / "link").unlink(), (tree / "link").symlink_to("/etc")), {"link"}),
+        (lambda tree: (tree / ".git" / "index").write_bytes(b"other"), {".git/index"}),
+    ],
+    ids=["content", "hidden", "mode", "removed", "folder's mode", "link", "index"],
+)
+def test_a_changed_path_is_seen_even_where_its_size_and_time_were_put_back(
+    tree: Path, act: Callable[[Path], object], altered: set[str]
+) -> None:
+    difference = changed(tree, act)
+    assert difference == Difference(frozenset(), frozenset(altered))
+    assert not difference.is_empty
+
+
+def test_what_is_new_is_removed_at_its_root(tree: Path) -> None:
+    def _build(tree: Path) -> None:
+        (tree / "dist" / "inner").mkdir(parents=True)
+        (tree / "dist" / "inner" / "shop.whl").write_bytes(b"")
+        (tree / "src" / "shop.pyc").write_bytes(b"")
+
+    difference = changed(tree, _build)
+    assert difference.added_roots == ["dist", "src/shop.pyc"]
+    assert not difference.touches_git
+
+
+def test_what_git_only_adds_to_is_no_change(tree: Path) -> None:
+    assert changed(tree, lambda tree: (tree / ".git" / "objects" / "ab" / "cd").write_bytes(b"x")).is_empty
+
+
+@pytest.mark.parametrize("name", ["hooks/post-checkout", "config", "info"])
+def test_a_step_that_touches_gits_own_files_is_seen(tree: Path, name: str) -> None:
+    assert changed(tree, lambda tree: (tree / ".git" / name).write_bytes(b"x")).touches_git
+
+
+def test_a_link_is_not_followed_out_of_the_tree(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (tree / "way out").symlink_to(outside)
+    assert changed(tree, lambda _: (outside / "file").write_text("x")).is_empty
+
+
+@given(before=PATHS, now=PATHS)
+def test_between_two_surveys_every_path_is_added_altered_or_as_it_was(before: set[str], now: set[str]) -> None:
+    difference = Difference.between(dict.fromkeys(before, (1,)), dict.fromkeys(now, (1,)))
+    assert difference.added == now - before
+    assert difference.altered == before - now
+    assert difference.is_empty is (before == now)
+
+
+@given(paths=PATHS)
+def test_removing_the_roots_removes_all_that_was_added_and_nothing_twice(paths: set[str]) -> None:
+    whole = {"/".join(path.split("/")[:depth]) for path in paths for depth in range(1, 4)}
+    roots = Difference(frozenset(whole), frozenset()).added_roots
+    for path in whole:
+        assert len([root for root in roots if path == root or path.startswith(f"{root}/")]) == 1
