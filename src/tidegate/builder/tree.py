@@ -70,7 +70,7 @@ def opened(definition: Definition, cache: Cache, waits: Callable[[], None]) -> I
     Raises BuildInsideItself, and GitFailed where its files cannot be listed.
     """
     folder = cache.tree_folder(definition.folder)
-    if os.environ.get("TIDEGATE_ATTEMPT", "").startswith(mark_of_tree(folder)):
+    if os.environ.get("TIDEGATE_MARK", "").startswith(mark_of_tree(folder)):
         raise BuildInsideItself(f"this is a step of a build of {definition.folder}, which cannot build it once more")
     with tree_memory.held(folder, waits) as work:
         listed_at = time.time_ns()

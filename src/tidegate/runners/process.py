@@ -36,7 +36,7 @@ from tidegate.runners.attempt_folder import (
 from tidegate.runners.identity import boot_id, has_mark, pids, see
 from tidegate.runners.runner import AttemptTaken, StepNotStarted, StepWillNotEnd
 
-MARK = "TIDEGATE_ATTEMPT"
+MARK = "TIDEGATE_MARK"
 """The environment variable by which the processes of an attempt are found wherever they have moved to."""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -31,7 +31,7 @@ def test_a_step_gets_its_environment_and_nothing_of_the_agents(world: World, mon
     world.server.result("STEP1")
     env = dict(line.split("=", 1) for line in world.server.lines("STEP1"))
     assert env.keys() - {"PATH", "PWD", "_", "OLDPWD", "SHLVL"} == {
-        "CI", "COLOUR", "HOME", "LANG", "LOGNAME", "TIDEGATE_ARTIFACTS", "TIDEGATE_ATTEMPT", "TIDEGATE_COMMIT",
+        "CI", "COLOUR", "HOME", "LANG", "LOGNAME", "TIDEGATE_ARTIFACTS", "TIDEGATE_COMMIT", "TIDEGATE_MARK",
         "TMPDIR", "TZ", "USER",
     }  # fmt: skip
     assert env["CI"] == "true"

@@ -54,7 +54,7 @@ def is_running(pid: int) -> bool:
 
 def test_a_command_gets_exactly_its_own_environment(bench: Bench) -> None:
     said = bench.output("env | cut -d= -f1 | sort", env={"COLOUR": "blue"})
-    assert set(said.split()) <= {"COLOUR", "PATH", "PWD", "TIDEGATE_ATTEMPT", "_"}
+    assert set(said.split()) <= {"COLOUR", "PATH", "PWD", "TIDEGATE_MARK", "_"}
     assert "COLOUR" in said
 
 
