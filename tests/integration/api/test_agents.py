@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tidegate.api import agents
+from tidegate.engine import leasing
 from tidegate.engine.agents import FORGET_AFTER
 from tidegate.model.agent import AWAY_AFTER
 from tidegate.store import tables
@@ -157,6 +158,18 @@ def test_steps_go_only_where_all_their_labels_are(world: World) -> None:
     with world.client(_token(world, "plain")) as plain, world.client(_token(world, "big")) as big:
         assert _leases(plain, "plain") == []
         assert len(_leases(big, "big", labels=["gpu"])) == 1
+
+
+def test_steps_that_wait_for_a_rare_label_hide_no_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "LOOKED_AT_EACH", 2)
+    both = "run: make test, labels: [gpu]}\n    - {name: lint, run: make lint"
+    world.repositories.text = world.repositories.text.replace("run: make test", both)
+    world.add_shop()
+    for _ in range(3):
+        world.push()
+    eventually(lambda: world.get("/queue")["total"] == 8, "the steps of four runs")
+    with world.client(_token(world, "plain")) as plain:
+        assert [one["step"]["name"] for one in _leases(plain, "plain")] == ["lint"]
 
 
 def test_a_drained_agent_gets_nothing_more_and_what_it_has_goes_on(world: World) -> None:
