@@ -58,8 +58,12 @@ class ConfinedFolder:
             file = _open_at(at, name, os.O_NONBLOCK, path)
         finally:
             os.close(at)
-        with os.fdopen(file, "rb") as opened:
+        try:
             self._check(os.fstat(file), path)
+        except Escape:
+            os.close(file)
+            raise
+        with os.fdopen(file, "rb") as opened:
             yield opened
 
     def _parts(self, path: str) -> list[str]:

@@ -135,11 +135,9 @@ class AttemptRecord:
 
     def _write(self, name: str, data: bytes) -> None:
         new = self.folder / f".{name}.new"
-        file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(file, data)
-        finally:
-            os.close(file)
+        # not os.write: on a full disk that writes only a part, and says so instead of failing
+        with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
         new.rename(self.folder / name)
 
 

@@ -16,9 +16,10 @@ CASES = {
     "skipped": "<testcase name='d'><skipped/></testcase>",
     "failed twice": "<testcase name='e'><failure/><error/></testcase>",
     "failed when skipped": "<testcase name='f'><skipped/><failure/></testcase>",
+    "skipped when failed": "<testcase name='h'><failure/><skipped/></testcase>",
     "said much": "<testcase name='g'><system-out>&lt;failure/&gt;</system-out></testcase>",
 }
-FAILING = {"failed", "error", "failed twice", "failed when skipped"}
+FAILING = {"failed", "error", "failed twice", "failed when skipped", "skipped when failed"}
 
 
 @given(names=st.lists(st.sampled_from(sorted(CASES)), max_size=20), depth=st.integers(1, 3))

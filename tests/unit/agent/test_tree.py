@@ -58,6 +58,7 @@ def test_a_changed_path_is_seen_even_where_its_size_and_time_were_put_back(
     difference = changed(tree, act)
     assert difference == Difference(frozenset(), frozenset(altered))
     assert not difference.is_empty
+    assert not difference.touches_git
 
 
 def test_what_is_new_is_removed_at_its_root(tree: Path) -> None:
