@@ -77,6 +77,8 @@ def _holding(data: Path) -> set[str]:
 def test_a_stranger_reads_nothing_of_it_but_how_many_instances_it_should_have(installed: Installed) -> None:
     assert _readable(STRANGER, installed.data) <= {"installation.json", ".generation", "prepare.done"}
     assert SECRET not in (installed.folder / "installation.json").read_text()
+    for built in (installed.folder / "artifacts", installed.folder / "artifacts" / "server.py"):
+        assert built.stat().st_mode & 0o007 == 0, built
 
 
 def test_its_own_user_reads_its_files_and_nothing_of_the_servers(installed: Installed) -> None:
@@ -122,13 +124,23 @@ def _asks(uid: int, *command: str | Path) -> bool:
     return done.returncode == 0
 
 
-@pytest.mark.parametrize(("owner", "mode"), [(0, 0o700), (0, 0o711), (STRANGER, 0o100), (STRANGER, 0o011)])
+@pytest.mark.parametrize(
+    ("owner", "group", "mode"),
+    [
+        (0, 0, 0o700),
+        (0, 0, 0o711),
+        (0, STRANGER, 0o710),
+        (0, STRANGER, 0o701),
+        (STRANGER, 0, 0o100),
+        (STRANGER, 0, 0o011),
+    ],
+)
 def test_the_folder_that_keeps_a_user_out_is_the_one_that_the_system_refuses(
-    data: Path, as_root: None, owner: int, mode: int
+    data: Path, as_root: None, owner: int, group: int, mode: int
 ) -> None:
     inner = data / "outer" / "inner"
     inner.mkdir(parents=True)
-    os.chown(inner.parent, owner, 0)
+    os.chown(inner.parent, owner, group)
     inner.parent.chmod(mode)
     refused = not _asks(STRANGER, "sh", "-c", f"cd {inner}")
     assert closed_to(STRANGER, inner) == (inner.parent if refused else None)
