@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Condition, Event, Thread
 
 from tidegate.agent.attempt import Attempt, Tools
@@ -86,10 +87,22 @@ def run(settings: AgentSettings) -> None:
 
 
 def _on_signals(act: Callable[[], None], *numbers: signal.Signals) -> None:
-    if threading.current_thread() is threading.main_thread():
-        for number in numbers:
-            # in a thread of its own: the main thread may hold a lock that the act needs
-            signal.signal(number, lambda *_: Thread(target=act).start())
+    """Have a thread act at each of these signals.
+
+    It waits already when the first comes: the main thread, which is interrupted, may hold any lock just then, the one
+    for the start of threads among them. The queue is the one thing that may be used there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    asked: SimpleQueue[int] = SimpleQueue()
+
+    def act_when_asked() -> None:
+        while asked.get():
+            act()
+
+    Thread(target=act_when_asked, name="signals", daemon=True).start()
+    for number in numbers:
+        signal.signal(number, lambda *_: asked.put(1))
 
 
 @dataclass(slots=True)

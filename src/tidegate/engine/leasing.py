@@ -91,7 +91,9 @@ class Leasing:
     def _next_steps(self, connection: Connection, labels: Collection[str], slots: int) -> list[StepRun]:
         ready = queue_queries.ready_steps(connection, max(slots, LOOKED_AT_EACH)) if slots else ()
         chosen = choose(ready, queue_queries.steps_under_way(connection), labels, slots) if ready else ()
-        return [step for one in chosen if (step := queries.step(connection, one.id))]
+        found = (queries.step(connection, one.id) for one in chosen)
+        # one of them may have been given to another agent since it was chosen
+        return [step for step in found if step and step.state is StepState.READY]
 
     def renew(self, agent: str, held: Sequence[Held], *, only_own: bool = False) -> Renewal:
         """Say that these attempts go on; with `only_own`, those that the agent leased under that name."""

@@ -122,7 +122,7 @@ def test_a_log_is_read_line_by_line_while_the_step_runs_and_says_when_it_is_over
         assert agent.post(path, json={**own, "first": 1, "lines": lines[1:]}).json() == {"next": 2}
     step = lease["step_run"]
     assert world.get(f"/steps/{step}/log", first=1) == {
-        "lines": [{"at": "2026-01-02T03:04:05.600000Z", "text": "two"}],
+        "lines": [{"index": 1, "at": "2026-01-02T03:04:05.600000Z", "text": "two"}],
         "next": 2,
         "ended": False,
     }

@@ -146,8 +146,7 @@ def test_a_failed_step_ends_it_with_1_and_says_where_its_log_is(failing: Command
 
 def test_on_a_terminal_it_draws_what_runs_and_leaves_all_steps_in_their_order(shop: Command) -> None:
     drawn = shop.on_terminal("build").out
-    assert re.search(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]", drawn)
-    left = drawn[drawn.rindex("\x1b[2K") :]
+    left = drawn.rpartition("\x1b[2K")[2]
     assert "\x1b[32m✓\x1b[0m lint" in left
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", left).splitlines()
     assert [line.split("  ")[0].lstrip("✓ ") for line in lines[:-1]] == ["setup", *STEPS]

@@ -101,7 +101,8 @@ def test_what_is_no_longer_wanted_stops_and_the_rest_goes_on(listener: Listener,
     sender.set_wanted({PAY: pay})
     for _ in range(3):
         listener.next()
-    assert {listener.next()[0] for _ in range(5)} == {"/pay"}
+    arrived = [listener.next()[0] for _ in range(40)]  # what was on its way already comes first
+    assert set(arrived[-5:]) == {"/pay"}
     sender.stop()
     while not listener.stays_quiet(0.2):
         pass

@@ -134,7 +134,9 @@ def test_no_event_holds_a_secret(told: Told) -> None:
 def test_no_answer_of_the_api_holds_a_secret(told: Told) -> None:
     with _client(told) as client:
         document = client.get("/api/v1/openapi.json").json()["paths"]
-        asked = [path for known in document if "get" in document[known] for path in _paths(told, known)]
+        # commits are for agents: a person is refused there
+        known = [path for path, acts in document.items() if "get" in acts and "/git/" not in path]
+        asked = [path for one in known for path in _paths(told, one)]
         answers = {path: client.get(path) for path in asked}
     assert len(answers) > 20
     for path, answer in answers.items():

@@ -51,7 +51,8 @@ def test_a_file_cannot_tell_a_step_a_lie_about_its_commit() -> None:
 
 def test_a_step_gets_nothing_else() -> None:
     known = {"SERVICE", "RUN", "COMMIT", "BRANCH", "STEP", "ATTEMPT", "RELEASE"}
-    assert built_environment(COLOUR="green").keys() == {"COLOUR"} | {f"TIDEGATE_{name}" for name in known}
+    own = {f"TIDEGATE_{name}" for name in known} | {"SOURCE_DATE_EPOCH"}
+    assert built_environment(COLOUR="green").keys() == {"COLOUR"} | own
 
 
 def test_a_service_learns_who_it_is_and_where_it_answers_but_no_secret() -> None:

@@ -49,10 +49,15 @@ def test_a_step_waits_for_all_that_it_needs() -> None:
     assert states(advance_steps(after_c, NOON))[3] is S.READY
 
 
-@pytest.mark.parametrize("ending", [state for state in ENDED if state is not S.SUCCEEDED])
+@pytest.mark.parametrize("ending", [state for state in ENDED if not state.is_good])
 def test_what_needs_a_step_that_did_not_succeed_is_skipped_down_to_the_last(ending: StepState) -> None:
     chain = step_runs(a_step("a"), a_step("b", "a"), a_step("c", "b"), a_step("d", "c"))
     assert states(advance_steps(put(chain, a=ending), NOON)) == [ending, S.SKIPPED, S.SKIPPED, S.SKIPPED]
+
+
+def test_what_needs_a_step_that_was_left_out_goes_on_as_if_it_were_not_there() -> None:
+    chain = step_runs(a_step("a"), a_step("b", "a"))
+    assert states(advance_steps(put(chain, a=S.LEFT_OUT), NOON)) == [S.LEFT_OUT, S.READY]
 
 
 def test_a_failure_skips_nothing_that_does_not_need_it() -> None:
@@ -194,7 +199,7 @@ def test_a_step_becomes_ready_only_when_all_that_it_needs_succeeded(steps: tuple
     known = {step.name: step.state for step in advanced}
     for before, after in zip(steps, advanced, strict=True):
         if after.state is S.READY and before.state is not S.READY:
-            assert all(known[need] is S.SUCCEEDED for need in after.step.needs)
+            assert all(known[need].is_good for need in after.step.needs)
 
 
 @UNHURRIED
