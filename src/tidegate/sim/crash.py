@@ -82,6 +82,7 @@ class CrashingDatabase(Database):
         self.url = database.url
         self.is_sqlite = database.is_sqlite
         self.engine = database.engine
+        self._turns = database._turns
         self._points = points
         self.commits = 0
 
