@@ -1,9 +1,8 @@
-"""How a simulated world should stand in the end: nothing moves, what waits says for whom, and all of it is true."""
+"""How a simulated world should stand when it is at rest: all that the rows say is true, whole and explained."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
@@ -17,24 +16,11 @@ from tidegate.model.placement_draft import CHECK_EVERY
 from tidegate.model.rollout import Rollout, RolloutKind, RolloutState
 from tidegate.model.run import Run, StageState
 from tidegate.model.share import NONE, WHOLE
-from tidegate.model.step_run import StepState
 from tidegate.sim.broken import RuleBroken
+from tidegate.sim.rest import is_stuck, is_stuck_with
 from tidegate.sim.router import Split
 from tidegate.sim.world import World
 from tidegate.store import events, queries
-
-_UNDER_WAY = (StepState.READY, StepState.RUNNING)
-_MOVING = (RolloutState.MOVING, RolloutState.RETURNING)
-
-
-def is_at_rest(world: World) -> bool:
-    """Whether nothing more happens by itself."""
-    return world.server is not None and next(_restless(world), None) is None
-
-
-def why_restless(world: World) -> str:
-    """What still goes on."""
-    return "; ".join(_restless(world)) if world.server else "the server is down"
 
 
 def check_ending(world: World) -> None:
@@ -43,8 +29,10 @@ def check_ending(world: World) -> None:
         if not events.check_chain(connection).ok:
             raise RuleBroken("the record is a whole chain", str(events.check_chain(connection)))
         for run in queries.newest_runs(connection, limit=1000):
-            _check_run(connection, run)
+            _check_run(connection, world, run)
         for placement in queries.placements(connection):
+            if is_stuck(connection, world, placement):
+                continue
             _check_placement(connection, world, placement)
             _check_people_were_heard(connection, placement)
         _check_gates(connection)
@@ -52,52 +40,7 @@ def check_ending(world: World) -> None:
         _check_ports(connection)
 
 
-def _restless(world: World) -> Iterator[str]:
-    with world.database.reading() as connection:
-        for run in queries.open_runs(connection):
-            under_way = [one.name for one in queries.steps(connection, run.id) if one.state in _UNDER_WAY]
-            if under_way:
-                yield f"run {run.id} performs {', '.join(under_way)}"
-            elif not run.because and not any(map(_waits, queries.rollouts_of_run(connection, run.id))):
-                yield f"run {run.id} waits for nothing"
-        for rollout in queries.active_rollouts(connection):
-            if rollout.state in _MOVING:
-                yield f"rollout {rollout.id} is {rollout.state.value}"
-            elif rollout.state is RolloutState.WATCHING:
-                run_of = queries.run(connection, rollout.run) if rollout.run else None
-                if run_of is None or run_of.status.is_ended:
-                    yield f"rollout {rollout.id} is watched"
-            elif not _waits(rollout):
-                yield f"rollout {rollout.id} collects evidence"
-        for placement in queries.placements(connection):
-            yield from _unsettled(connection, world, placement)
-
-
-def _waits(rollout: Rollout) -> bool:
-    """Whether a rollout waits for a person."""
-    if rollout.state is RolloutState.JUDGING:
-        return rollout.held or rollout.holds_because is not None
-    return rollout.state is RolloutState.ASKING
-
-
-def _unsettled(connection: Connection, world: World, placement: Placement) -> Iterator[str]:
-    if placement.reached_at is None:
-        yield f"{placement.id} is on its way"
-    rollout = queries.rollout(connection, placement.rollout)
-    if rollout and rollout.state.owns_placement:
-        return
-    deployments = queries.deployments_here(connection, placement.id)
-    for deployment in deployments.values():
-        part = placement.arrangement.part(deployment.id)
-        if part is None or part.share == NONE:
-            yield f"{deployment.id} is still there"
-        elif deployment.installed != part.instances:
-            yield f"{deployment.id} has {deployment.installed} instances"
-    if placement.health not in ("healthy", "empty") and not world.target.is_dying(placement.serving):
-        yield f"{placement.id} is {placement.health}"
-
-
-def _check_run(connection: Connection, run: Run) -> None:
+def _check_run(connection: Connection, world: World, run: Run) -> None:
     if run.status.is_ended:
         unended = [one.name for one in queries.steps(connection, run.id) if not one.state.is_ended]
         if unended and run.pipeline is not None:
@@ -107,7 +50,7 @@ def _check_run(connection: Connection, run: Run) -> None:
         return
     service = queries.known_service(connection, run.service)
     stages, rollouts = queries.stages(connection, run.id), queries.rollouts_of_run(connection, run.id)
-    if not next_acts(run, service, stages, rollouts):
+    if not next_acts(run, service, stages, rollouts) and not is_stuck_with(connection, world, run):
         raise RuleBroken("12 what waits says what ends it", f"run {run.id} is {run.status.value}: {run.because}")
 
 
@@ -211,9 +154,10 @@ def _check_told(told: Counter[tuple[EventKind, str]], rollout: Rollout) -> None:
         _must(told, EventKind.ROLLOUT_PASSED, rollout.id)
     if rollout.decided_at:
         _must(told, EventKind.ROLLBACK_DECIDED, rollout.id)
+    if rollout.state.is_ended:
+        _must(told, EventKind.ROLLOUT_ENDED, rollout.id)
     if rollout.state is RolloutState.ROLLED_BACK:
         _must(told, EventKind.ROLLBACK_ROUTED, rollout.id)
-        _must(told, EventKind.ROLLOUT_ENDED, rollout.id)
     if rollout.kind is RolloutKind.RELEASE and rollout.step_since and rollout.plan:
         _must(told, EventKind.ROLLOUT_SHARES, rollout.id)
 

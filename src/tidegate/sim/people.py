@@ -57,7 +57,7 @@ class People:
         """Do all that somebody is waited for; whether there was anything."""
         if not service.is_known:
             return False
-        anything = self._let_the_line_go(service)
+        anything = self._let_the_line_go(service) | self._give_up_what_is_stuck(service)
         for run in service.runs():
             if not run.decided():
                 anything |= self._end_waiting(service, run)
@@ -69,6 +69,14 @@ class People:
             return False
         service.go()
         return True
+
+    def _give_up_what_is_stuck(self, service: SimulatedService) -> bool:
+        """What cannot be brought to where it should be is stopped."""
+        stuck = [one for one in service.placements() if one.stuck_because is not None and one.serving]
+        for placement in stuck:
+            self._touch_all(service)
+            service.roll_back(placement.environment, stop=True)
+        return bool(stuck)
 
     def _end_waiting(self, service: SimulatedService, run: SimulatedRun) -> bool:
         rollout = run.rollout_under_way()

@@ -10,9 +10,10 @@ from random import Random
 from tidegate.judge.judge import Judge
 from tidegate.sim.broken import RuleBroken
 from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
-from tidegate.sim.ending import check_ending, is_at_rest, why_restless
+from tidegate.sim.ending import check_ending
 from tidegate.sim.expectations import check_expectations
 from tidegate.sim.people import People
+from tidegate.sim.rest import is_at_rest, why_restless
 from tidegate.sim.shop import SimulatedService
 from tidegate.sim.world import UPKEEP_EVERY, World, WorldStuck
 from tidegate.store import queries

@@ -280,6 +280,11 @@ class SimulatedService:
         with self.world.database.reading() as connection:
             return queries.placement(connection, placement_id(self.name, EnvironmentName(environment)))
 
+    def placements(self) -> tuple[Placement, ...]:
+        """All its placements."""
+        with self.world.database.reading() as connection:
+            return queries.placements(connection, self.name)
+
     def count(self, kind: EventKind) -> int:
         """How many events of a kind the service has."""
         return sum(

@@ -47,6 +47,14 @@ def _first_is_out(shop: SimulatedService, shape: Shape = QUICK) -> None:
     _ends(shop.push("v1", shape), RunStatus.SUCCEEDED, "v1")
 
 
+def _first_is_rolled_out(shop: SimulatedService) -> None:
+    _first_is_out(shop, ROLLING)
+
+
+def _first_is_watched(shop: SimulatedService) -> None:
+    _first_is_out(shop, WATCHED_FIRST)
+
+
 def _nothing(shop: SimulatedService) -> None:
     """The story begins in an empty world."""
 
@@ -212,6 +220,28 @@ def _held(shop: SimulatedService) -> None:
     _ends(run, RunStatus.SUCCEEDED, "v2")
 
 
+def _overtaken_while_held(shop: SimulatedService) -> None:
+    """The second is approved and held; the third goes on, and the second comes too late."""
+    second = shop.push("v2", ONE_YES)
+    shop.hold(second)
+    shop.world.advance(until=second.waits_at("production"))
+    shop.approve(second, ANNA)
+    third = shop.push("v3", ONE_YES)
+    shop.world.advance(until=third.waits_at("production"))
+    shop.approve(third, ANNA)
+    _ends(third, RunStatus.SUCCEEDED, "v3")
+    _ends(second, RunStatus.SUPERSEDED, "v3")
+
+
+def _nobody_approves(shop: SimulatedService) -> None:
+    """That only the newest is left waiting is a rule of every ending."""
+    second = shop.push("v2", ONE_YES)
+    shop.world.advance(until=second.waits_at("production"))
+    third = shop.push("v3", ONE_YES)
+    shop.world.advance(until=third.waits_at("production"))
+    shop.world.advance(timedelta(seconds=60))
+
+
 def _breach_upstream(shop: SimulatedService) -> None:
     """It passed staging and waits for production when it begins to do harm in staging."""
     run = shop.push("v2", WATCHED)
@@ -258,7 +288,7 @@ STORIES = (
     Story("a breach while people are asked", _breach_while_asking, _first_is_out),
     Story("a newer release arrives during a rollout", _newer_arrives, _first_is_out),
     Story("a newer release arrives at the gate", _superseded, _first_is_out),
-    Story("a person rolls back a rolling rollout", _rolled_back_by_a_person, lambda shop: _first_is_out(shop, ROLLING)),
+    Story("a person rolls back a rolling rollout", _rolled_back_by_a_person, _first_is_rolled_out),
     Story("a cancel while it is being installed", _cancelled_while_installing, _first_is_out),
     Story("a deployment that never becomes healthy", _never_healthy, _first_is_out),
     Story("two bad releases in a row", _line_stopped, _first_good_second_bad),
@@ -267,8 +297,8 @@ STORIES = (
     Story("an approved release waits while a newer one comes", _approved_before, _first_is_out),
     Story("an approval expires while it waits", _expired, _first_is_out),
     Story("a run is held and let go", _held, _first_is_out),
-    Story(
-        "a breach in staging while production waits", _breach_upstream, lambda shop: _first_is_out(shop, WATCHED_FIRST)
-    ),
+    Story("a held release is overtaken", _overtaken_while_held, _first_is_out),
+    Story("two releases wait and nobody approves", _nobody_approves, _first_is_out),
+    Story("a breach in staging while production waits", _breach_upstream, _first_is_watched),
     Story("a rollback while the service is paused", _rolled_back_while_paused, _two_are_out),
 )

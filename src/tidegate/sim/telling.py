@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from tidegate.model.event import EventKind
 from tidegate.model.run import Run
-from tidegate.sim.ending import check_ending, is_at_rest, why_restless
+from tidegate.sim.ending import check_ending
+from tidegate.sim.rest import is_at_rest, why_restless
 from tidegate.sim.shop import SimulatedService
 from tidegate.sim.world import Chances, World, WorldStuck
 from tidegate.store import queries

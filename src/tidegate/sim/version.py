@@ -57,12 +57,11 @@ class Version:
         return self.error_share >= VISIBLE_ERRORS or self.slowness >= VISIBLE_SLOWNESS
 
     @property
+    def cannot_run(self) -> bool:
+        """Whether its instances never stay healthy, wherever they are installed."""
+        return self.prepare_fails or self.never_healthy or self.dies_after is not None
+
+    @property
     def breaks(self) -> bool:
         """Whether it cannot be built, tested or run."""
-        return (
-            self.build_fails
-            or self.tests_fail
-            or self.prepare_fails
-            or self.never_healthy
-            or self.dies_after is not None
-        )
+        return self.build_fails or self.tests_fail or self.cannot_run

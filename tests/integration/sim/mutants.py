@@ -372,7 +372,7 @@ MUTANTS = (
     Mutant(
         "an older release comes after a newer one",
         an_older_release_comes_after_a_newer_one,
-        Told(_the("a held release is overtaken")),
+        Told(LET_GO_LATE),
         "4 ",
     ),
     Mutant("nothing is superseded", nothing_is_superseded, Told(_the("two releases wait and nobody approves")), "5 "),
