@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from threading import Lock
 from tidegate.agent.record import remove_tree
 from tidegate.agent.remote import Remote
 from tidegate.agent.server_link import ServerAway
-from tidegate.agent.tree import INDEX, Difference, Survey, survey
+from tidegate.agent.tree import INDEX, Difference, Survey, is_folder, last_change, survey
 from tidegate.model.ids import Commit, RunId
 from tidegate.model.lease import Lease
 
@@ -30,6 +31,8 @@ _log = logging.getLogger(__name__)
 _GIT_SECONDS = 900
 _CONFIG = Path(__file__).with_name("gitconfig")
 _MOST_PATHS = 500
+_CLOCK_MILLISECONDS = 2000
+"""Longer than the clock of any file system stands still."""
 
 
 class CheckoutFailed(Exception):
@@ -88,14 +91,28 @@ class Checkout:
 
     def note_before_setup(self) -> None:
         """Remember the commit's own files."""
-        self.restorable = survey(self.tree)
+        self.restorable = self.look()
 
     def note_clean(self) -> None:
         """Remember what the tree holds now as clean: it is set up."""
-        self.clean = survey(self.tree)
+        self.clean = self.look()
         before = self.restorable or self.clean
         self.restorable = {path: seen for path, seen in self.clean.items() if before.get(path) == seen}
         self.is_set_up = True
+
+    def look(self) -> Survey:
+        """What the tree holds now. Returns once whatever changes from now on gets a later time.
+
+        The clock of a file system stands still for some milliseconds: a change within them could not be told.
+        """
+        seen = survey(self.tree)
+        clock = self.folder / "clock"
+        for _ in range(_CLOCK_MILLISECONDS):
+            clock.touch()
+            if clock.stat().st_ctime_ns > last_change(seen):
+                break
+            time.sleep(0.001)
+        return seen
 
 
 @dataclass(slots=True)
@@ -219,10 +236,12 @@ class Checkouts:
         except CheckoutFailed as error:
             _log.info("checkout %s cannot be restored: %s", checkout.name, error)
             return False
-        now = survey(checkout.tree)
+        now = checkout.look()
         left = Difference.between(checkout.clean, now)
         if left.added or not left.altered <= difference.altered | {INDEX} or not now.keys() >= checkout.clean.keys():
             return False
+        if any(is_folder(checkout.clean[path]) for path in left.altered):
+            return False  # git does not bring the mode of a folder back
         checkout.clean = now
         checkout.restorable = {path: now[path] for path in checkout.restorable}
         return True

@@ -39,6 +39,16 @@ def _survey(folder: str, below: str) -> Iterator[tuple[str, Fingerprint]]:
                 yield path, (seen.st_mode, seen.st_uid, seen.st_size, seen.st_ino, seen.st_mtime_ns, seen.st_ctime_ns)
 
 
+def is_folder(seen: Fingerprint) -> bool:
+    """Whether that is the fingerprint of a folder."""
+    return stat.S_ISDIR(seen[0])
+
+
+def last_change(seen: Survey) -> int:
+    """The latest change time of a file, in nanoseconds since 1970 by the file system's clock; 0 where there is none."""
+    return max((print_[-1] for print_ in seen.values() if not is_folder(print_)), default=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What became of a folder: paths that are new, and paths that changed or are gone."""

@@ -155,7 +155,7 @@ def test_a_broken_file_is_a_failed_run_and_the_corrected_one_is_run(watched: Wat
 
 def _link(file: Path) -> None:
     file.unlink()
-    file.symlink_to("/etc/passwd")
+    file.symlink_to("/nowhere")
 
 
 @pytest.mark.parametrize(

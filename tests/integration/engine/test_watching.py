@@ -35,7 +35,7 @@ def _not_committed(repository: Repository) -> None:
 
 def _link(repository: Repository) -> None:
     (repository.path / "tidegate.yaml").unlink()
-    (repository.path / "tidegate.yaml").symlink_to("/etc/passwd")
+    (repository.path / "tidegate.yaml").symlink_to("/nowhere")
     repository.commit("a link")
 
 

@@ -9,21 +9,32 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.integration.api.world import eventually
 
-from tidegate.agent.tree import Difference, survey
+from tidegate.agent.tree import Difference, last_change, survey
 
 PATHS = st.sets(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join), max_size=10)
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "shop.py").write_text("print('shop')\n")
-    (tmp_path / "link").symlink_to("src")
-    (tmp_path / ".git" / "objects" / "ab").mkdir(parents=True)
-    (tmp_path / ".git" / "hooks").mkdir()
-    (tmp_path / ".git" / "index").write_bytes(b"index")
-    return tmp_path
+    """A tree whose files were all written before the file system's clock last went on."""
+    tree = tmp_path / "tree"
+    (tree / "src").mkdir(parents=True)
+    (tree / "src" / "shop.py").write_text("print('shop')\n")
+    (tree / "link").symlink_to("src")
+    (tree / ".git" / "objects" / "ab").mkdir(parents=True)
+    (tree / ".git" / "hooks").mkdir()
+    (tree / ".git" / "index").write_bytes(b"index")
+    written = last_change(survey(tree))
+    eventually(lambda: _time_in(tmp_path) > written, "a later time")
+    return tree
+
+
+def _time_in(folder: Path) -> int:
+    """What the clock of the file system says."""
+    (folder / "clock").touch()
+    return (folder / "clock").stat().st_ctime_ns
 
 
 def changed(tree: Path, act: Callable[[Path], object]) -> Difference:
@@ -47,7 +58,7 @@ def _hide(tree: Path) -> None:
         (lambda tree: (tree / "src" / "shop.py").chmod(0o755), {"src/shop.py"}),
         (lambda tree: (tree / "src" / "shop.py").unlink(), {"src/shop.py"}),
         (lambda tree: (tree / "src").chmod(0o700), {"src"}),
-        (lambda tree: ((tree / "link").unlink(), (tree / "link").symlink_to("/etc")), {"link"}),
+        (lambda tree: ((tree / "link").unlink(), (tree / "link").symlink_to("/nowhere")), {"link"}),
         (lambda tree: (tree / ".git" / "index").write_bytes(b"other"), {".git/index"}),
     ],
     ids=["content", "hidden", "mode", "removed", "folder's mode", "link", "index"],
