@@ -77,7 +77,7 @@ class Checkout:
     """What it holds when it is clean, with what setup made; None where that is not known (after a restart)."""
 
     restorable: Survey = field(default_factory=dict)
-    """What git can bring back: the commit's files as far as setup left them alone."""
+    """What git can bring back: the commit's files, not its folders' modes, as far as setup left them alone."""
 
     @property
     def name(self) -> str:
@@ -97,7 +97,9 @@ class Checkout:
         """Remember what the tree holds now as clean: it is set up."""
         self.clean = self.look()
         before = self.restorable or self.clean
-        self.restorable = {path: seen for path, seen in self.clean.items() if before.get(path) == seen}
+        self.restorable = {
+            path: seen for path, seen in self.clean.items() if before.get(path) == seen and not is_folder(seen)
+        }
         self.is_set_up = True
 
     def look(self) -> Survey:
@@ -240,17 +242,18 @@ class Checkouts:
         left = Difference.between(checkout.clean, now)
         if left.added or not left.altered <= difference.altered | {INDEX} or not now.keys() >= checkout.clean.keys():
             return False
-        if any(is_folder(checkout.clean[path]) for path in left.altered):
-            return False  # git does not bring the mode of a folder back
         checkout.clean = now
         checkout.restorable = {path: now[path] for path in checkout.restorable}
         return True
 
     def _undo(self, checkout: Checkout, difference: Difference) -> None:
-        """Remove what is new and bring back what is not as it was, with the index as it was before any step."""
-        roots = difference.added_roots
-        for first in range(0, len(roots), _MOST_PATHS):
-            self._as_user(checkout, "rm", "-rf", "--", *(f"./{path}" for path in roots[first : first + _MOST_PATHS]))
+        """Remove what is new or changed and bring back what was there, with the index as it was before any step.
+
+        Git would leave a changed file alone that has its old size and the second of its old time.
+        """
+        gone = [*difference.added_roots, *sorted(difference.altered - {INDEX})]
+        for first in range(0, len(gone), _MOST_PATHS):
+            self._as_user(checkout, "rm", "-rf", "--", *(f"./{path}" for path in gone[first : first + _MOST_PATHS]))
         if difference.altered:
             self._as_user(checkout, "cp", "--", str(checkout.folder / "index"), INDEX)
             self._as_user(checkout, "git", *_NO_HOOKS, "checkout-index", "--quiet", "--all", "--force")

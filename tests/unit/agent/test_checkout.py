@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.integration.api.world import eventually
 
 from tidegate.agent.checkout import Checkout, CheckoutFailed, CheckoutKey, Checkouts
 from tidegate.agent.tree import Difference, survey
@@ -189,6 +190,25 @@ def test_whatever_changes_after_a_look_has_a_later_time(checkouts: Checkouts, ke
         seen = checkout.look()
         (checkout.tree / "shop.py").write_text(f"{99 - number:02}")
         assert Difference.between(seen, survey(checkout.tree)).altered == {"shop.py"}
+
+
+def test_a_change_in_the_second_of_the_checkout_is_undone_though_git_does_not_see_it(
+    checkouts: Checkouts, key: CheckoutKey
+) -> None:
+    """Git tells a file of the same size by the second of its time; its index was written in a later one."""
+    checkout = checkouts.take(key)
+    checkout.note_clean()
+    changed = checkout.tree / "shop.py"
+    changed.write_text("print('evil')\n")
+    second = int(changed.stat().st_ctime)
+    checkouts.give_back(checkout)
+    eventually(lambda: _second_in(checkout.folder) > second, "the next second")
+    assert (checkouts.take(key).tree / "shop.py").read_text() == FILES["shop.py"]
+
+
+def _second_in(folder: Path) -> int:
+    (folder / "now").touch()
+    return int((folder / "now").stat().st_ctime)
 
 
 def test_a_checkout_that_was_left_clean_is_used_again(checkouts: Checkouts, key: CheckoutKey) -> None:
