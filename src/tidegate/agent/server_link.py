@@ -183,6 +183,11 @@ class ServerLink:
             raise Refused(said)
         if answer.status_code in (401, 403):
             self._token = ""
+        if answer.status_code == 401:
+            said = (
+                f"{answer.request.url} answered 401: it does not know this agent's token; was the agent removed? "
+                f"A new one is made by: tidegate agents token {self.name}"
+            )
         raise ServerAway(said)
 
     def _headers(self) -> dict[str, str]:

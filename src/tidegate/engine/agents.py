@@ -70,11 +70,9 @@ class AgentActs:
             return
         with self._parts.database.writing() as connection:
             known = agent_queries.agent(connection, name)
-            if known is None:
-                if must_be_known:
-                    raise not_found("agent", name, f"make a new token: tidegate agents token {name}")
-                known = Agent(name, now)
-                rows.put(connection, known)
+            if known is None and must_be_known:
+                raise not_found("agent", name, f"make a new token: tidegate agents token {name}")
+            known = known or agent_queries.ensure(connection, Agent(name, now))
             self._check_alone(known, said, now)
             agent_queries.note_said(connection, _as_said(known, said, now))
         self._note(name, said, now)
@@ -99,8 +97,7 @@ class AgentActs:
         """Make a token for an agent, which is known from now on. One that it had before opens nothing any more."""
         token = new_token()
         with self._parts.database.writing() as connection:
-            if agent_queries.agent(connection, name) is None:
-                rows.put(connection, Agent(name, self._parts.clock.now()))
+            agent_queries.ensure(connection, Agent(name, self._parts.clock.now()))
             agent_queries.set_token(connection, name, token_hash(token))
             self._say(connection, name, EventKind.AGENT_TOKEN, f"{actor.name} made a token for the agent {name}", actor)
         return token

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tidegate.model.agent import Agent
 from tidegate.store import rows, tables
@@ -26,6 +27,14 @@ def agents(connection: Connection) -> tuple[Agent, ...]:
 def agent_with_token(connection: Connection, token_hash: str) -> Agent | None:
     """Whose token of its own has this hash."""
     return rows.find(connection, Agent, token_hash=token_hash)
+
+
+def ensure(connection: Connection, new: Agent) -> Agent:
+    """The agent of that name; this one where there is none yet."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    row = {name: getattr(new, name) for name in tables.agent.c.keys()}  # noqa: SIM118  columns, not their names
+    connection.execute(insert(tables.agent).on_conflict_do_nothing(), row)
+    return agent(connection, new.name) or new
 
 
 def note_said(connection: Connection, seen: Agent) -> None:

@@ -162,12 +162,15 @@ def test_steps_go_only_where_all_their_labels_are(world: World) -> None:
 
 def test_steps_that_wait_for_a_rare_label_hide_no_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leasing, "LOOKED_AT_EACH", 2)
-    both = "run: make test, labels: [gpu]}\n    - {name: lint, run: make lint"
-    world.repositories.text = world.repositories.text.replace("run: make test", both)
+    plain_text = world.repositories.text
+    world.repositories.text = plain_text.replace("run: make test", "run: make test, labels: [gpu]")
     world.add_shop()
     for _ in range(3):
         world.push()
-    eventually(lambda: world.get("/queue")["total"] == 8, "the steps of four runs")
+    lint = "run: make test, labels: [gpu]}\n    - {name: lint, run: make lint"
+    world.repositories.text = plain_text.replace("run: make test", lint)
+    world.push()
+    eventually(lambda: world.get("/queue")["total"] == 6, "the steps of five runs")
     with world.client(_token(world, "plain")) as plain:
         assert [one["step"]["name"] for one in _leases(plain, "plain")] == ["lint"]
 

@@ -108,6 +108,9 @@ def test_nobody_else_reads(repository: Repository, token: str | None) -> None:
     done = repository.git("clone", "--quiet", repository.url, "copy", token=token)
     assert done.returncode != 0
     assert not (repository.home / "copy").exists()
+    listed = repository.git("-c", "protocol.version=0", "ls-remote", repository.url, token=token)
+    assert listed.returncode != 0
+    assert listed.stdout == ""
 
 
 def test_nothing_can_be_pushed(repository: Repository) -> None:
