@@ -77,7 +77,7 @@ class Checkout:
     """What it holds when it is clean, with what setup made; None where that is not known (after a restart)."""
 
     restorable: Survey = field(default_factory=dict)
-    """What git can bring back: the commit's files, not its folders' modes, as far as setup left them alone."""
+    """What git can bring back: the commit's files and folders, as far as setup left them alone."""
 
     @property
     def name(self) -> str:
@@ -97,9 +97,7 @@ class Checkout:
         """Remember what the tree holds now as clean: it is set up."""
         self.clean = self.look()
         before = self.restorable or self.clean
-        self.restorable = {
-            path: seen for path, seen in self.clean.items() if before.get(path) == seen and not is_folder(seen)
-        }
+        self.restorable = {path: seen for path, seen in self.clean.items() if before.get(path) == seen}
         self.is_set_up = True
 
     def look(self) -> Survey:
@@ -242,6 +240,8 @@ class Checkouts:
         left = Difference.between(checkout.clean, now)
         if left.added or not left.altered <= difference.altered | {INDEX} or not now.keys() >= checkout.clean.keys():
             return False
+        if any(is_folder(checkout.clean[path]) for path in left.altered):
+            return False  # git knows nothing of the modes of folders
         checkout.clean = now
         checkout.restorable = {path: now[path] for path in checkout.restorable}
         return True

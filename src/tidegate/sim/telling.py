@@ -20,9 +20,9 @@ from tidegate.store import queries
 REST_AT_MOST = timedelta(minutes=30)
 DOWN_AT_MOST_SECONDS = 5.0
 
-DELAY_AT_MOST = timedelta(seconds=60)
+DELAY_AT_MOST = timedelta(seconds=90)
 """How much later a story may end for a crash: the server was down for up to 5 s, its agent asks every 20 s, and what
-is judged in batches of 10 s begins anew and may need a batch or two more."""
+is judged in batches of 10 s begins anew, share by share, and may need some batches more."""
 
 BACK_WITHIN_SECONDS = 15.0
 """How long it may take until all traffic is back, with a crash in between and instances that have to be started."""
