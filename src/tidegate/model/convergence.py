@@ -21,6 +21,10 @@ INSTALL_AT_MOST = 30 * MINUTE
 """How long a target may prepare and start instances; a `prepare` that hangs would else hold the placement for ever."""
 
 
+ASK_ANEW = 5 * MINUTE
+"""How often a target that is away is asked anew, so that its absence is not taken for the installation's own time."""
+
+
 class Progress(Enum):
     """How far a placement is on its way to its arrangement."""
 
@@ -57,6 +61,8 @@ def converge(draft: PlacementDraft) -> Convergence:
             failure = Convergence(Progress.FAILED, part.deployment, detail)
         elif effect and effect.state is EffectState.PENDING:
             _note_delay(draft, effect)
+            if effect.installation is None and draft.now >= effect.created_at + ASK_ANEW:
+                draft.effect(effect.act, again=True)
         elif effect and effect.state is EffectState.FAILED:
             failure = Convergence(Progress.FAILED, part.deployment, effect.detail)
     if failure:
@@ -85,15 +91,18 @@ def tidy(draft: PlacementDraft) -> None:
     if draft.placement.reached_at is None:
         return
     gone: list[DeploymentId] = []
+    are_there = True
     for deployment in list(draft.deployments.values()):
         part = draft.placement.arrangement.part(deployment.id)
         wanted = part.instances if part else 0
         if deployment.present:
-            _bring_to(draft, deployment, wanted)
+            are_there &= _bring_to(draft, deployment, wanted)
         elif part and wanted == 0:
             gone.append(deployment.id)
         if draft.placement.reached_at is None:
             return
+    if are_there:
+        draft.placement = replace(draft.placement, stuck_because=None)
     if gone:
         kept = tuple(part for part in draft.placement.arrangement.parts if part.deployment not in gone)
         draft.move(Arrangement(kept))
@@ -176,25 +185,34 @@ def _say_stuck(draft: PlacementDraft, detail: str, deployment: DeploymentId | No
     draft.say(EventKind.PLACEMENT_STUCK, f"stuck: {detail}; it is tried again", deployment=deployment)
 
 
-def _bring_to(draft: PlacementDraft, deployment: Deployment, wanted: int) -> None:
+def _bring_to(draft: PlacementDraft, deployment: Deployment, wanted: int) -> bool:
+    """Ask for what is left to do; whether nothing is."""
     staying = deployment.endpoints_of(wanted)
     leaving = tuple(one for one in deployment.endpoints if one not in staying)
     if leaving and not _drained(draft, Drain(deployment.id, leaving)):
-        return
+        return False
     if deployment.installed > wanted:
         # they count as gone from now on: whatever overtakes this finds that they may be stopping
         draft.update_deployment(deployment.id, installed=wanted, endpoints=staying)
     act = Install(deployment.id, wanted)
     effect = draft.effect(act)
-    if effect is None or effect.state is EffectState.PENDING:
-        return
+    if effect is None:
+        return False
+    if effect.state is EffectState.PENDING:
+        _note_delay(draft, effect)
+        return False
     if effect.state is EffectState.CANCELLED:
         _overtake(draft)
-    elif effect.state is EffectState.FAILED:
+        return False
+    if effect.state is EffectState.FAILED:
+        if draft.placement.stuck_because is None:
+            _say_stuck(draft, effect.detail, deployment.id)
         draft.effect(act, due_at=draft.now + RETRY_STUCK, again=True)
-    elif wanted == 0:
+        return False
+    if wanted == 0:
         draft.update_deployment(deployment.id, present=False, endpoints=(), warm_until=None)
         draft.say(EventKind.DEPLOYMENT_REMOVED, f"{deployment.label} is stopped and removed", deployment=deployment.id)
+    return True
 
 
 def _drained(draft: PlacementDraft, act: Drain) -> bool:

@@ -24,10 +24,12 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """The span in the two largest units that it has: `1h 30m`, `12s`, `0.25s`."""
+    """The span in the two largest units that it has: `1h 30m`, `12s`, `0.25s`, `0.05ms`."""
     seconds = span.total_seconds()
     if seconds < 0:
         return "-" + format_duration(-span)
+    if 0 < seconds < 0.001:
+        return f"{seconds * 1000:.2g}ms"
     if seconds < 10 and seconds != int(seconds):
         return f"{seconds:.2g}s"
     whole = round(seconds)

@@ -21,7 +21,8 @@ from tidegate.model.share import NONE
 from tidegate.model.verdict import Judgement, Verdict
 
 BATCHES_WITHOUT_DATA = 3
-"""After so many batches without data at a step the rollout says that it holds."""
+"""After so many batches without data at a step the rollout says that it holds. A step is given as many, too, where the
+time for verification was used up before it."""
 
 
 def arrangement_of(rollout: Rollout) -> Arrangement:
@@ -151,9 +152,11 @@ def _evidence_is_in(draft: PlacementDraft, rollout: Rollout) -> bool:
     assert rollout.step_since is not None and rollout.verify is not None
     here = draft.now - rollout.step_since
     no_data = judgement is None or judgement.verdict is Verdict.NO_DATA
-    over = rollout.judged_for + here >= rollout.verify.at_most
+    first_figures = min(draft.state.batch * BATCHES_WITHOUT_DATA, rollout.verify.at_most)
+    left = max(rollout.verify.at_most - rollout.judged_for, first_figures) - here
+    over = left <= timedelta(0)
     if not over:
-        draft.wake(draft.now + (rollout.verify.at_most - rollout.judged_for - here))
+        draft.wake(draft.now + left)
     if not no_data and rollout.holds_because and not over:
         rollout = draft.update_rollout(holds_because=None)
     assert rollout.verify is not None

@@ -331,7 +331,6 @@ def test_the_time_for_an_answer_is_that_of_all_shares_together() -> None:
     assert went_back(story)
 
 
-@pytest.mark.xfail(strict=True, reason="a share that begins when the time is over is in doubt before its first figures")
 @pytest.mark.parametrize("answer", [OnDoubt.ROLLBACK, OnDoubt.PROMOTE])
 def test_a_share_that_begins_when_the_time_is_over_is_not_in_doubt_before_its_first_figures(answer: OnDoubt) -> None:
     story = hear_for(a_canary_story(replace(VERIFY, no_data=answer)), UNDECIDED, 65).hear(PASS)
@@ -339,7 +338,6 @@ def test_a_share_that_begins_when_the_time_is_over_is_not_in_doubt_before_its_fi
     assert story.shares[NEW] == "50%"
 
 
-@pytest.mark.xfail(strict=True, reason="a share that begins when the time is over says at once that it holds")
 def test_a_share_that_begins_when_the_time_is_over_does_not_say_at_once_that_it_holds() -> None:
     story = hear_for(a_canary_story(), UNDECIDED, 50).hear(PASS)
     hear_for(story, UNDECIDED, 10).hear(PASS)
