@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,9 +79,28 @@ class FolderStore:
             os.fchmod(target.fileno(), 0o644)
             new.rename(path)
 
-    def forget(self, digest: Digest) -> None:
-        """Remove the bytes; nothing happens where they are not here."""
-        self._path(digest).unlink(missing_ok=True)
+    def older_than(self, moment: datetime) -> Iterator[Digest]:
+        """What was last put before that moment, by the clock of the file system."""
+        for folder in sorted(self.root.glob("sha256/??")):
+            for file in sorted(folder.iterdir()):
+                with contextlib.suppress(FileNotFoundError):
+                    if file.stat().st_mtime < moment.timestamp():
+                        yield Digest(f"sha256:{folder.name}{file.name}")
+
+    def forget(self, digest: Digest, older_than: datetime) -> int:
+        """Remove the bytes, unless they were put again since that moment; how many were removed."""
+        path = self._path(digest)
+        aside = self._folder("removed") / (path.parent.name + path.name)
+        try:
+            path.rename(aside)  # at once: bytes that are put from now on are another file
+        except FileNotFoundError:
+            return 0
+        there = aside.stat()
+        if there.st_mtime >= older_than.timestamp():
+            aside.rename(path)
+            return 0
+        aside.unlink()
+        return there.st_size
 
     def size(self, digest: Digest) -> int:
         """How many bytes the artifact has. Raises ArtifactMissing."""

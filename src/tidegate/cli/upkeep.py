@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from tidegate.cli.server_parts import ENVOY, ServerParts
 from tidegate.engine.agents import AgentActs
 from tidegate.engine.engine import Engine
+from tidegate.engine.kept_results import KeptResults
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.synthetic import wanted_traffic
+from tidegate.engine.unused_artifacts import UnusedArtifacts
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.event import Event, EventKind
 from tidegate.store import events
@@ -23,10 +25,12 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
 SUPERVISE_EVERY_LOOKS = 4
 SWEEP_EVERY_LOOKS = 15
+CLEAR_EVERY_LOOKS = 3600
 
 
 class Upkeep:
-    """Keeps supervisord, Envoy and the local agent there, sweeps, and ends steps whose agent is gone for good."""
+    """Keeps supervisord, Envoy and the local agent there, sweeps, ends steps whose agent is gone for good, and removes
+    what is not kept any longer."""
 
     def __init__(
         self,
@@ -43,6 +47,8 @@ class Upkeep:
         self._agents = agents
         self._programs = programs
         self._synthetic = synthetic
+        self._kept = KeptResults(parts.engine, parts.configuration.cache)
+        self._unused = UnusedArtifacts(parts.engine, parts.artifacts)
         self._envoy_restarts: int | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep_looking, name="tidegate-upkeep", daemon=True)
@@ -84,10 +90,17 @@ class Upkeep:
                     self._leasing.end_lost()
                     self._agents.forget_unseen()
                     self._engine.sweep()
+                self._clear(looks)
             except (SupervisorAway, SupervisorFailed, StoreUnavailable) as error:
                 log.error("upkeep: %s", error)
             except Exception:
                 log.exception("upkeep failed; it is tried again")
+
+    def _clear(self, looks: int) -> None:
+        """Remove what is not kept any longer; a first time soon after the start."""
+        given_up = self._kept.shrink() if looks % SWEEP_EVERY_LOOKS == 0 else 0
+        if given_up or looks % CLEAR_EVERY_LOOKS == SWEEP_EVERY_LOOKS:
+            self._unused.remove()
 
     def _send_synthetic(self) -> None:
         with self._parts.engine.database.reading() as connection:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
 from tidegate.engine.parts import Parts
-from tidegate.model.ids import Digest
 from tidegate.model.step_cache import CachedResult
-from tidegate.store import queries, rows
+from tidegate.store import cache_queries, rows
 
 log = logging.getLogger(__name__)
 
@@ -19,18 +18,16 @@ AT_ONCE = 100
 
 
 class KeptResults:
-    """Holds the results below `limit` bytes. `forget` removes the bytes of an artifact, which may be gone already."""
+    """Holds the results below `limit` bytes."""
 
-    def __init__(self, parts: Parts, limit: int, forget: Callable[[Digest], None]) -> None:
+    def __init__(self, parts: Parts, limit: int) -> None:
         self._parts = parts
         self._limit = limit
-        self._forget = forget
 
     def shrink(self) -> int:
         """Give up results until the rest is within the limit; how many were given up.
 
-        Rows go first and bytes afterwards: a crash in between leaves bytes that nobody asks for, never a row whose
-        bytes are gone.
+        Their bytes stay until nothing refers to them: see `UnusedArtifacts`.
         """
         given_up = 0
         while True:
@@ -38,9 +35,6 @@ class KeptResults:
                 chosen = tuple(self._beyond(connection))
                 for one in chosen:
                     rows.drop(connection, one)
-                unused = [digest for digest in _archives(chosen) if not queries.archive_is_used(connection, digest)]
-            for digest in unused:
-                self._forget(digest)
             given_up += len(chosen)
             if len(chosen) < AT_ONCE:
                 break
@@ -49,13 +43,9 @@ class KeptResults:
         return given_up
 
     def _beyond(self, connection: Connection) -> Iterator[CachedResult]:
-        over = queries.cached_bytes(connection) - self._limit
-        for one in queries.cached_results_unused_longest(connection, AT_ONCE):
+        over = cache_queries.cached_bytes(connection) - self._limit
+        for one in cache_queries.unused_longest(connection, AT_ONCE):
             if over <= 0:
                 return
             over -= one.size
             yield one
-
-
-def _archives(results: tuple[CachedResult, ...]) -> set[Digest]:
-    return {one.report.outputs.digest for one in results if one.report.outputs}

@@ -17,7 +17,7 @@ from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunState, Site
 from tidegate.model.step_cache import with_keys
 from tidegate.model.step_run import StepRun, StepState
-from tidegate.store import queries
+from tidegate.store import cache_queries, queries
 
 
 class Gone(Exception):
@@ -47,7 +47,7 @@ def load_run(
         sites=_sites(connection, run, stages, environments),
         approvals=queries.approvals(connection, run_id),
         new_release=new_release,
-        cached={one.id: queries.cached_result(connection, one.key) for one in steps if _is_asked(one)},
+        cached={one.id: cache_queries.cached_result(connection, one.key) for one in steps if _is_asked(one)},
     )
 
 

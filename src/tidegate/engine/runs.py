@@ -15,7 +15,7 @@ from tidegate.model.approval import Answer, Approval
 from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import StageName
 from tidegate.model.rollout import Rollout, RolloutState
-from tidegate.model.run import Run, RunStatus, StageRun, StageState
+from tidegate.model.run import MADE_IS_KEPT, Run, RunStatus, StageRun, StageState
 from tidegate.model.step_progress import reset_step
 from tidegate.model.step_run import BUILD, StepState
 from tidegate.store import events, queries, rows
@@ -179,8 +179,9 @@ class RunActs:
         """Forget how far it came, and what people said of it on the way: only a yes at a gate still counts."""
         steps = queries.steps(connection, run.id)
         if run.release is None:
+            is_gone = run.ended_at is not None and run.ended_at + MADE_IS_KEPT < self._parts.clock.now()
             for step in steps:
-                if step.scope == BUILD and step.state is not StepState.SUCCEEDED:
+                if step.scope == BUILD and (is_gone or step.state is not StepState.SUCCEEDED):
                     rows.put(connection, reset_step(step))
         for stage in queries.stages(connection, run.id):
             if stage.state is StageState.PASSED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tidegate.model.actor import SYSTEM, Actor
@@ -12,6 +12,9 @@ from tidegate.model.gate import GateDecision
 from tidegate.model.ids import EnvironmentName, ReleaseId, RolloutId, RunId, ServiceName, StageName
 from tidegate.model.pipeline import Pipeline
 from tidegate.model.reason import Reason
+
+MADE_IS_KEPT = timedelta(days=7)
+"""How long what the steps of an ended run made is kept at least: it may be tried again from where it failed."""
 
 
 class Trigger(StrEnum):

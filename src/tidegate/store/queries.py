@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, case, delete, func, insert, select, type_coerce, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, select, update
 
 from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect, EffectState
 from tidegate.model.figures import Snapshot
 from tidegate.model.gate import PLACEMENT_RULE
-from tidegate.model.ids import DeploymentId, Digest, Generation, PlacementId, ReleaseId, RolloutId, RunId, ServiceName
+from tidegate.model.ids import DeploymentId, Generation, PlacementId, ReleaseId, RolloutId, RunId, ServiceName
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
-from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun, StepState
 from tidegate.store import rows, tables
 from tidegate.store.columns import Utc
@@ -140,45 +138,6 @@ def steps(connection: Connection, run_id: str) -> tuple[StepRun, ...]:
 def step(connection: Connection, step_run: str) -> StepRun | None:
     """The step run of that id."""
     return rows.find(connection, StepRun, id=step_run)
-
-
-def cached_result(connection: Connection, key: str | None) -> CachedResult | None:
-    """What is kept under a key."""
-    return rows.find(connection, CachedResult, key=key) if key else None
-
-
-def cached_results_unused_longest(connection: Connection, limit: int = 100) -> tuple[CachedResult, ...]:
-    """What was not used for longest, first."""
-    return rows.every(connection, CachedResult, order_by=tables.cached_result.c.used_at.asc(), limit=limit)
-
-
-def cached_bytes(connection: Connection) -> int:
-    """How many bytes are kept for no other reason than the cache."""
-    return int(connection.execute(select(func.coalesce(func.sum(tables.cached_result.c.size), 0))).scalar_one())
-
-
-def archive_is_used(connection: Connection, digest: Digest) -> bool:
-    """Whether a kept result, a release or a run that has not ended still needs these bytes."""
-    step = tables.step_run.c
-    asked = (
-        select(tables.cached_result.c.key).where(_text_of(tables.cached_result.c.report).contains(digest)),
-        select(tables.release.c.id).where(_text_of(tables.release.c.artifacts).contains(digest)),
-        select(step.id)
-        .join(tables.run, tables.run.c.id == step.run)
-        .where(tables.run.c.status.in_(_OPEN), _text_of(step.report).contains(digest)),
-    )
-    return any(connection.execute(query.limit(1)).first() for query in asked)
-
-
-def _text_of(document: ColumnElement[Any]) -> ColumnElement[str]:
-    """A document as the JSON text that it is in the database."""
-    return type_coerce(document, Text)
-
-
-def note_use(connection: Connection, key: str, now: datetime) -> None:
-    """A kept result was used just now."""
-    c = tables.cached_result.c
-    connection.execute(update(tables.cached_result).where(c.key == key).values(used_at=now))
 
 
 def steps_of_agent(connection: Connection, agent: str) -> tuple[StepRun, ...]:

@@ -12,7 +12,7 @@ from tidegate.model.effect import Effect, EffectState, act_key
 from tidegate.model.ids import EffectId
 from tidegate.model.placement import Placement
 from tidegate.model.step_run import StepRun
-from tidegate.store import events, queries, rows, tables
+from tidegate.store import cache_queries, events, rows, tables
 
 KEPT_GENERATIONS = 20
 
@@ -35,7 +35,7 @@ def save(connection: Connection, decision: Decision, now: datetime, new_id: Call
         if isinstance(entity, Placement):
             _cancel_older(connection, entity)
         elif isinstance(entity, StepRun) and entity.cached_from and entity.key:
-            queries.note_use(connection, entity.key, now)
+            cache_queries.note_use(connection, entity.key, now)
     for wanted in decision.effects:
         _want(connection, wanted, now, new_id)
     events.append(connection, decision.events, now)

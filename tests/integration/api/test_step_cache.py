@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tidegate.api import agents
+from tidegate.artifacts.folder import FolderStore
 from tidegate.engine.kept_results import KeptResults
-from tidegate.model.ids import Digest
+from tidegate.engine.unused_artifacts import UnusedArtifacts
+from tidegate.model.ids import Digest, RunId
+from tidegate.model.run import MADE_IS_KEPT
 from tidegate.model.step_inputs import InputFile, Listing
+from tidegate.store import queries, rows
 
 from .world import AGENT, World, a_world, eventually
 
@@ -135,18 +142,74 @@ def test_a_cached_step_that_is_needed_hands_over_what_it_made_then(world: World)
     assert lease["env"]["SOURCE_DATE_EPOCH"] == "315532800"
 
 
-def test_results_that_were_not_used_for_longest_are_given_up_when_there_are_too_many(
-    world: World, tmp_path: Path
-) -> None:
+def test_results_that_were_not_used_for_longest_are_given_up_when_there_are_too_many(world: World) -> None:
     perform(world, world.add_shop(), outputs="a")
     perform(world, push(world, InputFile("src/a.c", "100644", "4" * 40), TEST), outputs="b")
     perform(world, push(world, SOURCE, TEST))  # the first result is used again, and is now the newer one
-    forgotten: list[Digest] = []
-    kept = KeptResults(world.engine.parts, 15, forgotten.append)
-    assert kept.shrink() > 0
-    assert forgotten == [f"sha256:{'b' * 64}"]
+    assert KeptResults(world.engine.parts, 15).shrink() > 0
     assert "compile" not in perform(world, push(world, SOURCE, TEST))
     assert "compile" in perform(world, push(world, InputFile("src/a.c", "100644", "4" * 40), TEST))
+
+
+def test_bytes_are_removed_when_no_result_release_or_run_needs_them_any_more(world: World, tmp_path: Path) -> None:
+    later = replace(world.engine.parts, clock=_Later(MADE_IS_KEPT + timedelta(hours=1)))
+    store = FolderStore(tmp_path / "artifacts")
+    perform(world, world.add_shop(), outputs="a")
+    perform(world, push(world, InputFile("src/a.c", "100644", "4" * 40), TEST), outputs="b", outcome="failed")
+    old = world.clock.now() - timedelta(hours=7)
+    a, b, _ = (_keep(store, letter, old) for letter in "abc")
+    fresh = _keep(store, "d", world.clock.now())
+
+    assert UnusedArtifacts(world.engine.parts, store).remove() == 1
+    assert _kept(store) == {a, b, fresh}, "what failed lately may be tried again; nobody refers to c"
+    UnusedArtifacts(later, store).remove()
+    assert a in _kept(store), "the cache keeps it"
+    KeptResults(later, 0).shrink()
+    UnusedArtifacts(later, store).remove()
+    assert _kept(store) == set()
+
+
+def test_bytes_that_were_put_again_meanwhile_stay(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path / "artifacts")
+    digest = store.put([b"wheel"])
+    assert store.forget(digest, older_than=datetime.now(UTC) - timedelta(hours=6)) == 0
+    with store.open(digest) as file:
+        assert file.read() == b"wheel"
+
+
+def test_a_build_that_is_tried_again_when_what_it_made_is_gone_begins_anew(world: World) -> None:
+    run = world.add_shop()
+    assert "unit tests" not in perform(world, run, outcome="failed")
+    with world.database.writing() as connection:
+        known = queries.run(connection, RunId(run))
+        assert known is not None and known.ended_at is not None
+        rows.put(connection, replace(known, ended_at=known.ended_at - MADE_IS_KEPT - timedelta(hours=1)))
+    succeeded = {one["name"] for one in world.get(f"/runs/{run}")["steps"] if one["state"] == "succeeded"}
+    world.post(f"/runs/{run}/retry")
+    assert succeeded <= set(perform(world, run))
+
+
+class _Later:
+    """A clock that is ahead."""
+
+    def __init__(self, by: timedelta) -> None:
+        self.by = by
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.by
+
+
+def _keep(store: FolderStore, letter: str, at: datetime) -> Digest:
+    digest = Digest(f"sha256:{letter * 64}")
+    path = store.root / "sha256" / (letter * 2) / (letter * 62)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    os.utime(path, (at.timestamp(), at.timestamp()))
+    return digest
+
+
+def _kept(store: FolderStore) -> set[Digest]:
+    return set(store.older_than(datetime.now(UTC) + timedelta(hours=1)))
 
 
 def test_an_older_build_is_cancelled_by_a_newer_commit_where_the_file_says_so(world: World) -> None:
