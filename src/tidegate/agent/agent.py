@@ -23,11 +23,12 @@ from tidegate.agent.attempt import Attempt, Tools
 from tidegate.agent.checkout import Checkouts
 from tidegate.agent.follower import Limits
 from tidegate.agent.kept import KeptFolders
-from tidegate.agent.machine import installed_version, instance_of, this_platform
+from tidegate.agent.machine import installed_version, instance_of
 from tidegate.agent.record import AttemptRecord, Part, held_by, remove_tree
 from tidegate.agent.remote import Remotes
 from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
 from tidegate.agent.surroundings import Surroundings
+from tidegate.agent.this_platform import this_platform
 from tidegate.agent.wire import Held, LeaseRequest, Taken
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease

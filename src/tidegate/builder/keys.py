@@ -23,16 +23,18 @@ class Keys:
     service: ServiceName
     setup: Setup | None
     listing: Listing
+    platform: str
     _digests: dict[tuple[tuple[str, ...], ...], str] = field(default_factory=dict, repr=False)
 
     def parts(self, step: Step, needs: Mapping[StepName, str], variables: Mapping[str, str]) -> dict[str, Any]:
         """The parts of a step's key; `needs` are the digests of what the needed steps made."""
-        return StepMaterial(self.service, step, self.setup, self._files_digest(step), needs, variables).as_parts()
+        files = self._files_digest(step)
+        return StepMaterial(self.service, step, self.setup, files, needs, variables, (self.platform,)).as_parts()
 
     def setup_parts(self, setup: Setup, image: str | None) -> dict[str, Any]:
         """The parts of the key of what setup makes in an image, or on the machine itself."""
         step = Step(StepName("setup"), setup.run, inputs=setup.inputs, outputs=setup.outputs, image=image)
-        parts = StepMaterial(self.service, step, None, self._files_digest(step), {}, {}).as_parts()
+        parts = StepMaterial(self.service, step, None, self._files_digest(step), {}, {}, (self.platform,)).as_parts()
         return {**parts, "kind": "setup"}
 
     def patterns(self, step: Step) -> tuple[tuple[str, ...], ...]:

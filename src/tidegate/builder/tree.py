@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.agent.this_platform import this_platform
 from tidegate.builder import tree_memory, working_files
 from tidegate.builder.cache import Cache
 from tidegate.builder.definition import Definition
@@ -52,7 +53,7 @@ class Tree:
             work=self.work,
             cache=self.cache,
             memory=self.memory,
-            keys=Keys(ServiceName(definition.service), self.build.setup, self.files.listing),
+            keys=Keys(ServiceName(definition.service), self.build.setup, self.files.listing, str(this_platform())),
             variables=Variables(definition.service, definition.branch, head),
             head=head,
             products=self.products,

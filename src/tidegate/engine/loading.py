@@ -17,7 +17,7 @@ from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunState, Site
 from tidegate.model.step_cache import with_keys
 from tidegate.model.step_run import StepRun, StepState
-from tidegate.store import cache_queries, queries
+from tidegate.store import agent_queries, cache_queries, queries
 
 
 class Gone(Exception):
@@ -35,7 +35,9 @@ def load_run(
     stages = queries.stages(connection, run_id)
     release = queries.release(connection, run.release)
     rollouts = queries.rollouts_of_run(connection, run_id)
-    steps = with_keys(run, queries.steps(connection, run_id)) if run.pipeline else queries.steps(connection, run_id)
+    steps = queries.steps(connection, run_id)
+    if run.pipeline and any(one.files is not None and one.state is StepState.WAITING for one in steps):
+        steps = with_keys(run, steps, agent_queries.agents(connection))
     owned = {stage.name: _rollout_of(stage, rollouts) for stage in stages}
     return RunState(
         run=run,

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from tidegate.model.agent import Agent
 from tidegate.model.ids import RunId, ServiceName, StepName, StepRunId
 from tidegate.model.lease import StepReport
 from tidegate.model.run import Run
 from tidegate.model.step_environment import run_variables
 from tidegate.model.step_inputs import variables_in
 from tidegate.model.step_key import StepMaterial, made_by
+from tidegate.model.step_queue import platforms_for
 from tidegate.model.step_run import BUILD, AttemptId, StepRun, StepState
 
 
@@ -35,13 +37,13 @@ class CachedResult:
         return AttemptId(self.run, self.step_run, self.attempt)
 
 
-def with_keys(run: Run, steps: Sequence[StepRun]) -> tuple[StepRun, ...]:
-    """The steps, each that has inputs and whose needs are settled with its key."""
+def with_keys(run: Run, steps: Sequence[StepRun], agents: Sequence[Agent]) -> tuple[StepRun, ...]:
+    """The steps, each that has inputs and whose needs are settled with its key; `agents` are all that are known."""
     by_name = {step.name: step for step in steps if step.scope == BUILD}
-    return tuple(_with_key(run, step, by_name) for step in steps)
+    return tuple(_with_key(run, step, by_name, agents) for step in steps)
 
 
-def _with_key(run: Run, step: StepRun, by_name: Mapping[StepName, StepRun]) -> StepRun:
+def _with_key(run: Run, step: StepRun, by_name: Mapping[StepName, StepRun], agents: Sequence[Agent]) -> StepRun:
     if step.files is None or step.state is not StepState.WAITING:
         return step
     needed = [by_name[name] for name in step.step.needs]
@@ -56,5 +58,6 @@ def _with_key(run: Run, step: StepRun, by_name: Mapping[StepName, StepRun]) -> S
         files=step.files,
         needs={one.name: made_by(one.report) for one in needed},
         variables={name: known.get(name, "") for name in variables_in(step.step.inputs)},
+        platforms=platforms_for(step.step.labels, agents),
     )
     return replace(step, key=material.key)

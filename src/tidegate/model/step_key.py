@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from tidegate.model.ids import ServiceName, StepName
 from tidegate.model.lease import StepReport
 from tidegate.model.pipeline import Setup, Step
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: a change of what keys are made of makes all old ones useless, and none wrong."""
 
 
@@ -22,7 +22,8 @@ class StepMaterial:
     """What a step's result depends on. `files` is path → mode and content of its inputs, and of setup's, or the digest
     of that.
 
-    `needs` is, for each needed step, the digest of what it made; `variables` the values of `$NAME` inputs.
+    `platforms` are those of the agents that may run it, as what is compiled on one is of no use on another. `needs` is,
+    for each needed step, the digest of what it made; `variables` the values of `$NAME` inputs.
     """
 
     service: ServiceName
@@ -31,6 +32,7 @@ class StepMaterial:
     files: Mapping[str, str] | str
     needs: Mapping[StepName, str]
     variables: Mapping[str, str]
+    platforms: Collection[str]
 
     def as_parts(self) -> dict[str, Any]:
         """The parts by name, as plain values that go to JSON."""
@@ -45,6 +47,7 @@ class StepMaterial:
             "image": step.image,
             "services": [_plain(asdict(one)) for one in step.sidecars],
             "labels": sorted(step.labels),
+            "platforms": sorted(self.platforms),
             "outputs": list(step.outputs),
             "artifacts": dict(step.artifacts),
             "reports": [step.junit, step.coverage],
@@ -104,6 +107,7 @@ _WORDS = {
     "image": "its image changed",
     "services": "its services changed",
     "labels": "its labels changed",
+    "platforms": "agents of other platforms may run it",
     "outputs": "the patterns of its outputs changed",
     "artifacts": "the patterns of its artifacts changed",
     "reports": "its reports are elsewhere",

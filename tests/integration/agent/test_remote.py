@@ -17,8 +17,8 @@ import pytest
 from tests.integration.agent.server import Handler
 from tests.integration.agent.world import World, until
 
-from tidegate.agent.machine import this_platform
 from tidegate.agent.remote import Remotes
+from tidegate.agent.this_platform import this_platform
 from tidegate.agent.wire import LEASES, RENEW_ANSWER, decode
 from tidegate.model.lease import StepOutcome
 

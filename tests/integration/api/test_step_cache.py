@@ -46,6 +46,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     with a_world(tmp_path) as found:
         found.repositories.text = FILE
         found.repositories.listing = Listing.of([SOURCE, TEST])
+        with found.client(AGENT) as agent:  # for which platforms something is made is known from now on
+            agent.post("/api/v1/agents/one/lease", json={"slots_free": 0, "held": []}).raise_for_status()
         yield found
 
 
@@ -140,6 +142,15 @@ def test_a_cached_step_that_is_needed_hands_over_what_it_made_then(world: World)
     assert lease["run"] == run
     assert "TIDEGATE_COMMIT" not in lease["env"]
     assert lease["env"]["SOURCE_DATE_EPOCH"] == "315532800"
+
+
+def test_what_agents_of_another_platform_may_run_is_made_anew(world: World) -> None:
+    perform(world, world.add_shop())
+    assert "compile" not in perform(world, push(world, SOURCE, TEST))
+    arm = {"slots_free": 0, "held": [], "platform": {"os": "linux", "processor": "arm64"}}
+    with world.client(AGENT) as agent:
+        agent.post("/api/v1/agents/two/lease", json=arm).raise_for_status()
+    assert "compile" in perform(world, push(world, SOURCE, TEST))
 
 
 def test_results_that_were_not_used_for_longest_are_given_up_when_there_are_too_many(world: World) -> None:

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.model import builders
 
+from tidegate.agent.this_platform import this_platform
 from tidegate.integrations.git import GitMirror
+from tidegate.model.agent import Agent
 from tidegate.model.ids import Commit
 from tidegate.model.pipeline import Build, Pipeline, Setup, Step
 from tidegate.model.step_cache import with_keys
@@ -22,6 +24,7 @@ from tidegate.model.step_run import StepState
 
 from .tree import Seen, Tree, step
 
+HERE = Agent("here", builders.NOON, platform=this_platform(), seen_at=builders.NOON)
 FILES = [f"src/{name}" for name in "abcd"]
 
 
@@ -139,5 +142,5 @@ def server_keys(pipeline: Pipeline, listing: Listing, seen: Seen) -> dict[str, s
             else replace(builders.a_step_run(one), files=files_digest(contents(files)) if one.inputs else None)
             for one in pipeline.build.steps
         ]
-        keys[str(asked.name)] = next(one.key for one in with_keys(run, steps) if one.name == asked.name)
+        keys[str(asked.name)] = next(one.key for one in with_keys(run, steps, [HERE]) if one.name == asked.name)
     return {name: key for name, key in keys.items() if key}
