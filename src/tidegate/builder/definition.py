@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ from typing import Any
 import tidegate
 from tidegate.builder import sealed
 from tidegate.builder.cache import Cache
+from tidegate.model.service_folder import service_folder
 
 FILE = "tidegate.yaml"
 _FORMAT = 1
@@ -40,16 +40,8 @@ def read_definition(file: Path, cache: Cache) -> Definition:
         value = _value(raw, file)
         with suppress(OSError):
             sealed.write(kept, value)
-    folder = service_folder(file.parent.resolve(), value["path"])
+    folder = Path(service_folder(PurePosixPath(file.parent.resolve()), value["path"]))
     return Definition(value["service"], value["branch"], folder, value["build"])
-
-
-def service_folder(folder: Path, path: str) -> Path:
-    """The service's folder for a file in `folder` that says `path`: this one, or in a file further up, one below it."""
-    inner = PurePosixPath(os.path.normpath(path))
-    if str(inner) == "." or folder.parts[-len(inner.parts) :] == inner.parts:
-        return folder
-    return folder / inner
 
 
 def _value(raw: bytes, file: Path) -> dict[str, Any]:

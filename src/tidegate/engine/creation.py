@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,7 @@ from tidegate.model.reason import Reason
 from tidegate.model.release import Release
 from tidegate.model.run import Run, RunStatus, StageRun, Trigger
 from tidegate.model.service import Service
+from tidegate.model.service_folder import service_folder
 from tidegate.model.step_inputs import Listing, contents
 from tidegate.model.step_key import files_digest
 from tidegate.model.step_run import BUILD, StepRun
@@ -129,7 +131,8 @@ def _name_problem(run: Run, service: Service) -> tuple[Reason, ...]:
 
 def _pipeline(text: str, service: Service, parts: Parts) -> Pipeline:
     pipeline = load(text, FILE if service.path == "." else f"{service.path}/{FILE}", parts.environments)
-    return replace(pipeline, branch=pipeline.branch or service.branch)
+    folder = service_folder(PurePosixPath(service.path), pipeline.path)
+    return replace(pipeline, branch=pipeline.branch or service.branch, path=str(folder))
 
 
 def _put_run(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from tidegate.config.problem import ConfigError
@@ -23,6 +23,7 @@ from tidegate.integrations.git_command import RepositoryClosed, local_path, show
 from tidegate.model.change import Change
 from tidegate.model.ids import Commit, ServiceName
 from tidegate.model.service import Service
+from tidegate.model.service_folder import service_folder
 from tidegate.security.secret_box import WrongKey
 from tidegate.store import queries
 from tidegate.store.database import StoreUnavailable
@@ -168,8 +169,17 @@ class Repositories:
             return Pushed(change, order, None, unreadable=str(error))
         if text is None:
             return Pushed(change, order, None)
-        listing, changed = mirror.listing(change.commit, path), mirror.changed(change, path)
+        folder = self._folder(text, path)
+        listing, changed = mirror.listing(change.commit, folder), mirror.changed(change, folder)
         return Pushed(change, order, text, listing=listing, changed=changed)
+
+    def _folder(self, text: str, path: str) -> str:
+        """The service's folder by its file; the file's own where it cannot be read."""
+        try:
+            said = load(text, FILE, self._parts.environments).path
+        except ConfigError:
+            said = "."
+        return str(service_folder(PurePosixPath(path), said))
 
     def _named_in(self, text: str, path: str) -> str | None:
         try:

@@ -12,7 +12,10 @@ from tests.integration.engine.test_creation import BROKEN
 from tests.integration.engine.watched import Watched
 
 from tidegate.engine.refusal import Refusal
+from tidegate.model.ids import ServiceName
 from tidegate.model.run import RunStatus
+from tidegate.model.step_inputs import contents
+from tidegate.model.step_key import files_digest
 from tidegate.store import queries
 
 
@@ -196,3 +199,24 @@ def test_a_service_in_a_folder_of_its_repository_is_read_there(watched: Watched)
     watched.repositories.look(watched.service("till"))
     broken = watched.shop.run(watched.runs()[-1][0])
     assert broken.because[0].text.startswith("services/till/tidegate.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("at", "says"), [("services/till", "."), ("services/till", "services/till"), (".", "services/till")]
+)
+def test_a_service_is_built_in_its_folder_wherever_that_is_said(watched: Watched, at: str, says: str) -> None:
+    inner = watched.repository.path / "services" / "till"
+    inner.mkdir(parents=True)
+    (inner / "a.c").write_text("x")
+    step = '{name: compile, run: make, inputs: ["*.c"]}'
+    text = f"service: till\npath: {says}\nbuild:\n  steps:\n    - {step}\n"
+    (watched.repository.path / at / "tidegate.yaml").write_text(text)
+    watched.repository.commit("till")
+    watched.add(path=at)
+    (run,) = (watched.shop.run(one) for one, _ in watched.runs())
+    assert run.pipeline is not None
+    assert run.pipeline.path == "services/till"
+    (row,) = watched.shop.rows()["step_run"]
+    listing = watched.mirrors.of(ServiceName("till")).listing(run.change.commit, "services/till")
+    assert row["files"] == files_digest(contents(listing.matched(["*.c"])))
+    assert listing.matched(["*.c"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tidegate.builder import definition
 from tidegate.builder.cache import Cache
-from tidegate.builder.definition import read_definition, service_folder
+from tidegate.builder.definition import read_definition
 from tidegate.builder.definition_json import build_json, build_of_json
 from tidegate.config.problem import ConfigError
 from tidegate.model.pipeline import Build
@@ -58,17 +58,3 @@ def test_a_wrong_file_is_refused_each_time(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(ConfigError, match="build"):
             read_definition(file, cache)
-
-
-@pytest.mark.parametrize(
-    ("folder", "path", "expected"),
-    [
-        ("/repo", ".", "/repo"),
-        ("/repo/services/shop", ".", "/repo/services/shop"),
-        ("/repo/services/shop", "services/shop", "/repo/services/shop"),
-        ("/repo", "services/shop", "/repo/services/shop"),
-        ("/repo", "./services/shop/", "/repo/services/shop"),
-    ],
-)
-def test_a_services_folder_is_found_from_its_file(folder: str, path: str, expected: str) -> None:
-    assert service_folder(Path(folder), path) == Path(PurePosixPath(expected))
