@@ -34,7 +34,7 @@ def only(pipeline: Pipeline) -> Step:
 
 def test_a_step_of_a_whole_repository_is_taken_from_the_cache_while_no_file_changes(tmp_path: Path) -> None:
     step = only(started(tmp_path, {"tests/test_a.py": "import unittest", "app.py": ""}))
-    assert step.inputs == ("**",)
+    assert step.inputs == ("**", "!**/__pycache__")
 
 
 def test_what_a_folder_of_a_larger_repository_depends_on_is_for_a_person_to_say(tmp_path: Path) -> None:
@@ -46,8 +46,8 @@ def test_what_a_folder_of_a_larger_repository_depends_on_is_for_a_person_to_say(
 
 def test_what_the_build_makes_is_no_input_unless_git_ignores_it_anyway(tmp_path: Path) -> None:
     files = {"requirements.txt": "x\n", "tests/test_a.py": "import pytest"}
-    assert only(started(tmp_path, files)).inputs == ("**", "!.venv", "!reports/unit.xml")
-    (tmp_path / ".gitignore").write_text("/.venv/\n*.pyc\nreports\n")
+    assert only(started(tmp_path, files)).inputs == ("**", "!.venv", "!**/__pycache__", "!reports/unit.xml")
+    (tmp_path / ".gitignore").write_text("/.venv/\n__pycache__/\nreports\n")
     assert only(load(starter_yaml(tmp_path, "shop"))).inputs == ("**",)
 
 

@@ -109,5 +109,5 @@ def listening(command: str, texts: list[str]) -> str | None:
 def is_ignored(repository: Path, path: str) -> bool:
     """Whether a plain line of .gitignore names a path, or a folder that it lies in."""
     lines = {line.strip().removeprefix("**/").strip("/") for line in text_of(repository / ".gitignore").splitlines()}
-    parts = path.split("/")
+    parts = path.removeprefix("**/").split("/")
     return any("/".join(parts[:count]) in lines for count in range(1, len(parts) + 1))

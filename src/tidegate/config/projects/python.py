@@ -8,6 +8,7 @@ from tidegate.config.projects.files import health_path, reads_port, sources, tab
 from tidegate.config.projects.project import Project, StarterStep
 
 VENV_PYTHON = ".venv/bin/python"
+_BYTECODE = "**/__pycache__"
 _NAMED = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "manage.py")
 
 
@@ -39,7 +40,7 @@ def python(repository: Path, service: str, has_process: bool) -> Project:
         language="Python",
         setup=_virtual_environment(installed) or (_venv() if is_packaged else None),
         steps=(_tests(repository, tests, by_pytest, bool(installed)), *([_wheel()] if is_packaged else [])),
-        makes=((".venv",) if installed or is_packaged else ()),
+        makes=((".venv", _BYTECODE) if installed or is_packaged else (_BYTECODE,)),
         prepare=_install_wheel() if runs_wheel else _virtual_environment(wanted),
         command=_command(package, in_venv, texts),
         runs_artifact=runs_wheel,
