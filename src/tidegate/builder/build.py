@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from tidegate.builder.agenda import Agenda
 from tidegate.builder.cache import USE_NOTED_SECONDS
@@ -23,6 +24,9 @@ from tidegate.model.step_inputs import Listing
 from tidegate.model.step_key import key_of
 from tidegate.model.step_run import StepState
 
+if TYPE_CHECKING:
+    from tidegate.builder.setup_once import SetupOnce
+
 
 class Build:
     """One build of these steps. At most `jobs` run at a time; with `keep_going`, others go on beside a failed one."""
@@ -38,6 +42,7 @@ class Build:
         self._running: dict[StepName, Job] = {}
         self._ended: SimpleQueue[tuple[Job, Done | BaseException]] = SimpleQueue()
         self._halted = False
+        self._setup: SetupOnce | None = None
 
     def run(self) -> tuple[StepEnd, ...]:
         """Build; how each step ended, in the order of the file."""
@@ -142,14 +147,16 @@ class Build:
     def _start(self, job: Job) -> None:
         # what a build without anything to run does not need
         from tidegate.builder.performing import perform
+        from tidegate.builder.setup_once import SetupOnce
 
+        setup = self._setup = self._setup or SetupOnce(self._workshop)
         if job.found is None:
             self._workshop.before_running()
         self._running[job.step.name] = job
 
         def work() -> None:
             try:
-                self._ended.put((job, perform(self._workshop, job)))
+                self._ended.put((job, perform(self._workshop, setup, job)))
             except BaseException as error:
                 self._ended.put((job, error))
 
@@ -202,7 +209,7 @@ class Build:
             for done in self._done.values():
                 if done.end.cached:
                     cache.note_use(done.memory.key)
-        added = sum(done.added for done in self._done.values()) + self._workshop.added_by_setup
+        added = sum(done.added for done in self._done.values()) + (self._setup.added if self._setup else 0)
         try:
             memory.write()
             if added:

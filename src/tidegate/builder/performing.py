@@ -14,6 +14,7 @@ from tidegate.builder.command import Ended
 from tidegate.builder.job import Done, Job, restored, without_running
 from tidegate.builder.keys import InputMissing
 from tidegate.builder.running import open_log, run
+from tidegate.builder.setup_once import SetupOnce
 from tidegate.builder.stamps import stamp_at, stamps_at
 from tidegate.builder.tree_memory import Execution, StepMemory
 from tidegate.builder.view import StepEnd
@@ -26,7 +27,7 @@ from tidegate.model.step_run import STATE_OF, StepState
 _CAUSES = {StepState.TIMED_OUT: RetryCause.TIMEOUT, StepState.FAILED: RetryCause.FAILED}
 
 
-def perform(workshop: Workshop, job: Job) -> Done:
+def perform(workshop: Workshop, setup: SetupOnce, job: Job) -> Done:
     """Bring the step to its end."""
     began = time.monotonic()
     if job.found is not None:
@@ -39,7 +40,7 @@ def perform(workshop: Workshop, job: Job) -> Done:
         workshop.keys.check_inputs(job.step)
     except InputMissing as error:
         return without_running(job.step, job.memory, StepState.FAILED, str(error))
-    ended = workshop.setup.ensure(job.step)
+    ended = setup.ensure(job.step)
     if ended is not None and not ended.is_good:
         was_cancelled = ended.state is StepState.CANCELLED
         detail = "it was cancelled before it ran" if was_cancelled else f"setup failed: {ended.detail}"

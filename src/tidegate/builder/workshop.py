@@ -25,7 +25,6 @@ from tidegate.model.step_inputs import InputFile, Listing
 if TYPE_CHECKING:
     # what a build from the cache does without
     from tidegate.builder.command import Shell
-    from tidegate.builder.setup_once import SetupOnce
     from tidegate.builder.stillness import Stillness
 
 
@@ -60,23 +59,11 @@ class Workshop:
         return Stillness(self.folder, self.keys.listing, self.listed_at)
 
     @cached_property
-    def setup(self) -> SetupOnce:
-        """The setup of this build."""
-        from tidegate.builder.setup_once import SetupOnce
-
-        return SetupOnce(self)
-
-    @cached_property
     def containers(self) -> Shell:
         """What runs commands with an image, or with services."""
         from tidegate.builder.containers import ContainerShell
 
         return ContainerShell(owner=str(self.memory.folder))
-
-    @property
-    def added_by_setup(self) -> int:
-        """By how many bytes the cache grew for what setup made."""
-        return self.setup.added if "setup" in self.__dict__ else 0
 
     @cached_property
     def is_dirty(self) -> bool:
@@ -93,7 +80,7 @@ class Workshop:
 
     def before_running(self) -> None:
         """Note how things are, before the first step may change anything."""
-        _ = (self.stillness, self.setup, self.listing_blob, self.head.commit, self.is_dirty)
+        _ = (self.stillness, self.listing_blob, self.head.commit, self.is_dirty)
 
     def appeared(self) -> Listing:
         """The files that appeared since the listing, beside those that steps made."""

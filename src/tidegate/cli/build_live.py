@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tidegate.builder.stop import Stop
 from tidegate.builder.view import StepEnd
-from tidegate.cli.build_view import line_of, seconds_in_words
+from tidegate.cli.build_lines import line_of, seconds_in_words
 from tidegate.cli.output import printable
 
 _MORE_LINES = 3

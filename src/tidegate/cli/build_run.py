@@ -20,7 +20,7 @@ from tidegate.builder.git import GitFailed
 from tidegate.builder.stop import Stop
 from tidegate.builder.tree import BuildInsideItself, Tree, opened
 from tidegate.cli import build_view
-from tidegate.cli.build_view import BuildEnd
+from tidegate.cli.build_lines import BuildEnd
 from tidegate.cli.exit_code import CommandFailed, ExitCode
 from tidegate.cli.output import Output, coloured, printable
 from tidegate.model.pipeline import Step

@@ -29,9 +29,9 @@ from tidegate.cli import (
     service_commands,
     watch,
 )
+from tidegate.cli.characters import tolerate_every_character
 from tidegate.cli.exit_code import CommandFailed, ExitCode
 from tidegate.cli.output import printable
-from tidegate.cli.start import tolerate_every_character
 
 app = typer.Typer(
     name="tidegate",

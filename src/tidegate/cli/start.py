@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from tidegate.cli.characters import tolerate_every_character
 
 if TYPE_CHECKING:
     from tidegate.cli.build_run import Wishes
@@ -24,13 +25,6 @@ def main() -> None:
     from tidegate.cli.main import run
 
     raise SystemExit(run(arguments))
-
-
-def tolerate_every_character() -> None:
-    """Let no character that the terminal's encoding does not have end a command."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 def understood(arguments: Sequence[str]) -> Wishes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def test_an_agent_dials_with_its_token_its_name_and_its_labels(
     alone: Command, contract: ContractServer, place: Path, way: str
 ) -> None:
     """It is told to stop by the first request that it makes."""
-    contract.answer("POST", "/agents/build-7/lease", _and_stop)
+    contract.answer("POST", "/agents/build-7/lease", _and_stop())
     (place / "t").write_text(f"{TOKEN}\n")
     options = {"file": ["--token-file", str(place / "t")], "input": ["--token", "-"], "environment": []}[way]
     env = {"TIDEGATE_AGENT_TOKEN": TOKEN} if way == "environment" else {}
@@ -176,8 +177,15 @@ def test_an_agent_dials_with_its_token_its_name_and_its_labels(
     assert TOKEN not in ended.err
 
 
-def _and_stop(_: object) -> tuple[int, Any]:
-    for child in psutil.Process().children():
-        if "agent" in child.cmdline():
-            child.terminate()
-    return 200, []
+def _and_stop() -> Callable[[object], tuple[int, Any]]:
+    """Tell the agent to stop, once: a second signal may find Python at its end, where it handles none any more."""
+    told: list[psutil.Process] = []
+
+    def answer(_: object) -> tuple[int, Any]:
+        if not told:
+            told.extend(child for child in psutil.Process().children() if "agent" in child.cmdline())
+            for child in told:
+                child.terminate()
+        return 200, []
+
+    return answer
