@@ -125,14 +125,19 @@ async def lease(parts: Parts, who: Agent, name: AgentPath, body: LeaseRequest, r
     check_speaks_for(who, name)
     said, held = _said(body), _held(body.held)
     own = who.agent is not None
-    await run_in_threadpool(parts.agents.greet, name, said, must_be_known=own)
+
+    def ask(*, first: bool) -> Sequence[Lease]:
+        if first:
+            parts.agents.greet(name, said, must_be_known=own)
+        return parts.leasing.lease(name, body.slots_free, held, said.all_labels, only_known=True)
+
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + LONG_POLL_SECONDS
+    is_first = True
     while True:
         count = parts.steps_ready.count
-        leases = await run_in_threadpool(
-            parts.leasing.lease, name, body.slots_free, held, said.all_labels, only_known=True
-        )
+        leases = await run_in_threadpool(ask, first=is_first)
+        is_first = False
         left = give_up_at - loop.time()
         if leases or left <= 0 or not body.slots_free:
             return _with_sources(leases, who)

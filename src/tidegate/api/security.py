@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
 from tidegate.api.parts import ApiParts
 from tidegate.api.problems import ProblemRaised
@@ -31,10 +32,9 @@ def identify(request: Request) -> Identity | None:
     Raises ProblemRaised where a session's request to change something was not sent by the server's own page.
     """
     parts = parts_of(request)
-    authorization = request.headers.get("authorization")
-    if authorization is not None:
-        scheme, _, token = authorization.partition(" ")
-        return parts.tokens.find(token.strip()) if scheme.lower() == "bearer" else None
+    token = _token_of(request)
+    if token is not None:
+        return parts.tokens.find(token)
     session = parts.sign_in.session(request.cookies.get(session_cookie(request.headers.get("host"))))
     if session is None:
         return None
@@ -49,9 +49,11 @@ class Needs:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
-    def __call__(self, request: Request) -> Identity:
+    async def __call__(self, request: Request) -> Identity:
         """Raises ProblemRaised with 401 or 403."""
-        identity = identify(request)
+        # other tokens, those of agents elsewhere, are looked up in the database
+        known = parts_of(request).tokens.added(_token_of(request) or "")
+        identity = known or await run_in_threadpool(identify, request)
         if identity is None:
             raise ProblemRaised(
                 HTTPStatus.UNAUTHORIZED,
@@ -66,6 +68,15 @@ class Needs:
                 "use a token of another role",
             )
         return identity
+
+
+def _token_of(request: Request) -> str | None:
+    """The bearer token, empty in an authorization of another kind; None where there is none."""
+    authorization = request.headers.get("authorization")
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def check_speaks_for(identity: Identity, agent: str) -> None:
@@ -90,7 +101,12 @@ def _check_own_page(request: Request, session: Session) -> None:
         )
 
 
-Parts = Annotated[ApiParts, Depends(parts_of)]
+async def _parts(request: Request) -> ApiParts:
+    """For routes: a function that is not async would be called in a thread of its own."""
+    return parts_of(request)
+
+
+Parts = Annotated[ApiParts, Depends(_parts)]
 Reader = Annotated[Identity, Depends(Needs(Permission.READ))]
 Operator = Annotated[Identity, Depends(Needs(Permission.OPERATE))]
 Administrator = Annotated[Identity, Depends(Needs(Permission.ADMINISTER))]

@@ -38,7 +38,7 @@ def serve(data: Path | None, host: str, port: int, database_url: str | None, env
     try:
         binary = envoy_binary(envoy)
         folder.mkdir(parents=True, exist_ok=True)
-        with only_server(folder), _listening(host, port) as listener:
+        with only_server(folder), listening(host, port) as listener:
             _run(folder, listener, host, binary, database_url)
     except (
         EnvoyMissing,
@@ -60,8 +60,12 @@ def _give_up(error: Exception) -> NoReturn:
     raise SystemExit(1)
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+def listening(host: str, port: int) -> socket.socket:
+    """A bound socket for the server. Raises OSError, with the remedy in it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # where the protocol is not named, asyncio sends without TCP_NODELAY: the body of an answer waits 40 ms for the
+    # other side to confirm its head
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

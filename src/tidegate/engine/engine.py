@@ -90,7 +90,7 @@ class Engine:
             self._hint_others(decision, state.run.service, but=f"run:{run_id}")
             if decision.wake_at:
                 self.queue.hint(f"run:{run_id}", decision.wake_at)
-            if not decision.changes:
+            if decision.is_settled:
                 return
         self.queue.hint(f"run:{run_id}")
 

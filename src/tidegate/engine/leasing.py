@@ -214,7 +214,7 @@ class Leasing:
             text = f"{step.scope}: {step.name} begins on {agent}"
             events.append(connection, [self._event(EventKind.STEP_BEGAN, text, run, step)], now)
         release = queries.release(connection, run.release)
-        needed = [one for one in queries.steps(connection, run.id) if _is_needed(one, step)]
+        needed = queries.needed_steps(connection, step)
         environment, address = self._site(connection, run, step)
         return Lease(
             step_run=step.id,
@@ -263,10 +263,6 @@ class Leasing:
 
 def _not_yours(held: Held) -> Refused:
     return Refused(Refusal.CONFLICT, f"the lease of {held.step_run} is no longer yours")
-
-
-def _is_needed(one: StepRun, step: StepRun) -> bool:
-    return one.scope == step.scope and one.name in step.step.needs
 
 
 def _is_lost(step: StepRun, now: datetime) -> bool:

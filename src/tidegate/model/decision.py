@@ -14,7 +14,7 @@ from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
-from tidegate.model.step_run import StepRun
+from tidegate.model.step_run import StepRun, StepState
 
 Entity = Service | Run | StageRun | StepRun | Release | Deployment | Placement | Rollout
 
@@ -38,3 +38,8 @@ class Decision:
     events: tuple[Event, ...] = ()
     effects: tuple[WantedEffect, ...] = ()
     wake_at: datetime | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether deciding again would change nothing: what did change are only steps that now wait for an agent."""
+        return all(isinstance(one, StepRun) and one.state is StepState.READY for one in self.changes)

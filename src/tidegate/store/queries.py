@@ -140,6 +140,15 @@ def step(connection: Connection, step_run: str) -> StepRun | None:
     return rows.find(connection, StepRun, id=step_run)
 
 
+def needed_steps(connection: Connection, needing: StepRun) -> tuple[StepRun, ...]:
+    """The step runs that this one needs, in order."""
+    if not needing.step.needs:
+        return ()
+    c = tables.step_run.c
+    named = (c.run == needing.run, c.scope == needing.scope, c.name.in_(needing.step.needs))
+    return rows.every(connection, StepRun, *named, order_by=c.position)
+
+
 def steps_of_agent(connection: Connection, agent: str) -> tuple[StepRun, ...]:
     """The steps that run on an agent, as far as the server knows."""
     return rows.every_equal(connection, StepRun, state=StepState.RUNNING, agent=agent)

@@ -84,9 +84,12 @@ class RunStory:
     # what happens
 
     def settle(self) -> RunStory:
-        """Decide until nothing changes any more."""
+        """Decide until nothing changes any more, and check that nothing does once a decision says so of itself."""
+        is_settled = False
         for _ in range(TURNS_AT_MOST):
             decision = self.decide()
+            assert not (is_settled and decision.changes), f"it was settled, and then came {decision.changes}"
+            is_settled = decision.is_settled
             if not decision.changes:
                 assert not decision.events, f"a decision that changes nothing tells {decision.events}"
                 self._waits_for_something()

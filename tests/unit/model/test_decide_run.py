@@ -29,7 +29,7 @@ from tidegate.model.lease import BuiltFile, StepOutcome, TestReport
 from tidegate.model.pipeline import ApprovalRule, Mode, RetryCause
 from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus, StageState
-from tidegate.model.step_run import StepState
+from tidegate.model.step_run import StepRun, StepState
 
 TWO_STEPS = a_pipeline(build=(a_step("test"), a_step("package", "test")))
 
@@ -315,3 +315,13 @@ def test_in_deployment_mode_a_run_goes_to_the_end_without_a_person() -> None:
     story = a_run_story(a_pipeline(mode=Mode.DEPLOYMENT)).change_service(grant=Mode.DEPLOYMENT)
     assert story.settle().passes(STAGE_STAGING).passes().status is RunStatus.SUCCEEDED
     assert story.stage(STAGE_PRODUCTION).opened_by == "policy: mode: deployment is wished and granted"
+
+
+def test_only_where_steps_wait_for_an_agent_now_is_there_no_need_to_look_again() -> None:
+    story = a_run_story(TWO_STEPS)
+    ready = story.decide()
+    (step,) = ready.changes
+    assert isinstance(step, StepRun)
+    assert ready.is_settled
+    assert not replace(ready, changes=(replace(step, state=StepState.SUCCEEDED),)).is_settled, "another may follow"
+    assert not replace(ready, changes=(step, story.run)).is_settled
