@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,17 @@ SAMPLE_EVERY_SECONDS = 0.2
 
 
 class RemoteAgent:
-    """An agent with a token and a folder of its own. It shares nothing with the server but HTTP."""
+    """An agent with a token and a folder of its own. It shares nothing with the server but HTTP.
 
-    def __init__(self, world: World, name: str, slots: int, *options: str) -> None:
+    `env` is put over this process's environment, and `umask` in place of its umask.
+    """
+
+    def __init__(
+        self, world: World, name: str, slots: int, *options: str, env: Mapping[str, str] | None = None, umask: int = -1
+    ) -> None:
         self.name = name
+        self._env = {**os.environ, **(env or {})}
+        self._umask = umask
         self.folder = world.folder / "agents" / name
         self.folder.parent.mkdir(mode=0o711, exist_ok=True)
         self.folder.parent.chmod(0o711)
@@ -43,7 +50,15 @@ class RemoteAgent:
         command = [sys.executable, "-m", "tidegate.cli.main", "agent", *self._options]
         command += ["--token-file", str(self._token), "--folder", str(self.folder)]
         with self.folder.with_suffix(".log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                env=self._env,
+                umask=self._umask,
+            )
         return self.process.pid
 
     def send(self, number: signal.Signals) -> None:

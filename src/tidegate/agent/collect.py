@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO, TypeVar
 
 from tidegate.agent.confined import ConfinedFolder, Escape
+from tidegate.agent.outputs import matched
 from tidegate.agent.reports import REPORT_BYTES, ReportUnreadable, parse_coverage, parse_junit
 from tidegate.model.ids import Digest
 from tidegate.model.lease import BuiltFile, TestReport
@@ -34,7 +35,7 @@ def collect_artifacts(
     step: Step, folder: ConfinedFolder, upload: Callable[[BinaryIO], tuple[Digest, int]]
 ) -> tuple[BuiltFile, ...]:
     """Upload the one file that each of the step's globs matches. Raises NotMade."""
-    return tuple(_collect(name, pattern, folder, upload) for name, pattern in step.artifacts.items())
+    return tuple(_collect(step, name, folder, upload) for name in step.artifacts)
 
 
 def read_reports(step: Step, folder: ConfinedFolder) -> Reports:
@@ -54,8 +55,9 @@ def read_reports_of_failed(step: Step, folder: ConfinedFolder) -> Reports:
 
 
 def _collect(
-    name: str, pattern: str, folder: ConfinedFolder, upload: Callable[[BinaryIO], tuple[Digest, int]]
+    step: Step, name: str, folder: ConfinedFolder, upload: Callable[[BinaryIO], tuple[Digest, int]]
 ) -> BuiltFile:
+    pattern = step.artifacts[name]
     what = f"artifact {name!r} ({pattern})"
     try:
         found = folder.matches(pattern)
@@ -63,11 +65,12 @@ def _collect(
             raise NotMade(f"{what} has to match exactly one file; {_found_in_words(found)}")
         with folder.open(found[0]) as file:
             digest, size = upload(file)
+        handed_on = found[0] in matched(folder, step.outputs)
     except Escape as error:
         raise NotMade(f"{what} was refused: {error}") from None
     except OSError as error:
         raise NotMade(f"{what} could not be read: {error}") from None
-    return BuiltFile(name=name, file=PurePosixPath(found[0]).name, digest=digest, size=size)
+    return BuiltFile(name, PurePosixPath(found[0]).name, digest, size, handed_on)
 
 
 def _found_in_words(found: Sequence[str]) -> str:

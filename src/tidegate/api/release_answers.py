@@ -8,6 +8,7 @@ from datetime import datetime
 from tidegate.api.answers import Answer
 from tidegate.api.placement_answers import DeploymentAnswer, deployment_answer
 from tidegate.model.deployment import Deployment
+from tidegate.model.lease import BuiltFile
 from tidegate.model.release import Release
 
 
@@ -20,13 +21,26 @@ class TestsAnswer(Answer):
     skipped: int
 
 
+class GivenAnswer(Answer):
+    """What a step was given by another: the digests of its outputs' archive and of the artifacts in that."""
+
+    step: str
+    outputs: str
+    artifacts: dict[str, str]
+
+
 class ArtifactAnswer(Answer):
-    """A file of a release; fetched from /api/v1/artifacts/{digest}."""
+    """A file of a release; fetched from /api/v1/artifacts/{digest}. `step` made it, of what it was `given`.
+
+    A release that was made before this was recorded has no `step`.
+    """
 
     name: str
     file: str
     digest: str
     size: int
+    step: str | None
+    given: tuple[GivenAnswer, ...]
 
 
 class ReleaseAnswer(Answer):
@@ -65,4 +79,12 @@ def release_detail(release: Release, deployments: Sequence[Deployment]) -> Relea
 def _fields(release: Release) -> dict[str, object]:
     own = {name: getattr(release, name) for name in ReleaseAnswer.model_fields if hasattr(release, name)}
     change = release.change
-    return {**own, "commit": change.commit, "subject": change.subject, "author": change.author_name}
+    artifacts = [_artifact_fields(one, release) for one in release.artifacts]
+    commit = {"commit": change.commit, "subject": change.subject, "author": change.author_name}
+    return {**own, **commit, "artifacts": artifacts}
+
+
+def _artifact_fields(artifact: BuiltFile, release: Release) -> dict[str, object]:
+    origin = release.origin_of(artifact.name)
+    came = {"step": origin.step, "given": origin.given} if origin else {"step": None, "given": ()}
+    return {"name": artifact.name, "file": artifact.file, "digest": artifact.digest, "size": artifact.size, **came}

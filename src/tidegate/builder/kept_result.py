@@ -82,7 +82,7 @@ class KeptResult:
 
 
 def _file_json(file: BuiltFile) -> list[Any]:
-    return [file.name, file.file, file.digest, file.size]
+    return [file.name, file.file, file.digest, file.size, file.handed_on]
 
 
 def _file(value: list[Any]) -> BuiltFile:

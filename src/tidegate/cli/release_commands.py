@@ -54,7 +54,7 @@ def show(
     json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """Show one release: its commit, reports and artifacts."""
+    """Show one release: its commit, reports, artifacts, and what each of those was made from."""
     session = begin(json, data)
     found: Document = session.client.get("releases", _id_of(session.client, release, service))
     session.output.document(found)
@@ -68,6 +68,8 @@ def show(
     for artifact in found.get("artifacts") or ():
         size = f"{artifact['size']:,} bytes"
         session.output.say(f"artifact {artifact['name']}: {artifact['file']}, {size}, {artifact['digest']}")
+        if artifact.get("step"):
+            session.output.say(f'  made by "{artifact["step"]}" from {_materials(artifact)}')
     for deployment in found.get("deployments") or ():
         quarantined = deployment.get("quarantined_because")
         state = (
@@ -101,6 +103,15 @@ def _id_of(client: Client, reference: str, service: str | None) -> str:
     if len(reference) == ID_LENGTH:
         return reference.lower()
     return str(choose(reference, releases_of(client, service))["id"])
+
+
+def _materials(artifact: Document) -> str:
+    """What the step that made an artifact was given: artifacts by name, other files by the step that made them."""
+    found = ["the commit"]
+    for given in artifact["given"]:
+        named = [f"{name} ({digest})" for name, digest in given["artifacts"].items()]
+        found += named or [f'what "{given["step"]}" handed over ({given["outputs"]})']
+    return ", ".join(found)
 
 
 def _tests(release: Document) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import partial
 
 from tidegate.model.decision import Decision
 from tidegate.model.event import EventKind
+from tidegate.model.origin import origins_of
 from tidegate.model.pipeline import Pipeline
 from tidegate.model.reason import Reason
 from tidegate.model.release import Release
@@ -59,8 +60,18 @@ def _build(draft: RunDraft, pipeline: Pipeline) -> bool:
         return False
     draft.release = _make_release(draft, pipeline)
     draft.run = replace(draft.run, release=draft.release.id)
-    draft.say(EventKind.RELEASE_CREATED, f"{draft.release.label} is built: {draft.run.change.subject}")
+    _say_built(draft, draft.release)
     return True
+
+
+def _say_built(draft: RunDraft, release: Release) -> None:
+    """Record the digests and where they come from beside the words: the record cannot be changed unseen."""
+    draft.say(
+        EventKind.RELEASE_CREATED,
+        f"{release.label} is built: {draft.run.change.subject}",
+        artifacts={one.name: one.digest for one in release.artifacts},
+        origins=[asdict(one) for one in release.origins],
+    )
 
 
 def _step_reason(step: StepRun) -> Reason:
@@ -89,6 +100,7 @@ def _make_release(draft: RunDraft, pipeline: Pipeline) -> Release:
         change=draft.run.change,
         pipeline=pipeline,
         artifacts=tuple(file for report in reports for file in report.artifacts),
+        origins=origins_of(draft.scope(BUILD)),
         tests=total,
         line_coverage=min(coverage, default=None),
     )

@@ -22,6 +22,8 @@ class BuiltFile:
     file: str
     digest: Digest
     size: int
+    handed_on: bool = False
+    """Whether an artifact is among the step's outputs as well, so that the steps that need it find it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from tidegate.model.change import Change
 from tidegate.model.ids import ReleaseId, RunId, ServiceName
 from tidegate.model.lease import BuiltFile, TestReport
+from tidegate.model.origin import Origin
 from tidegate.model.pipeline import Pipeline
 
 
@@ -23,6 +24,9 @@ class Release:
     change: Change
     pipeline: Pipeline
     artifacts: tuple[BuiltFile, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    """Of each artifact; none where the release was made before they were recorded."""
+
     tests: TestReport | None = None
     line_coverage: float | None = None
 
@@ -30,3 +34,7 @@ class Release:
     def label(self) -> str:
         """How people call it: the commit's first eight digits."""
         return self.change.commit[:8]
+
+    def origin_of(self, artifact: str) -> Origin | None:
+        """Where the artifact of that name comes from, as far as it is recorded."""
+        return next((one for one in self.origins if one.artifact == artifact), None)

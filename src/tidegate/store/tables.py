@@ -14,6 +14,7 @@ from tidegate.model.gate import GateDecision
 from tidegate.model.ids import DeploymentId
 from tidegate.model.installation import Endpoint, Installation
 from tidegate.model.lease import BuiltFile, StepReport, TestReport
+from tidegate.model.origin import Origin
 from tidegate.model.pipeline import Mode, Pipeline, Risk, Runtime, Step, Strategy, VerifyRule
 from tidegate.model.placement import Arrangement
 from tidegate.model.reason import Reason
@@ -163,6 +164,7 @@ release = Table(
     Column("change", Document(Change), nullable=False),
     Column("pipeline", Document(Pipeline), nullable=False),
     Column("artifacts", Document(tuple[BuiltFile, ...]), nullable=False),
+    Column("origins", Document(tuple[Origin, ...]), nullable=False),
     Column("tests", Document(TestReport)),
     Column("line_coverage", Document(float)),
     Index("release_by_service", "service", "order"),

@@ -11,6 +11,7 @@ from tidegate.model.event import RecordedEvent
 from tidegate.model.figures import Snapshot
 from tidegate.model.gate import GateState
 from tidegate.model.ids import EnvironmentName, RolloutId
+from tidegate.model.lease import BuiltFile
 from tidegate.model.next_acts import NextAct, next_acts
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutState
@@ -112,11 +113,20 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class FileLine:
+    """An artifact; `made_from` names the other artifacts that its step was given."""
+
+    file: str
+    digest: str
+    made_from: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceView:
     """What speaks for the release: its reports, its files, and the changes that come with it."""
 
     reports: str
-    files: tuple[str, ...]
+    files: tuple[FileLine, ...]
     changes: tuple[ReleaseLine, ...]
     since: str | None
 
@@ -241,10 +251,17 @@ def _evidence(sources: RunSources, now: datetime) -> EvidenceView | None:
     changes = [one for one in sources.releases if since < one.order <= release.order]
     return EvidenceView(
         reports=evidence_text(release),
-        files=tuple(f"{one.file} ({one.digest[:19]}…)" for one in release.artifacts),
+        files=tuple(_file_line(one, release) for one in release.artifacts),
         changes=tuple(release_line(one, now) for one in changes),
         since=f"{serving.label} in {stages[-1].environment}" if serving and serving.release != release.id else None,
     )
+
+
+def _file_line(artifact: BuiltFile, release: Release) -> FileLine:
+    origin = release.origin_of(artifact.name)
+    made_from = origin.made_from if origin else {}
+    others = [one.file for one in release.artifacts if made_from.get(one.name) == one.digest]
+    return FileLine(artifact.file, artifact.digest, ", ".join(others))
 
 
 _WITHOUT_LOG = (StepState.WAITING, StepState.READY, StepState.SKIPPED, StepState.LEFT_OUT)

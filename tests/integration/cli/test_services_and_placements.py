@@ -300,15 +300,29 @@ def test_a_release_may_be_called_by_its_commits_beginning(tidegate: Command, con
         "created_at": "2026-03-01T12:00:00+00:00",
         "tests": {"total": 3, "failed": 0, "skipped": 0},
         "line_coverage": 87.5,
-        "artifacts": [{"name": "shop", "file": "shop.whl", "digest": "sha256:00", "size": 1234}],
+        "artifacts": [{"name": "shop", "file": "shop.whl", "digest": "sha256:00", "size": 1234, "step": None}],
     }
     contract.answer("GET", "/services", [service_document()])
     contract.answer("GET", "/releases", [release])
     contract.answer("GET", f"/releases/{release['id']}", release)
     assert tidegate("release", "show", "1A2B3C", "--json").document["id"] == release["id"]
     assert "3 tests, 0 failed" in tidegate("release", "list", "shop").out
-    assert "shop.whl, 1,234 bytes, sha256:00" in tidegate("release", "show", str(release["id"]).upper()).out
+    shown = tidegate("release", "show", str(release["id"]).upper()).out
+    assert "shop.whl, 1,234 bytes, sha256:00" in shown
+    assert "made by" not in shown
     assert tidegate("release", "show", "ffff").code == 2
+
+
+def test_a_release_says_what_each_artifact_was_made_from(tidegate: Command, contract: ContractServer) -> None:
+    given = [
+        {"step": "compile", "outputs": "sha256:cc", "artifacts": {}},
+        {"step": "package", "outputs": "sha256:bb", "artifacts": {"shop": "sha256:aa"}},
+    ]
+    image = {"name": "image", "file": "image.tar", "digest": "sha256:ff", "size": 1, "step": "image", "given": given}
+    release = {"id": RUN, "service": "shop", "commit": COMMIT, "subject": "Sell", "author": "Ada", "artifacts": [image]}
+    contract.answer("GET", f"/releases/{RUN}", release)
+    shown = tidegate("release", "show", RUN).out
+    assert 'made by "image" from the commit, what "compile" handed over (sha256:cc), shop (sha256:aa)' in shown
 
 
 def test_environments_are_listed_with_what_runs_there(tidegate: Command, contract: ContractServer) -> None:

@@ -26,7 +26,7 @@ from tidegate.store.database import Database, StoreUnavailable
 from tidegate.store.migrate import migrate
 from tidegate.store.saving import save
 
-from .values import ALICE, HERE, NOW, SHOP, a_deployment, a_placement, a_rollout, a_run, some_counters
+from .values import ALICE, HERE, NOW, SHOP, a_deployment, a_placement, a_release, a_rollout, a_run, some_counters
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,7 @@ from .values import ALICE, HERE, NOW, SHOP, a_deployment, a_placement, a_rollout
         a_deployment(),
         a_placement(),
         a_rollout(),
+        a_release(),
     ],
     ids=lambda value: type(value).__name__,
 )

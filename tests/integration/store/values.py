@@ -11,6 +11,7 @@ from tidegate.model.figures import Counters
 from tidegate.model.ids import (
     Commit,
     DeploymentId,
+    Digest,
     EnvironmentName,
     PlacementId,
     ReleaseId,
@@ -21,6 +22,8 @@ from tidegate.model.ids import (
     StepName,
 )
 from tidegate.model.installation import Endpoint
+from tidegate.model.lease import BuiltFile
+from tidegate.model.origin import Given, Origin
 from tidegate.model.pipeline import (
     ApprovalPoint,
     Build,
@@ -35,6 +38,7 @@ from tidegate.model.pipeline import (
     VerifyRule,
 )
 from tidegate.model.placement import Arrangement, Part, Placement
+from tidegate.model.release import Release
 from tidegate.model.rollout import Cause, Rollout, RolloutKind, plan_rollout
 from tidegate.model.run import Run, Trigger
 from tidegate.model.share import WHOLE, Share
@@ -65,6 +69,24 @@ def a_run(number: int = 1) -> Run:
         trigger=Trigger.PUSH,
         created_at=NOW,
         pipeline=a_pipeline(),
+    )
+
+
+def a_release() -> Release:
+    """A package, and an image that was made from it."""
+    package = BuiltFile("shop", "shop.whl", Digest(f"sha256:{'a' * 64}"), 10, handed_on=True)
+    image = BuiltFile("image", "image.tar", Digest(f"sha256:{'b' * 64}"), 20)
+    given = Given(StepName("package"), Digest(f"sha256:{'c' * 64}"), {"shop": package.digest})
+    return Release(
+        id=ReleaseId("v1"),
+        service=SHOP,
+        run=a_run().id,
+        order=1,
+        created_at=NOW,
+        change=a_run().change,
+        pipeline=a_pipeline(),
+        artifacts=(package, image),
+        origins=(Origin("shop", StepName("package"), ()), Origin("image", StepName("image"), (given,))),
     )
 
 

@@ -39,6 +39,16 @@ def test_an_artifact_keeps_its_files_name_beside_the_one_that_the_pipeline_gives
     assert collect_artifacts(STEP, ConfinedFolder(made), upload) == (BuiltFile("shop", "shop-1.whl", digest, 5),)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "handed_on"), [((), False), (("dist",), True), (("dist/*.whl",), True), (("*.xml",), False)]
+)
+def test_an_artifact_says_whether_the_steps_after_it_find_it(
+    made: Path, outputs: tuple[str, ...], handed_on: bool
+) -> None:
+    (built,) = collect_artifacts(replace(STEP, outputs=outputs), ConfinedFolder(made), upload)
+    assert built.handed_on is handed_on
+
+
 def test_a_step_without_artifacts_and_reports_made_none(made: Path) -> None:
     plain = replace(STEP, artifacts={}, junit=None, coverage=None)
     assert collect_artifacts(plain, ConfinedFolder(made), upload) == ()

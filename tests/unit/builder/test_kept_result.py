@@ -16,7 +16,7 @@ from tidegate.model.lease import BuiltFile, StepOutcome, StepReport, TestReport
 
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 DIGESTS = st.integers(0, 9).map(lambda digit: Digest("sha256:" + str(digit) * 64))
-FILES = st.builds(BuiltFile, st.text(), st.text(), DIGESTS, st.integers(0))
+FILES = st.builds(BuiltFile, st.text(), st.text(), DIGESTS, st.integers(0), st.booleans())
 REPORTS = st.builds(
     StepReport,
     st.just(StepOutcome.SUCCEEDED),

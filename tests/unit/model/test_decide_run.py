@@ -24,8 +24,9 @@ from tests.unit.model.run_story import RunStory, a_run_story
 
 from tidegate.model.approval import Answer
 from tidegate.model.event import EventKind
-from tidegate.model.ids import Digest
+from tidegate.model.ids import Digest, StepName
 from tidegate.model.lease import BuiltFile, StepOutcome, TestReport
+from tidegate.model.origin import Origin
 from tidegate.model.pipeline import ApprovalRule, Mode, RetryCause
 from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus, StageState
@@ -80,6 +81,20 @@ def test_the_release_keeps_what_the_steps_reported() -> None:
     assert release.tests == TestReport(23, 1, 2)
     assert release.line_coverage == 84.5
     assert (release.order, release.created_at) == (2, NOON)
+
+
+def test_the_record_of_a_release_holds_digests_and_where_they_come_from() -> None:
+    built = BuiltFile("shop", "shop.whl", Digest("sha256:" + "a" * 64), 10)
+    story = a_run_story(TWO_STEPS).settle().step_ends("test")
+    story.step_ends("package", report=replace(a_report(), artifacts=(built,)))
+    release = story.state.release
+    assert release is not None
+    assert release.origin_of("shop") == Origin("shop", StepName("package"), ())
+    (event,) = [one for one in story.events if one.kind is EventKind.RELEASE_CREATED]
+    assert event.data == {
+        "artifacts": {"shop": built.digest},
+        "origins": [{"artifact": "shop", "step": "package", "given": ()}],
+    }
 
 
 def test_evidence_that_no_step_reported_is_missing_and_not_zero() -> None:
