@@ -148,14 +148,15 @@ class Attempt:
             polled = self._run_commands(self._checkout)
             outcome, detail = StepOutcome.SUCCEEDED, ""
             confined = self._confined(self._checkout)
-            reports = read_reports(self.lease.step, confined)
+            reports = read_reports(self.lease.step, confined, self.lease.watched_tests)
             artifacts = collect_artifacts(self.lease.step, confined, self._transfer.upload)
             outputs = self._transfer.hand_on(self.lease.step, confined)
             self._shelf(self._checkout, confined.folder).keep_cache(self.lease.step.name, self.lease.step.cache)
         except AttemptEnded as ended:
             outcome, detail, polled = ended.outcome, self._with_fallen(ended.detail), ended.polled
             if self._checkout is not None and polled.exit_code is not None:
-                reports = read_reports_of_failed(self.lease.step, self._confined(self._checkout))
+                confined = self._confined(self._checkout)
+                reports = read_reports_of_failed(self.lease.step, confined, self.lease.watched_tests)
         except NotMade as error:
             outcome, detail = StepOutcome.FAILED, str(error)
         except OSError as error:

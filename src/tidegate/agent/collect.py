@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import BinaryIO, TypeVar
 
@@ -37,18 +38,18 @@ def collect_artifacts(
     return tuple(_collect(name, pattern, folder, upload) for name, pattern in step.artifacts.items())
 
 
-def read_reports(step: Step, folder: ConfinedFolder) -> Reports:
+def read_reports(step: Step, folder: ConfinedFolder, watched: Collection[str] = ()) -> Reports:
     """Read the reports that the step declares. Raises NotMade where one is missing or unreadable."""
     return Reports(
-        tests=_read("JUnit", step.junit, folder, parse_junit),
+        tests=_read("JUnit", step.junit, folder, partial(parse_junit, watched=watched)),
         line_coverage=_read("coverage", step.coverage, folder, parse_coverage),
     )
 
 
-def read_reports_of_failed(step: Step, folder: ConfinedFolder) -> Reports:
+def read_reports_of_failed(step: Step, folder: ConfinedFolder, watched: Collection[str] = ()) -> Reports:
     """Read what there is of the reports of a step that failed: they say which tests did."""
     return Reports(
-        tests=_read_if_there("JUnit", step.junit, folder, parse_junit),
+        tests=_read_if_there("JUnit", step.junit, folder, partial(parse_junit, watched=watched)),
         line_coverage=_read_if_there("coverage", step.coverage, folder, parse_coverage),
     )
 

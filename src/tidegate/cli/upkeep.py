@@ -10,6 +10,7 @@ from tidegate.cli.server_parts import ENVOY, ServerParts
 from tidegate.engine.agents import AgentActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.synthetic import wanted_traffic
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.event import Event, EventKind
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 1.0
 SUPERVISE_EVERY_LOOKS = 4
 SWEEP_EVERY_LOOKS = 15
+FORGET_EVERY_LOOKS = 3600
 
 
 class Upkeep:
@@ -34,6 +36,7 @@ class Upkeep:
         engine: Engine,
         leasing: Leasing,
         agents: AgentActs,
+        quarantines: QuarantineActs,
         programs: Sequence[Program],
         synthetic: SyntheticSender,
     ) -> None:
@@ -41,6 +44,7 @@ class Upkeep:
         self._engine = engine
         self._leasing = leasing
         self._agents = agents
+        self._quarantines = quarantines
         self._programs = programs
         self._synthetic = synthetic
         self._envoy_restarts: int | None = None
@@ -83,7 +87,10 @@ class Upkeep:
                 if looks % SWEEP_EVERY_LOOKS == 0:
                     self._leasing.end_lost()
                     self._agents.forget_unseen()
+                    self._quarantines.look_after()
                     self._engine.sweep()
+                if looks % FORGET_EVERY_LOOKS == SWEEP_EVERY_LOOKS:
+                    self._quarantines.forget_old()
             except (SupervisorAway, SupervisorFailed, StoreUnavailable) as error:
                 log.error("upkeep: %s", error)
             except Exception:

@@ -183,6 +183,13 @@ class StageStepSection(Section):
         None
     )
     reports: Annotated[ReportsSection, Field(description="Reports that it writes.")] = ReportsSection()
+    failed_first: Annotated[
+        Script | None,
+        Field(
+            description="Runs the tests named in `$TIDEGATE_FAILED_TESTS`, those that failed the last time, before "
+            "`run`; only with `reports.junit`."
+        ),
+    ] = None
 
 
 class BuildStepSection(StageStepSection):
