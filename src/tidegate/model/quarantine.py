@@ -49,19 +49,22 @@ def with_quarantine(
     It stays failed where more than the tests can be wrong: nothing in its report says which failed, its command did
     not end by itself, `run` was not run, or what it should make is not there.
     """
-    tests = report.tests
-    if report.outcome is not StepOutcome.FAILED or not report.exit_code or report.ended_first:
-        return report
-    if tests is None or not tests.failures or not tests.names_every_failure:
-        return report
     holding = {one.test: one for one in quarantines if one.holds(now)}
-    if not holding.keys() >= set(tests.failures):
+    tests = report.tests
+    if report.outcome is not StepOutcome.FAILED or report.ended_first or not _ended_by_itself(report):
+        return report
+    if tests is None or not tests.failed_only(holding):
         return report
     excused = [holding[test] for test in dict.fromkeys(tests.failures)]
     if not _has_all(step, report):
         detail = f"{report.detail}; {_words(excused)}, but its outputs or artifacts are not there"
         return replace(report, detail=detail)
     return replace(report, outcome=StepOutcome.SUCCEEDED, detail=f"passed: {_words(excused)}")
+
+
+def _ended_by_itself(report: StepReport) -> bool:
+    """Whether its command ended with a status of its own; that of one which was ended by a signal is 128 or more."""
+    return report.exit_code is not None and 0 < report.exit_code < 128
 
 
 def _has_all(step: Step, report: StepReport) -> bool:

@@ -159,12 +159,13 @@ def test_a_step_whose_failing_tests_are_all_in_quarantine_passes_says_so_and_is_
     "more",
     [
         {"exit_code": None},
+        {"exit_code": 137},
         {"tests": None},
         {"ended_first": True},
         {"tests": TestReport(10, 2, 0, (CART,))},
         {"outcome": StepOutcome.TIMED_OUT},
     ],
-    ids=["ended by the agent", "no report", "run was not run", "one without a name", "timed out"],
+    ids=["ended by the agent", "ended by a signal", "no report", "run was not run", "one without a name", "timed out"],
 )
 def test_a_quarantine_excuses_nothing_but_the_tests_themselves(
     shop: Shop, acts: QuarantineActs, more: dict[str, object]
