@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from tidegate.model.flaky import TestHistory, TestOutcome, histories_of
 from tidegate.model.ids import ServiceName
@@ -23,6 +24,14 @@ class KnownTest:
     def is_flaky(self) -> bool:
         """Whether it failed and passed on one content."""
         return self.history is not None and self.history.is_flaky
+
+    def is_of(self, scope: str, step: str) -> bool:
+        """Whether this is to be said of the test in that step; a quarantine alone is of all steps."""
+        return self.history is None or (self.history.id.scope, self.history.id.step) == (scope, step)
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether it was in quarantine, and counts again because that has expired."""
+        return self.quarantine is not None and not self.quarantine.holds(now)
 
 
 def known_of(outcomes: Iterable[TestOutcome], quarantines: Iterable[TestQuarantine]) -> tuple[KnownTest, ...]:

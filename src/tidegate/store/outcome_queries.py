@@ -22,15 +22,24 @@ LOOKED_BACK = 20
 """Among the results of so many runs one with a report is looked for."""
 
 
-def known_tests(connection: Connection, service: str | None = None) -> tuple[KnownTest, ...]:
-    """The tests, of a service or of all, that are flaky or in quarantine, with all that is remembered of them."""
-    own = () if service is None else (_c.service == service,)
+def known_tests(
+    connection: Connection, service: str | None = None, named: Collection[str] | None = None
+) -> tuple[KnownTest, ...]:
+    """The tests, of a service or of all, that are flaky or in quarantine, with all that is remembered of them.
+
+    With `named`, only those of these names.
+    """
+    if named is not None and not named:
+        return ()
+    own = [] if service is None else [_c.service == service]
+    own += [] if named is None else [_c.test.in_(named)]
     test = (_c.service, _c.scope, _c.step, _c.test)
     # a content on which it failed and passed
     differing = select(*test).where(*own).group_by(*test, _c.content).having(func.count(_c.failed.distinct()) > 1)
     held = select(_q.service, _q.test)
     wanted = or_(tuple_(*test).in_(differing), tuple_(_c.service, _c.test).in_(held))
-    return known_of(rows.every(connection, TestOutcome, *own, wanted), quarantines(connection, service))
+    held_here = (one for one in quarantines(connection, service) if named is None or one.test in named)
+    return known_of(rows.every(connection, TestOutcome, *own, wanted), held_here)
 
 
 def outcomes_of_tests(connection: Connection, tests: Collection[TestId]) -> tuple[TestOutcome, ...]:
