@@ -62,9 +62,9 @@ class FailedFirst:
 
 def remove_reports(step: Step, confined: ConfinedFolder) -> None:
     """Remove the reports of what was run first, so that nobody takes them for those of `run`."""
-    for path in (step.junit, step.coverage):
+    for pattern in (step.junit, step.coverage):
         with contextlib.suppress(Escape, OSError):
-            if path is not None:
+            for path in confined.matches(pattern) if pattern is not None else ():
                 confined.remove(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -34,6 +34,19 @@ def parse_junit(data: bytes, watched: Collection[str] = ()) -> TestReport:
     passed = count.passed - set(count.failures)
     return TestReport(
         count.total, count.failed, count.skipped, tuple(count.failures[:MOST_FAILURES]), tuple(sorted(passed))
+    )
+
+
+def together(reports: Sequence[TestReport]) -> TestReport:
+    """The figures of several reports as those of one."""
+    failures = tuple(test for report in reports for test in report.failures)
+    passed = {test for report in reports for test in report.passed} - set(failures)
+    return TestReport(
+        sum(report.total for report in reports),
+        sum(report.failed for report in reports),
+        sum(report.skipped for report in reports),
+        failures[:MOST_FAILURES],
+        tuple(sorted(passed)),
     )
 
 

@@ -137,8 +137,9 @@ class _Run:
     def _remove_stale(self) -> None:
         """Remove what an earlier run left of its reports and artifacts: they would pass for those of this one."""
         folder, placed = self._workshop.folder, self._job.memory.placed
-        found = [path for path in (self._step.junit, self._step.coverage) if path is not None]
+        found = [self._step.coverage] if self._step.coverage is not None else []
         with suppress(Escape):
+            found += ConfinedFolder(folder).matches(self._step.junit) if self._step.junit is not None else []
             made = [path for one in self._step.artifacts.values() for path in ConfinedFolder(folder).matches(one)]
             found += [path for path in made if placed.get(path) == stamp_at(folder / path)]
         for path in found:

@@ -72,3 +72,19 @@ def test_a_report_of_what_was_run_first_is_not_taken_for_the_one_of_run(tree: Tr
     ended = tree.build()
     assert ended.state_of("tests") is StepState.FAILED
     assert "the JUnit report unit.xml was not written" in ended.detail("tests")
+
+
+def test_a_report_of_many_files_counts_as_one_and_comes_back_whole(tree: Tree) -> None:
+    tree.write("a")
+    write = "echo \"<testsuite><testcase name='$one'/></testsuite>\" > reports/$one.xml"
+    script = f"mkdir -p reports; for one in x y; do {write}; done"
+    tree.steps = [step("tests", script, inputs=("a",), junit="reports/*.xml")]
+    tree.write("reports/stale.xml", "torn")
+    first = tree.build().ends["tests"]
+    assert first.report is not None
+    assert first.report.tests is not None
+    assert first.report.tests.total == 2, "what lay there before was removed"
+    for name in ("x", "y"):
+        (tree.folder / "reports" / f"{name}.xml").unlink()
+    assert tree.build().cached == {"tests"}
+    assert (tree.folder / "reports" / "y.xml").exists()
