@@ -6,10 +6,10 @@ earlier agent began: no command is started twice.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,13 +19,20 @@ from tidegate.agent.checkout import Checkout, CheckoutFailed, CheckoutKey, Check
 from tidegate.agent.collect import NotMade, Reports, collect_artifacts, read_reports, read_reports_of_failed
 from tidegate.agent.confined import ConfinedFolder
 from tidegate.agent.endings import NOT_EXITED, AttemptEnded, Dropped, Stopping, exit_in_words
+from tidegate.agent.failed_first import (
+    FailedAgain,
+    FailedFirst,
+    failed_again_in_words,
+    follows_in_words,
+    remove_reports,
+)
 from tidegate.agent.follower import Follower, Limits
 from tidegate.agent.kept import SETUP, KeptFolders, Shelf
 from tidegate.agent.lines import CutLine
 from tidegate.agent.place import Place
 from tidegate.agent.record import AttemptRecord, Part
 from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
-from tidegate.agent.spool import LogSpool, Position
+from tidegate.agent.spool import LogSpool
 from tidegate.agent.surroundings import Surroundings
 from tidegate.agent.transfer import Transfer
 from tidegate.agent.wire import Held, Taken
@@ -48,7 +55,7 @@ _AWAY_SECONDS = 900.0
 """How long commits are asked for where the server cannot give them; then the attempt is lost."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def _not_started_is_failed() -> Iterator[None]:
     try:
         yield
@@ -143,19 +150,24 @@ class Attempt:
         outputs: BuiltFile | None = None
         reports = Reports()
         polled = NOT_EXITED
+        ended_first = False
         try:
             self._checkout = self._find_checkout()
             polled = self._run_commands(self._checkout)
             outcome, detail = StepOutcome.SUCCEEDED, ""
             confined = self._confined(self._checkout)
-            reports = read_reports(self.lease.step, confined)
-            artifacts = collect_artifacts(self.lease.step, confined, self._transfer.upload)
-            outputs = self._transfer.hand_on(self.lease.step, confined)
+            reports = read_reports(self.lease.step, confined, self.lease.watched_tests)
+            artifacts, outputs = self._bring(confined)
             self._shelf(self._checkout, confined.folder).keep_cache(self.lease.step.name, self.lease.step.cache)
         except AttemptEnded as ended:
             outcome, detail, polled = ended.outcome, self._with_fallen(ended.detail), ended.polled
+            ended_first = isinstance(ended, FailedAgain)
             if self._checkout is not None and polled.exit_code is not None:
-                reports = read_reports_of_failed(self.lease.step, self._confined(self._checkout))
+                confined = self._confined(self._checkout)
+                reports = read_reports_of_failed(self.lease.step, confined, self.lease.watched_tests)
+                if reports.tests and reports.tests.failed_only(self.lease.excused_tests):
+                    with contextlib.suppress(NotMade, AttemptEnded, OSError):
+                        artifacts, outputs = self._bring(confined)
         except NotMade as error:
             outcome, detail = StepOutcome.FAILED, str(error)
         except OSError as error:
@@ -175,9 +187,15 @@ class Attempt:
             line_coverage=reports.line_coverage,
             outputs=outputs,
             image=self.record.image(),
+            ended_first=ended_first,
         )
         self._keep(report)
         return report
+
+    def _bring(self, confined: ConfinedFolder) -> tuple[tuple[BuiltFile, ...], BuiltFile | None]:
+        """Bring what the step made to the server: its artifacts, and the archive of its outputs. Raises NotMade."""
+        artifacts = collect_artifacts(self.lease.step, confined, self._transfer.upload)
+        return artifacts, self._transfer.hand_on(self.lease.step, confined)
 
     def _keep(self, report: StepReport) -> None:
         _log.info("attempt %s of %s, %s: %s", self.held, self.lease.service, self.lease.step.name, report.outcome)
@@ -222,22 +240,43 @@ class Attempt:
 
     def _run_commands(self, checkout: Checkout) -> PolledStep:
         """Set the checkout up where that is due, and run the step; gives how it ended well."""
-        if self.tools.runner.find(str(self.record.folder_of(Part.STEP))) is None:
-            folder = self._folder_in(checkout, self.lease.path)
-            place = self._place(checkout, folder)
+        place = Place(checkout.tree)  # all that is needed to follow a command that was started
+        if not self._was_started(Part.STEP):
+            if self._was_started(Part.FIRST):
+                self._run_first(checkout, place)
+            place = self._ready(checkout)
+            self._run_first(checkout, place)
+        polled = self._run(Part.STEP, self.lease.step.run, place)
+        if polled.exit_code != 0:
+            raise AttemptEnded(StepOutcome.FAILED, exit_in_words(polled.exit_code or 0), polled)
+        return polled
+
+    def _ready(self, checkout: Checkout) -> Place:
+        """Where the step runs, with all that it finds there."""
+        folder = self._folder_in(checkout, self.lease.path)
+        place = self._place(checkout, folder)
+        if not self._was_started(Part.FIRST):
             if not checkout.is_set_up:
                 self._set_up(checkout, place)
             self._shelf(checkout, folder).restore_cache(self.lease.step.name, self.lease.step.cache)
             for output in self.lease.outputs:
                 self._transfer.bring_output(output, folder, self.tools.checkouts.run_as)
-            where = self._folder_in(checkout, f"{self.lease.path}/{self.lease.step.working_directory}")
-            place = self._beside_sidecars(replace(place, where=where))
-        else:
-            place = Place(checkout.tree)
-        polled = self._run(Part.STEP, self.lease.step.run, place)
-        if polled.exit_code != 0:
-            raise AttemptEnded(StepOutcome.FAILED, exit_in_words(polled.exit_code or 0), polled)
-        return polled
+        where = self._folder_in(checkout, f"{self.lease.path}/{self.lease.step.working_directory}")
+        return self._beside_sidecars(replace(place, where=where))
+
+    def _run_first(self, checkout: Checkout, place: Place) -> None:
+        """Run the tests that failed the last time, unless that is done. Raises AttemptEnded where they fail again."""
+        first = FailedFirst(self.lease.step, self.lease.failed_tests)
+        if first.script is None or self.record.first_is_over:
+            return
+        self._heading(Part.FIRST, first.heading)
+        polled = self._run(Part.FIRST, first.script, first.place(place, self.record.folder / "failed-tests"))
+        confined = self._confined(checkout)
+        if failing := first.failing(polled.exit_code, confined):
+            raise FailedAgain(StepOutcome.FAILED, failed_again_in_words(failing), polled)
+        remove_reports(self.lease.step, confined)
+        self.record.keep_first_over()
+        self._heading(Part.STEP, follows_in_words(polled.exit_code))
 
     def _set_up(self, checkout: Checkout, place: Place) -> None:
         if self.lease.setup is not None:
@@ -369,6 +408,9 @@ class Attempt:
     def _confined(self, checkout: Checkout) -> ConfinedFolder:
         return ConfinedFolder(checkout.tree, self.lease.path, self.tools.checkouts.run_as)
 
+    def _was_started(self, part: Part) -> bool:
+        return self.tools.runner.find(str(self.record.folder_of(part))) is not None
+
     def _heading(self, part: Part, name: str) -> None:
-        if self.spool.position < Position(part, 0):
+        if self.spool.position.part != part:
             self.spool.append([CutLine(f"── {name} ──", 0)], part, self.tools.now())

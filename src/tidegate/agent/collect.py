@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePosixPath
 from typing import BinaryIO, TypeVar
 
 from tidegate.agent.confined import ConfinedFolder, Escape
 from tidegate.agent.outputs import matched
-from tidegate.agent.reports import REPORT_BYTES, ReportUnreadable, parse_coverage, parse_junit
+from tidegate.agent.reports import REPORT_BYTES, ReportUnreadable, parse_coverage, parse_junit, together
 from tidegate.model.ids import Digest
 from tidegate.model.lease import BuiltFile, TestReport
 from tidegate.model.pipeline import Step
@@ -17,6 +18,7 @@ from tidegate.model.pipeline import Step
 T = TypeVar("T")
 
 _MOST_NAMED = 10
+_MOST_REPORTS = 10_000
 
 
 class NotMade(Exception):
@@ -38,19 +40,19 @@ def collect_artifacts(
     return tuple(_collect(step, name, folder, upload) for name in step.artifacts)
 
 
-def read_reports(step: Step, folder: ConfinedFolder) -> Reports:
+def read_reports(step: Step, folder: ConfinedFolder, watched: Collection[str] = ()) -> Reports:
     """Read the reports that the step declares. Raises NotMade where one is missing or unreadable."""
     return Reports(
-        tests=_read("JUnit", step.junit, folder, parse_junit),
+        tests=_read_junit(step.junit, folder, watched),
         line_coverage=_read("coverage", step.coverage, folder, parse_coverage),
     )
 
 
-def read_reports_of_failed(step: Step, folder: ConfinedFolder) -> Reports:
+def read_reports_of_failed(step: Step, folder: ConfinedFolder, watched: Collection[str] = ()) -> Reports:
     """Read what there is of the reports of a step that failed: they say which tests did."""
     return Reports(
-        tests=_read_if_there("JUnit", step.junit, folder, parse_junit),
-        line_coverage=_read_if_there("coverage", step.coverage, folder, parse_coverage),
+        tests=_if_there(lambda: _read_junit(step.junit, folder, watched)),
+        line_coverage=_if_there(lambda: _read("coverage", step.coverage, folder, parse_coverage)),
     )
 
 
@@ -97,8 +99,24 @@ def _read(kind: str, path: str | None, folder: ConfinedFolder, parse: Callable[[
         raise NotMade(f"the {kind} report {path} could not be read: {error}") from None
 
 
-def _read_if_there(kind: str, path: str | None, folder: ConfinedFolder, parse: Callable[[bytes], T]) -> T | None:
+def _read_junit(pattern: str | None, folder: ConfinedFolder, watched: Collection[str]) -> TestReport | None:
+    """Read the files that a pattern matches as one report: Maven and Gradle write one for each class."""
+    if pattern is None:
+        return None
     try:
-        return _read(kind, path, folder, parse)
+        found = folder.matches(pattern)
+    except Escape as error:
+        raise NotMade(f"the JUnit report {pattern} cannot be used: {error}") from None
+    if len(found) > _MOST_REPORTS:
+        raise NotMade(f"the JUnit report {pattern} is more than {_MOST_REPORTS} files; make the pattern narrower")
+    parse = partial(parse_junit, watched=watched)
+    # without any, the pattern itself is said to be missing
+    read = (_read("JUnit", path, folder, parse) for path in found or [pattern])
+    return together([report for report in read if report])
+
+
+def _if_there(read: Callable[[], T | None]) -> T | None:
+    try:
+        return read()
     except NotMade:
         return None

@@ -48,16 +48,8 @@ class ConfinedFolder:
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
         """The bytes of a file. Raises Escape, and FileNotFoundError where there is none."""
-        *folders, name = self._parts(path)
-        at = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            for folder in folders:
-                inner = _open_at(at, folder, os.O_DIRECTORY, path)
-                os.close(at)
-                at = inner
+        with self._around(path) as (at, name):
             file = _open_at(at, name, os.O_NONBLOCK, path)
-        finally:
-            os.close(at)
         try:
             self._check(os.fstat(file), path)
         except Escape:
@@ -65,6 +57,25 @@ class ConfinedFolder:
             raise
         with os.fdopen(file, "rb") as opened:
             yield opened
+
+    def remove(self, path: str) -> None:
+        """Remove a file, or a link in its place. Raises Escape, and OSError where there is none or it is a folder."""
+        with self._around(path) as (at, name):
+            os.unlink(name, dir_fd=at)
+
+    @contextmanager
+    def _around(self, path: str) -> Iterator[tuple[int, str]]:
+        """The opened folder in which a path ends, and the last name. Raises Escape and FileNotFoundError."""
+        *folders, name = self._parts(path)
+        at = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for folder in folders:
+                inner = _open_at(at, folder, os.O_DIRECTORY, path)
+                os.close(at)
+                at = inner
+            yield at, name
+        finally:
+            os.close(at)
 
     def _parts(self, path: str) -> list[str]:
         if not PurePosixPath(path).parts:

@@ -55,7 +55,7 @@ class Follower:
         and Stopping, which leaves it running.
         """
         now = self.now()
-        left = self.timeout - max(timedelta(0), now - (self.record.began(part) or now))
+        left = self.timeout - max(timedelta(0), now - (self.record.clock_began(part) or now))
         deadline = time.monotonic() + left.total_seconds()
         output = _Output(Path(handle.folder) / "output", part, self)
         polled = self._wait(handle, deadline)

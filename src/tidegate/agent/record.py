@@ -21,10 +21,15 @@ _NAME = re.compile(r"([A-Za-z0-9_-]{1,64})\.(\d{1,9})\.(\d{1,18})")
 
 
 class Part(IntEnum):
-    """The commands of an attempt, in their order."""
+    """The commands of an attempt. Their numbers are on disks, so a new one gets a number of its own."""
 
     SETUP = 0
     STEP = 1
+    FIRST = 2
+    """The step's `failed_first`, before its `run`."""
+
+
+_FOLDERS = {Part.SETUP: "setup", Part.FIRST: "first", Part.STEP: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class AttemptRecord:
 
     def folder_of(self, part: Part) -> Path:
         """The folder in which the runner keeps what it needs of that command."""
-        return self.folder / "setup" if part is Part.SETUP else self.folder
+        return self.folder / _FOLDERS[part]
 
     def taken(self) -> Taken:
         """The lease, and when it came. Raises ValueError where it cannot be read (a power cut while it was written)."""
@@ -74,9 +79,23 @@ class AttemptRecord:
             return None if text is None else datetime.fromisoformat(text.decode())
         return None
 
+    def clock_began(self, part: Part) -> datetime | None:
+        """From when on the step's time-out counts for the command: `run` has what its `failed_first` left of it."""
+        before = self.began(Part.FIRST) if part is Part.STEP else None
+        return before or self.began(part)
+
     def keep_began(self, part: Part, now: datetime) -> None:
         """Note the time, before the command is started: its time-out counts from here."""
         self._write(f"began-{part.name.lower()}", now.isoformat().encode())
+
+    @property
+    def first_is_over(self) -> bool:
+        """Whether the step's `failed_first` is done with, and `run` is next."""
+        return self._read("first-over") is not None
+
+    def keep_first_over(self) -> None:
+        """Note that, before anything is said of it."""
+        self._write("first-over", b"")
 
     def checkout(self) -> str | None:
         """The name of the checkout that the attempt works in, None before it has one."""

@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from tidegate.model.lease import TestReport
+from tidegate.model.lease import MOST_FAILURES, TestReport
 
 REPORT_BYTES = 64 * 1024 * 1024
 """A larger report is refused."""
+
+LONGEST_NAME = 300
+"""In characters; what a test's name has more is cut off."""
 
 
 class ReportUnreadable(Exception):
     """A report is not what it should be; the message says where and why."""
 
 
-def parse_junit(data: bytes) -> TestReport:
-    """Count the test cases of a JUnit report; one with a failure or an error counts as failed.
+def parse_junit(data: bytes, watched: Collection[str] = ()) -> TestReport:
+    """Count the test cases of a JUnit report; one with a failure or an error counts as failed. Of the `watched` tests
+    it says which passed.
 
     The format is that of Ant's JUnit task as pytest, Maven, Gradle, Jest and others write it: `testcase` elements at
     any depth. Raises ReportUnreadable.
     """
-    count = _JUnitCount()
+    count = _JUnitCount(frozenset(watched))
     _parse(data, count.begin, count.end)
     if count.root not in ("testsuites", "testsuite"):
         raise ReportUnreadable(f"it is not a JUnit report: its outermost element is <{count.root}>")
-    return TestReport(count.total, count.failed, count.skipped)
+    passed = count.passed - set(count.failures)
+    return TestReport(
+        count.total, count.failed, count.skipped, tuple(count.failures[:MOST_FAILURES]), tuple(sorted(passed))
+    )
+
+
+def together(reports: Sequence[TestReport]) -> TestReport:
+    """The figures of several reports as those of one."""
+    failures = tuple(test for report in reports for test in report.failures)
+    passed = {test for report in reports for test in report.passed} - set(failures)
+    return TestReport(
+        sum(report.total for report in reports),
+        sum(report.failed for report in reports),
+        sum(report.skipped for report in reports),
+        failures[:MOST_FAILURES],
+        tuple(sorted(passed)),
+    )
+
+
+def name_of_test(file: str, classname: str, name: str) -> str:
+    """What a test is called: as pytest names it where the report tells the Python file, else `classname::name`."""
+    module = file.removesuffix(".py").replace("/", ".")
+    if file.endswith(".py") and not classname and name == module:
+        named = file  # which cannot be imported
+    elif file.endswith(".py") and f"{classname}.".startswith(f"{module}."):
+        classes = classname.removeprefix(module).strip(".").split(".")
+        named = "::".join((file, *filter(None, classes), name))
+    else:
+        named = "::".join(filter(None, (classname, name)))
+    return "".join(one if one.isprintable() else " " for one in named).strip()[:LONGEST_NAME]
 
 
 def parse_coverage(data: bytes) -> float:
@@ -50,10 +83,14 @@ def parse_coverage(data: bytes) -> float:
 
 @dataclass(slots=True)
 class _JUnitCount:
+    watched: frozenset[str]
     root: str = ""
     total: int = 0
     failed: int = 0
     skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+    passed: set[str] = field(default_factory=set)
+    _name: str = ""
     _is_in_case: bool = False
     _verdict: str = ""
 
@@ -61,6 +98,7 @@ class _JUnitCount:
         self.root = self.root or name
         if name == "testcase":
             self._is_in_case, self._verdict = True, ""
+            self._name = name_of_test(*(attributes.get(part, "") for part in ("file", "classname", "name")))
         elif self._is_in_case and name in ("failure", "error"):
             self._verdict = "failed"
         elif self._is_in_case and name == "skipped":
@@ -73,6 +111,10 @@ class _JUnitCount:
         self.total += 1
         self.failed += self._verdict == "failed"
         self.skipped += self._verdict == "skipped"
+        if self._verdict == "failed" and self._name:
+            self.failures.append(self._name)
+        elif not self._verdict and self._name in self.watched:
+            self.passed.add(self._name)
 
 
 def _parse(data: bytes, begin: Callable[[str, dict[str, str]], None], end: Callable[[str], None]) -> None:

@@ -18,6 +18,7 @@ from tidegate.api import (
     services,
     sign_in_codes,
     steps,
+    tests,
 )
 from tidegate.api.edge import Edge
 from tidegate.api.idempotency import KnownAnswers
@@ -49,7 +50,8 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.listeners = set[Request]()
     app.state.transfers = CapacityLimiter(artifacts.AT_ONCE)
     app.state.git_transfers = Transfers()
-    nouns = (services, placements, runs, releases, steps, events, agent_acts, agents, git, artifacts, sign_in_codes)
+    things = (services, placements, runs, releases, steps, tests, events)
+    nouns = (*things, agent_acts, agents, git, artifacts, sign_in_codes)
     api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
     for noun in nouns:
         api.include_router(noun.router)

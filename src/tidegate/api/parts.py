@@ -14,6 +14,7 @@ from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.placements import PlacementActs
+from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
@@ -50,6 +51,7 @@ class ApiParts:
     runs: RunActs
     placements: PlacementActs
     services: ServiceActs
+    quarantines: QuarantineActs
     leasing: Leasing
     agents: AgentActs
     logs: StepLogs

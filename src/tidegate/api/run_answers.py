@@ -8,6 +8,7 @@ from tidegate.api.answers import ActorAnswer, Answer, NextAnswer, ReasonAnswer
 from tidegate.api.rollout_answers import RolloutAnswer, rollout_answer
 from tidegate.model.approval import Answer as Word
 from tidegate.model.gate import GateState
+from tidegate.model.known_test import KnownTest
 from tidegate.model.lease import StepOutcome, StepReport
 from tidegate.model.next_acts import next_acts
 from tidegate.model.run import Run, RunStatus, StageState, Trigger
@@ -75,6 +76,25 @@ class AttemptAnswer(Answer):
     seconds: float
 
 
+class FailedTestAnswer(Answer):
+    """A test that failed; `flaky` says that it failed and passed on one content, `quarantined_until` that its failing
+    counts for nothing until then."""
+
+    test: str
+    flaky: bool
+    quarantined_until: datetime | None
+
+
+class TestsAnswer(Answer):
+    """What the step's JUnit report said; at most 200 tests that failed are named."""
+
+    __test__ = False
+    total: int
+    failed: int
+    skipped: int
+    failures: list[FailedTestAnswer]
+
+
 class StepAnswer(Answer):
     """A step of a run: `scope` is `build` or its stage; `seconds` go on counting while it runs."""
 
@@ -93,6 +113,7 @@ class StepAnswer(Answer):
     cached_from: str | None
     """The run from which its result was taken."""
 
+    tests: TestsAnswer | None
     earlier: list[AttemptAnswer]
 
 
@@ -132,7 +153,7 @@ def run_detail(record: RunRecord, now: datetime) -> RunDetail:
         {
             **_fields(record.run),
             "stages": [StageAnswer.model_validate(one) for one in record.stages],
-            "steps": [_step(one, now) for one in record.steps],
+            "steps": [_step(record, one, now) for one in record.steps],
             "rollouts": [rollout_answer(one) for one in record.rollouts],
             "approvals": [ApprovalAnswer.model_validate(one) for one in record.approvals],
             "next": [NextAnswer.model_validate(one) for one in acts],
@@ -146,7 +167,7 @@ def _fields(run: Run) -> dict[str, object]:
     return {**own, "commit": change.commit, "subject": change.subject, "author": change.author_name}
 
 
-def _step(step: StepRun, now: datetime) -> StepAnswer:
+def _step(record: RunRecord, step: StepRun, now: datetime) -> StepAnswer:
     seconds = None
     if step.began_at:
         seconds = ((step.ended_at or now) - step.began_at).total_seconds()
@@ -164,7 +185,28 @@ def _step(step: StepRun, now: datetime) -> StepAnswer:
         exit_code=step.report.exit_code if step.report else None,
         detail=step.report.detail if step.report else "",
         cached_from=step.cached_from.run if step.cached_from else None,
+        tests=_tests(record, step, now),
         earlier=[_attempt(one) for one in step.earlier],
+    )
+
+
+def _tests(record: RunRecord, step: StepRun, now: datetime) -> TestsAnswer | None:
+    tests = step.report.tests if step.report else None
+    if tests is None:
+        return None
+    known = {one.test: one for one in record.known_tests if one.is_of(step.scope, step.name)}
+    return TestsAnswer(
+        total=tests.total,
+        failed=tests.failed,
+        skipped=tests.skipped,
+        failures=[_failed_test(test, known.get(test), now) for test in tests.failures],
+    )
+
+
+def _failed_test(test: str, known: KnownTest | None, now: datetime) -> FailedTestAnswer:
+    held = known.quarantine if known and not known.is_expired(now) else None
+    return FailedTestAnswer(
+        test=test, flaky=known is not None and known.is_flaky, quarantined_until=held.until if held else None
     )
 
 

@@ -62,6 +62,8 @@ class Command:
     image: str | None = None
     sidecars: tuple[Sidecar, ...] = ()
     shared: tuple[Path, ...] = ()
+    taken_seconds: float = 0.0
+    """What another command has taken of its time already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Bounds:
     @classmethod
     def of(cls, command: Command, limits: Limits) -> Bounds:
         """The bounds of a command that begins now."""
-        return cls(limits, command.seconds, time.monotonic() + command.seconds)
+        return cls(limits, command.seconds, time.monotonic() + command.seconds - command.taken_seconds)
 
     def broken_by(self, log: StepLog, stop: Stop, now: float) -> Ended | None:
         """Why the command must end, None where it may go on."""

@@ -49,7 +49,7 @@ class Done:
 def restored(job: Job, kept: KeptResult, placed: Stamps, seconds: float) -> Done:
     """A step whose result is in place without its command."""
     memory = replace(job.memory, key=job.key or "", kept=kept, placed=placed)
-    memory = replace(memory, state=StepState.SUCCEEDED, has_run=False, cached=True, why="")
+    memory = replace(memory, state=StepState.SUCCEEDED, has_run=False, cached=True, why="", failed=())
     end = StepEnd(
         job.step.name,
         StepState.SUCCEEDED,

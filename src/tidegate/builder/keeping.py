@@ -50,7 +50,8 @@ def keep(cache: Cache, step: Step, folder: Path, report: StepReport, origin: Ori
     outputs = packing.archive(step.outputs)
     if outputs is not None:
         report = replace(report, outputs=BuiltFile(step.name, OUTPUTS_FILE, *outputs))
-    reports = [glob.escape(path) for path in (step.junit, step.coverage) if path is not None]
+    reports = [step.junit] if step.junit is not None else []
+    reports += [glob.escape(step.coverage)] if step.coverage is not None else []
     beside = [pattern for pattern in (*step.artifacts.values(), *reports) if pattern not in step.outputs]
     extras = packing.archive(beside)
     result = KeptResult(

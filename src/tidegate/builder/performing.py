@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tidegate.agent.collect import NotMade, read_reports_of_failed
 from tidegate.agent.confined import ConfinedFolder, Escape
+from tidegate.agent.failed_first import FailedFirst, failed_again_in_words, follows_in_words
 from tidegate.builder import keeping, placing
 from tidegate.builder.command import Ended
 from tidegate.builder.job import Done, Job, restored, without_running
@@ -58,6 +59,7 @@ class _Run:
         self._job = job
         self._step = job.step
         self._clock = time.monotonic()
+        self._failed_tests = job.memory.failed
         self._log = open_log(workshop, job.step.name)
 
     def run(self) -> Done:
@@ -79,8 +81,19 @@ class _Run:
         self._workshop.view.began(self._step.name, attempt)
         self._remove_stale()
         began = datetime.now(UTC)
-        ended = self._run_command(attempt)
-        report = StepReport(ended.outcome, ended.exit_code, ended.detail, began, datetime.now(UTC), image=ended.image)
+        clock = time.monotonic()
+        ended = first = self._run_first(attempt)
+        if ended is None:
+            ended = self._run_script(self._step.run, attempt, taken=timedelta(seconds=time.monotonic() - clock))
+        report = StepReport(
+            ended.outcome,
+            ended.exit_code,
+            ended.detail,
+            began,
+            datetime.now(UTC),
+            image=ended.image,
+            ended_first=first is not None,
+        )
         if ended.outcome is not StepOutcome.SUCCEEDED:
             return self._failed(report)
         try:
@@ -89,25 +102,45 @@ class _Run:
             self._log.say(str(error))
             return self._failed(replace(report, outcome=StepOutcome.FAILED, detail=str(error)))
 
-    def _run_command(self, attempt: int) -> Ended:
+    def _run_first(self, attempt: int) -> Ended | None:
+        """Run the tests that failed the last time; None where `run` follows."""
+        first = FailedFirst(self._step, self._failed_tests)
+        if first.script is None:
+            return None
+        self._log.say(first.heading)
+        ended = self._run_script(first.script, attempt, self._failed_tests)
+        if ended.exit_code is None:
+            return ended
+        if failing := first.failing(ended.exit_code, ConfinedFolder(self._workshop.folder)):
+            return replace(ended, detail=failed_again_in_words(failing))
+        self._remove_stale()
+        self._log.say(follows_in_words(ended.exit_code))
+        return None
+
+    def _run_script(
+        self, script: str, attempt: int, failed_tests: tuple[str, ...] = (), taken: timedelta = timedelta(0)
+    ) -> Ended:
         step = self._step
         variables = self._workshop.variables.of_step(step, attempt)
         return run(
             self._workshop,
-            step.run,
+            script,
             self._log,
             variables,
             step.timeout,
             directory=step.working_directory,
             image=step.image,
             sidecars=step.sidecars,
+            failed_tests=failed_tests,
+            taken=taken,
         )
 
     def _remove_stale(self) -> None:
         """Remove what an earlier run left of its reports and artifacts: they would pass for those of this one."""
         folder, placed = self._workshop.folder, self._job.memory.placed
-        found = [path for path in (self._step.junit, self._step.coverage) if path is not None]
+        found = [self._step.coverage] if self._step.coverage is not None else []
         with suppress(Escape):
+            found += ConfinedFolder(folder).matches(self._step.junit) if self._step.junit is not None else []
             made = [path for one in self._step.artifacts.values() for path in ConfinedFolder(folder).matches(one)]
             found += [path for path in made if placed.get(path) == stamp_at(folder / path)]
         for path in found:
@@ -169,7 +202,9 @@ class _Run:
     def _memory(self, report: StepReport) -> StepMemory:
         """What is remembered of this execution, beside its result."""
         job = self._job
+        self._failed_tests = report.tests.failures if report.tests else self._failed_tests
         state = STATE_OF[report.outcome]
         patterns = self._workshop.keys.patterns(job.step)
         ran = Execution(time.time(), job.parts or {}, patterns, self._workshop.listing_blob, state)
-        return replace(job.memory, state=state, has_run=True, cached=False, why=job.why, ran=ran, before=job.memory.ran)
+        memory = replace(job.memory, ran=ran, before=job.memory.ran, failed=self._failed_tests)
+        return replace(memory, state=state, has_run=True, cached=False, why=job.why)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from tidegate.agent.failed_first import VARIABLE, names_in_file
 from tidegate.builder import git
 from tidegate.builder.command import Command, Ended, ProcessShell, Shell
 from tidegate.builder.step_log import StepLog
@@ -28,8 +29,13 @@ def run(
     directory: str = ".",
     image: str | None = None,
     sidecars: tuple[Sidecar, ...] = (),
+    failed_tests: tuple[str, ...] = (),
+    taken: timedelta = timedelta(0),
 ) -> Ended:
-    """Run a script in `directory` below the service's folder, with a folder for temporary files of its own."""
+    """Run a script in `directory` below the service's folder, with a folder for temporary files of its own.
+
+    It finds the names of `failed_tests`, where there are some, as an agent's step does. `taken` is gone of its time.
+    """
     where = workshop.folder / directory
     if not where.resolve().is_relative_to(workshop.folder.resolve()) or not where.is_dir():
         detail = f"there is no folder {directory!r} (`working_directory` of the step) in {workshop.folder}"
@@ -38,12 +44,17 @@ def run(
     folder = workshop.work / f"{os.getpid()}-{number}"
     try:
         folder.mkdir(mode=0o700, parents=True)
+        if failed_tests:
+            file = folder / "failed-tests"
+            file.write_text(names_in_file(failed_tests))
+            variables = {**variables, VARIABLE: str(file)}
         command = Command(
             script=script,
             cwd=where,
             folder=folder,
             env=environment(folder, variables),
             seconds=timeout.total_seconds(),
+            taken_seconds=taken.total_seconds(),
             mark=f"{mark_of_tree(workshop.memory.folder)}{folder.name}",
         )
         if image is not None or sidecars:

@@ -45,7 +45,8 @@ class StepMemory:
     """What is remembered of a step.
 
     `state`, `has_run`, `cached` and `why` are of the last build; `key`, `kept` and `placed` of the result that was last
-    put in place; `ran` is its last execution, `before` the one before that.
+    put in place; `ran` is its last execution, `before` the one before that; `failed` are the tests that failed when
+    its report last told.
     """
 
     state: str = ""
@@ -57,6 +58,7 @@ class StepMemory:
     placed: Stamps = field(default_factory=dict)
     ran: Execution | None = None
     before: Execution | None = None
+    failed: tuple[str, ...] = ()
 
     def forgets_result(self) -> StepMemory:
         """The same without the result in place; what it has placed there is still known."""
@@ -180,6 +182,7 @@ def _step_json(step: StepMemory) -> dict[str, Any]:
         "placed": step.placed,
         "ran": None if step.ran is None else _execution_json(step.ran),
         "before": None if step.before is None else _execution_json(step.before),
+        "failed": list(step.failed),
     }
 
 
@@ -204,6 +207,7 @@ def _step(value: dict[str, Any]) -> StepMemory:
         placed=value["placed"],
         ran=None if value["ran"] is None else _execution(value["ran"]),
         before=None if value["before"] is None else _execution(value["before"]),
+        failed=tuple(value.get("failed", ())),
     )
 
 

@@ -27,6 +27,7 @@ from tidegate.cli import (
     run_commands,
     secret_commands,
     service_commands,
+    tests_commands,
     watch,
 )
 from tidegate.cli.characters import tolerate_every_character
@@ -180,6 +181,7 @@ _GROUPS = {
     "release": release_commands.app,
     "secret": secret_commands.app,
     "agents": agent_commands.app,
+    "tests": tests_commands.app,
     "audit": record_commands.audit,
 }
 

@@ -62,6 +62,8 @@ ENDS_WITH = {
     "down": "1 where something could not be stopped; it names the processes.",
     "doctor": "1 where something stands in a server's way; warnings alone are 0.",
     "agent": "1 where another agent uses its folder, 2 where it has no token, and 0 when it is told to stop.",
+    "tests quarantine": "2 where there is no such service, or the end is past or more than 90 days ahead.",
+    "tests release": "2 where the test is not in quarantine.",
     "audit verify": "1 where the record was changed.",
 }
 
@@ -154,6 +156,19 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
               "ready_at": "2026-11-24T04:56:20.010000Z", "labels": ["xcode"],
               "why": "the only slot is taken, of mac-1"}],
  "total": 1}
+""",
+        ),
+    ),
+    "tests flaky": (
+        Example(
+            "tests flaky --json",
+            """
+[{"service": "shop", "scope": "build", "step": "unit tests", "test": "tests/test_cart.py::test_total", "flaky": true,
+  "failed": 3, "total": 9, "first_failed_at": "2026-11-20T09:12:44.010000Z",
+  "last_failed_at": "2026-11-24T16:03:10.010000Z", "last_run": "01m85yjt92cx5acde4hp18zbg4",
+  "quarantine": {"service": "shop", "test": "tests/test_cart.py::test_total", "owner": "Ada",
+                 "until": "2026-12-08T09:00:00Z", "reason": "slow disk", "by": {"kind": "person", "name": "ada"},
+                 "at": "2026-11-24T16:10:00.010000Z", "holds": true}}]
 """,
         ),
     ),

@@ -16,6 +16,7 @@ from tidegate.engine.agents import AgentActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.placements import PlacementActs
+from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.queue import InProcessQueue
 from tidegate.engine.repositories import Repositories
 from tidegate.engine.runs import RunActs
@@ -70,6 +71,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
     logs = StepLogs(parts.data / "logs" / "steps")
     leasing = Leasing(engine, logs)
     agents = AgentActs(engine, leasing)
+    quarantines = QuarantineActs(engine)
     repositories = Repositories(parts.engine, parts.mirrors, services, parts.configuration.poll_interval)
     programs = (envoy_program(parts.data, envoy), agent_program(parts.data, address, parts.isolation))
     owner = Identity(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
@@ -78,6 +80,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         runs=RunActs(engine),
         placements=PlacementActs(engine),
         services=services,
+        quarantines=quarantines,
         leasing=leasing,
         agents=agents,
         logs=logs,
@@ -90,7 +93,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         ready=threading.Event(),
         hosts=frozenset({host}),
     )
-    upkeep = Upkeep(parts, engine, leasing, agents, programs, SyntheticSender())
+    upkeep = Upkeep(parts, engine, leasing, agents, quarantines, programs, SyntheticSender())
     return Wired(api, queue, repositories, upkeep)
 
 

@@ -11,6 +11,7 @@ from tidegate.engine.agents import AgentActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.kept_results import KeptResults
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.synthetic import wanted_traffic
 from tidegate.engine.unused_artifacts import UnusedArtifacts
 from tidegate.metrics.synthetic import SyntheticSender
@@ -38,6 +39,7 @@ class Upkeep:
         engine: Engine,
         leasing: Leasing,
         agents: AgentActs,
+        quarantines: QuarantineActs,
         programs: Sequence[Program],
         synthetic: SyntheticSender,
     ) -> None:
@@ -45,6 +47,7 @@ class Upkeep:
         self._engine = engine
         self._leasing = leasing
         self._agents = agents
+        self._quarantines = quarantines
         self._programs = programs
         self._synthetic = synthetic
         self._kept = KeptResults(parts.engine, parts.configuration.cache)
@@ -89,6 +92,7 @@ class Upkeep:
                 if looks % SWEEP_EVERY_LOOKS == 0:
                     self._leasing.end_lost()
                     self._agents.forget_unseen()
+                    self._quarantines.look_after()
                     self._engine.sweep()
                 self._clear(looks)
             except (SupervisorAway, SupervisorFailed, StoreUnavailable) as error:
@@ -101,6 +105,8 @@ class Upkeep:
         given_up = self._kept.shrink() if looks % SWEEP_EVERY_LOOKS == 0 else 0
         if given_up or looks % CLEAR_EVERY_LOOKS == SWEEP_EVERY_LOOKS:
             self._unused.remove()
+        if looks % CLEAR_EVERY_LOOKS == SWEEP_EVERY_LOOKS:
+            self._quarantines.forget_old()
 
     def _send_synthetic(self) -> None:
         with self._parts.engine.database.reading() as connection:

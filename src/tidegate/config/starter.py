@@ -102,6 +102,7 @@ def _step(
         yield f"      inputs: {_list(inputs)}"
     if step.junit:
         yield f"      reports: {{junit: {step.junit}}}"
+    yield from _script("      failed_first", step.failed_first)
     if step.artifact and artifact:
         if is_handed_over:
             yield f"      outputs: {_list([step.artifact])}"

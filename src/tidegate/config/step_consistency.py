@@ -31,6 +31,7 @@ def contradictions_in_steps(document: Document, steps: Collection[Item]) -> Iter
         yield from _variables(document, step)
         yield from _services(document, step)
         yield from _condition(document, step, names)
+        yield from _failed_first(document, step)
 
 
 def _variables(document: Document, step: Item) -> Iterator[Problem]:
@@ -71,3 +72,12 @@ def _condition(document: Document, step: Item, names: Mapping[str, tuple[str, ..
         near = did_you_mean(flaw.word, flaw.known) if flaw.word else None
         known = f"known here: {quoted_list(flaw.known)}" if flaw.known else None
         yield document.problem((*step.path, "if"), flaw.message, flaw.hint or near or known)
+
+
+def _failed_first(document: Document, step: Item) -> Iterator[Problem]:
+    """Which tests failed is known from the step's report alone."""
+    reports = step.keys.get("reports")
+    if "failed_first" in step.keys and not (isinstance(reports, dict) and "junit" in reports):
+        message = '"failed_first" needs a report that says which tests failed'
+        hint = "have the step write a JUnit report, and name it: reports: {junit: FILE}"
+        yield document.problem((*step.path, "failed_first"), message, hint, on_key=True)

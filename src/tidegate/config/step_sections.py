@@ -61,7 +61,10 @@ class RetrySection(Section):
 class ReportsSection(Section):
     """Files with figures that a step leaves behind."""
 
-    junit: Annotated[FilePattern | None, Field(description="JUnit XML: how many tests passed and failed.")] = None
+    junit: Annotated[
+        FilePattern | None,
+        Field(description="JUnit XML, of one file or many: which tests failed, and how many passed."),
+    ] = None
     coverage: Annotated[FilePattern | None, Field(description="Cobertura XML: the share of lines covered.")] = None
 
 
@@ -183,6 +186,13 @@ class StageStepSection(Section):
         None
     )
     reports: Annotated[ReportsSection, Field(description="Reports that it writes.")] = ReportsSection()
+    failed_first: Annotated[
+        Script | None,
+        Field(
+            description="Runs the tests named in `$TIDEGATE_FAILED_TESTS`, those that failed the last time, before "
+            "`run`; only with `reports.junit`."
+        ),
+    ] = None
 
 
 class BuildStepSection(StageStepSection):

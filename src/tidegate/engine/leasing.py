@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from tidegate.engine import known_tests
 from tidegate.engine.engine import Engine
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.engine.step_logs import StepLogs
@@ -216,6 +217,7 @@ class Leasing:
         release = queries.release(connection, run.release)
         needed = queries.needed_steps(connection, step)
         environment, address = self._site(connection, run, step)
+        tests = known_tests.handed_with(connection, run, step, now)
         return Lease(
             step_run=step.id,
             attempt=step.attempt,
@@ -231,6 +233,9 @@ class Leasing:
             env=step_environment(run, step, environment, address),
             artifacts={one.file: one.digest for one in release.artifacts} if release else {},
             outputs=tuple(one.report.outputs for one in needed if one.report and one.report.outputs),
+            failed_tests=tests.failed,
+            watched_tests=tests.watched,
+            excused_tests=tests.excused,
         )
 
     def _site(self, connection: Connection, run: Run, step: StepRun) -> tuple[str | None, str | None]:
@@ -240,15 +245,17 @@ class Leasing:
         placement = queries.placement(connection, placement_id(run.service, environment))
         return environment, address_of(placement) if placement else None
 
-    def _end(self, connection: Connection, run: Run, step: StepRun, report: StepReport) -> None:
+    def _end(self, connection: Connection, run: Run, step: StepRun, said: StepReport) -> None:
+        now = self._parts.clock.now()
+        report = known_tests.as_it_counts(connection, run, step, said, now)
         state = STATE_OF[report.outcome]
         ended = replace(step, state=state, report=report, ended_at=report.ended_at, leased_until=None)
         rows.put(connection, ended)
-        if ended.key and state is StepState.SUCCEEDED:
+        if ended.key and said.outcome is StepOutcome.SUCCEEDED:
             rows.put(connection, self._result(run, ended, ended.key, report))
         text = f"{step.scope}: {step.name} {state.value}" + (f": {report.detail}" if report.detail else "")
-        event = self._event(EventKind.STEP_ENDED, text, run, step)
-        events.append(connection, [event], self._parts.clock.now())
+        found = known_tests.note(connection, run, step, report)
+        events.append(connection, [self._event(EventKind.STEP_ENDED, text, run, step), *found], now)
 
     def _result(self, run: Run, step: StepRun, key: str, report: StepReport) -> CachedResult:
         """What the cache keeps. The key is the server's own, so an agent cannot put a result under another one."""

@@ -8,6 +8,7 @@ from functools import partial
 
 from tidegate.model.decision import Decision
 from tidegate.model.event import EventKind
+from tidegate.model.lease import TestReport
 from tidegate.model.origin import origins_of
 from tidegate.model.pipeline import Pipeline
 from tidegate.model.reason import Reason
@@ -85,8 +86,7 @@ def _make_release(draft: RunDraft, pipeline: Pipeline) -> Release:
     coverage = [report.line_coverage for report in reports if report.line_coverage is not None]
     total = None
     if tests:
-        total = replace(
-            tests[0],
+        total = TestReport(
             total=sum(one.total for one in tests),
             failed=sum(one.failed for one in tests),
             skipped=sum(one.skipped for one in tests),

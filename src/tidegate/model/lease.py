@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -57,6 +57,19 @@ class Lease:
     outputs: tuple[BuiltFile, ...] = ()
     """What the steps that it needs hand over: archives that are unpacked into the checkout before it begins."""
 
+    failed_tests: tuple[str, ...] = ()
+    """The tests with which the step's `failed_first` begins; none where there is nothing to run first."""
+
+    watched_tests: tuple[str, ...] = ()
+    """Tests that have failed before: the agent says which of them passed."""
+
+    excused_tests: tuple[str, ...] = ()
+    """Tests in quarantine: where no others failed, the agent brings what the step should make nevertheless."""
+
+
+MOST_FAILURES = 200
+"""Of so many tests that failed in one attempt the names are kept."""
+
 
 class StepOutcome(StrEnum):
     """How an attempt ended."""
@@ -70,12 +83,21 @@ class StepOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TestReport:
-    """Figures of a JUnit report."""
+    """Figures of a JUnit report. Tests are named as the agent's `name_of_test` says."""
 
     __test__ = False
     total: int
     failed: int
     skipped: int
+    failures: tuple[str, ...] = ()
+    """The tests that failed, at most MOST_FAILURES of them; those without a name are only counted."""
+
+    passed: tuple[str, ...] = ()
+    """Of the tests that are watched, those that passed."""
+
+    def failed_only(self, excused: Collection[str]) -> bool:
+        """Whether tests failed, all of them are known by name, and are among these."""
+        return 0 < self.failed == len(self.failures) and set(excused) >= set(self.failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +119,9 @@ class StepReport:
 
     image: str | None = None
     """The digest of the image that the step ran in, None where it ran in none."""
+
+    ended_first: bool = False
+    """It failed with its `failed_first`, and its `run` was not run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,9 @@ class Step:
 
     junit: str | None = None
     coverage: str | None = None
+    failed_first: str | None = None
+    """A script that runs the tests named in the file `$TIDEGATE_FAILED_TESTS`, before `run`."""
+
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     """Globs of the files that later steps which need this one find in their checkout."""

@@ -13,7 +13,9 @@ from tidegate.model.agent import Agent
 from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect
+from tidegate.model.flaky import TestOutcome
 from tidegate.model.placement import Placement
+from tidegate.model.quarantine import TestQuarantine
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
@@ -30,6 +32,8 @@ TABLES: dict[type, Table] = {
     StageRun: tables.stage_run,
     StepRun: tables.step_run,
     CachedResult: tables.cached_result,
+    TestOutcome: tables.test_outcome,
+    TestQuarantine: tables.test_quarantine,
     Agent: tables.agent,
     Release: tables.release,
     Approval: tables.approval,

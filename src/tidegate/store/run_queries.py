@@ -10,18 +10,22 @@ from sqlalchemy import Connection
 from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
 from tidegate.model.ids import DeploymentId, PlacementId
+from tidegate.model.known_test import KnownTest
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
 from tidegate.model.step_run import StepRun
-from tidegate.store import queries, rows, tables
+from tidegate.store import outcome_queries, queries, rows, tables
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run and all that belongs to it; `deployments` are those between which its rollouts move."""
+    """A run and all that belongs to it; `deployments` are those between which its rollouts move.
+
+    `known_tests` are the tests that failed in its steps and are flaky or in quarantine.
+    """
 
     run: Run
     service: Service | None
@@ -32,6 +36,7 @@ class RunRecord:
     approvals: tuple[Approval, ...]
     deployments: Mapping[DeploymentId, Deployment]
     placements: Mapping[PlacementId, Placement]
+    known_tests: tuple[KnownTest, ...] = ()
 
 
 def record_of(connection: Connection, run_id: str) -> RunRecord | None:
@@ -40,17 +45,19 @@ def record_of(connection: Connection, run_id: str) -> RunRecord | None:
     if run is None:
         return None
     rollouts = queries.rollouts_of_run(connection, run.id)
+    steps = queries.steps(connection, run.id)
     placements = (queries.placement(connection, one) for one in {rollout.placement for rollout in rollouts})
     return RunRecord(
         run=run,
         service=queries.known_service(connection, run.service),
         release=queries.release(connection, run.release),
         stages=queries.stages(connection, run.id),
-        steps=queries.steps(connection, run.id),
+        steps=steps,
         rollouts=tuple(sorted(rollouts, key=lambda one: one.began_at)),
         approvals=queries.approvals(connection, run.id),
         deployments=_deployments(connection, rollouts),
         placements={one.id: one for one in placements if one},
+        known_tests=outcome_queries.known_tests(connection, run.service, _tests_that_failed(steps)),
     )
 
 
@@ -58,6 +65,10 @@ def open_of_service(connection: Connection, service: str) -> tuple[RunRecord, ..
     """The runs of a service that have not ended, oldest first."""
     found = (record_of(connection, run.id) for run in queries.open_runs(connection, service))
     return tuple(one for one in found if one)
+
+
+def _tests_that_failed(steps: tuple[StepRun, ...]) -> set[str]:
+    return {test for one in steps if one.report and one.report.tests for test in one.report.tests.failures}
 
 
 def _deployments(connection: Connection, rollouts: tuple[Rollout, ...]) -> dict[DeploymentId, Deployment]:

@@ -136,6 +136,36 @@ cached_result = Table(
     Index("cached_result_by_use", "used_at"),
 )
 
+test_outcome = Table(
+    "test_outcome",
+    metadata,
+    Column("step_run", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("test", Text, primary_key=True),
+    _text("service"),
+    _text("scope"),
+    _text("step"),
+    _text("content"),
+    _text("run"),
+    Column("at", Utc, nullable=False),
+    Column("failed", Boolean, nullable=False),
+    Index("test_outcome_by_step", "service", "scope", "step", "at"),
+    Index("test_outcome_by_time", "at"),
+)
+
+test_quarantine = Table(
+    "test_quarantine",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("test", Text, primary_key=True),
+    _text("owner"),
+    Column("until", Utc, nullable=False),
+    _text("reason"),
+    Column("by", Document(Actor), nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("expiry_told", Boolean, nullable=False),
+)
+
 agent = Table(
     "agent",
     metadata,

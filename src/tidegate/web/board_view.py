@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.model.environment import Environment
-from tidegate.model.ids import EnvironmentName, ReleaseId
+from tidegate.model.ids import EnvironmentName, ReleaseId, ServiceName
 from tidegate.model.next_acts import next_acts
+from tidegate.model.quarantine import TestQuarantine
 from tidegate.model.release import Release
 from tidegate.model.run import Run
 from tidegate.model.service import Service
@@ -16,6 +17,8 @@ from tidegate.model.step_environment import address_of
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
 from tidegate.web.wording import Badge, Moment, Tone, badge, health_badge, moment, percent
+
+_TESTS_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +94,12 @@ def board_view(
     placements: Sequence[PlacementRecord],
     releases: Mapping[ReleaseId, Release],
     open_runs: Sequence[RunRecord],
+    expired: Sequence[TestQuarantine],
     newest: Sequence[Run],
     environments: Mapping[EnvironmentName, Environment],
     now: datetime,
 ) -> BoardView:
-    """The first page, from what was read; `releases` are those that run somewhere.
+    """The first page, from what was read; `releases` are those that run somewhere, `expired` quarantines of tests.
 
     Only environments in which something is placed have a column.
     """
@@ -105,7 +109,7 @@ def board_view(
         ServiceRow(one.name, service_notes(one), tuple(cells.get((one.name, name)) for name in names))
         for one in services
     )
-    attention = (*_of_runs(open_runs), *_of_services(services), *_of_placements(placements))
+    attention = (*_of_runs(open_runs), *_of_services(services), *_of_placements(placements), *_of_quarantines(expired))
     return BoardView(tuple(names), rows, attention, tuple(run_line(one, now) for one in newest))
 
 
@@ -198,3 +202,13 @@ def _of_placements(placements: Sequence[PlacementRecord]) -> Iterator[Attention]
         if placement.stuck_because:
             title = f"{placement.service} in {placement.environment} is stuck"
             yield Attention(title, placement.stuck_because, f"/services/{placement.service}", Tone.BAD)
+
+
+def _of_quarantines(expired: Sequence[TestQuarantine]) -> Iterator[Attention]:
+    by_service: dict[ServiceName, list[TestQuarantine]] = {}
+    for one in expired:
+        by_service.setdefault(one.service, []).append(one)
+    for service, of_service in by_service.items():
+        tests = ", ".join(f"{one.test} (owner {one.owner})" for one in of_service[:_TESTS_NAMED])
+        title = f"{service}: a quarantine of tests has expired"
+        yield Attention(title, f"They count again: {tests}", f"/services/{service}", Tone.ASKS)

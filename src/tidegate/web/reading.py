@@ -12,7 +12,7 @@ from tidegate.engine.refusal import not_found
 from tidegate.model.environment import Environment
 from tidegate.model.ids import EnvironmentName, ReleaseId, placement_id
 from tidegate.model.release import Release
-from tidegate.store import events, placement_queries, queries, run_queries
+from tidegate.store import events, outcome_queries, placement_queries, queries, run_queries
 from tidegate.web.board_view import BoardView, board_view
 from tidegate.web.queue_view import QueueView, queue_view
 from tidegate.web.run_view import RunSources, RunView, run_view
@@ -30,7 +30,8 @@ def read_board(connection: Connection, environments: Mapping[EnvironmentName, En
     newest = queries.newest_runs(connection, limit=_NEWEST_RUNS)
     placements = placement_queries.records(connection)
     running = {name: one for record in placements for name, one in _running(connection, record).items()}
-    return board_view(services, placements, running, open_runs, newest, environments, now)
+    expired = [one for one in outcome_queries.quarantines(connection) if not one.holds(now)]
+    return board_view(services, placements, running, open_runs, expired, newest, environments, now)
 
 
 def read_service(
@@ -46,7 +47,8 @@ def read_service(
     ]
     runs = queries.newest_runs(connection, name, limit=_NEWEST_RUNS)
     releases = queries.releases(connection, name, _RELEASES)
-    return service_view(service, histories, runs, releases, environments, now)
+    tests = outcome_queries.known_tests(connection, name)
+    return service_view(service, histories, runs, releases, tests, environments, now)
 
 
 def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:

@@ -21,6 +21,7 @@ from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
 from tidegate.web.rollout_view import RolloutView, rollout_view
 from tidegate.web.service_view import ReleaseLine, evidence_text, release_line
+from tidegate.web.tests_view import FailureList, failure_list
 from tidegate.web.wording import Badge, Moment, Tone, badge, moment, span
 
 
@@ -50,6 +51,8 @@ class StepLine:
     has_log: bool
     cached_from: str | None
     """The run from which its result was taken."""
+
+    failures: FailureList
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,7 @@ def run_view(sources: RunSources, now: datetime) -> RunView:
         buttons=_buttons(run, record.rollouts),
         parts=_parts(run, build, record.stages),
         evidence=_evidence(sources, now),
-        build=tuple(_step(one, now) for one in build),
+        build=tuple(_step(record, one, now) for one in build),
         build_is_open=run.release is None,
         stages=stages,
         events=tuple(_event(one) for one in reversed(sources.events)),
@@ -267,7 +270,7 @@ def _file_line(artifact: BuiltFile, release: Release) -> FileLine:
 _WITHOUT_LOG = (StepState.WAITING, StepState.READY, StepState.SKIPPED, StepState.LEFT_OUT)
 
 
-def _step(step: StepRun, now: datetime) -> StepLine:
+def _step(record: RunRecord, step: StepRun, now: datetime) -> StepLine:
     return StepLine(
         id=step.id,
         name=step.name,
@@ -278,6 +281,7 @@ def _step(step: StepRun, now: datetime) -> StepLine:
         earlier=tuple(f"attempt {n}: {one.outcome.value}. {one.detail}" for n, one in enumerate(step.earlier, 1)),
         has_log=step.state not in _WITHOUT_LOG,
         cached_from=step.cached_from.run if step.cached_from else None,
+        failures=failure_list(step, record.known_tests, now),
     )
 
 
@@ -303,7 +307,7 @@ def _stage(sources: RunSources, stage: StageRun, now: datetime) -> StageBox:
             for one in record.approvals
             if one.stage == stage.name
         ),
-        steps=tuple(_step(one, now) for one in record.steps if one.scope == stage.name),
+        steps=tuple(_step(record, one, now) for one in record.steps if one.scope == stage.name),
         rollout=rollout_view(rollout, record.deployments, sources.snapshots.get(rollout.id, ()), now)
         if rollout
         else None,

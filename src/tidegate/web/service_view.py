@@ -9,11 +9,13 @@ from datetime import datetime
 from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
 from tidegate.model.ids import EnvironmentName, ReleaseId
+from tidegate.model.known_test import KnownTest
 from tidegate.model.release import Release
 from tidegate.model.run import Run
 from tidegate.model.service import Service, effective_mode
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.web.board_view import PlacementCell, RunLine, in_order, placement_cell, run_line, service_notes
+from tidegate.web.tests_view import TestRow, expired_in_words, rows_of_tests
 from tidegate.web.wording import Badge, Moment, moment, percent
 
 
@@ -71,6 +73,9 @@ class ServiceView:
     placements: tuple[PlacementCard, ...]
     runs: tuple[RunLine, ...]
     releases: tuple[ReleaseLine, ...]
+    tests: tuple[TestRow, ...]
+    expired: tuple[str, ...]
+    """What is said of quarantines of tests that have expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ def service_view(
     placements: Sequence[PlacementHistory],
     runs: Sequence[Run],
     releases: Sequence[Release],
+    tests: Sequence[KnownTest],
     environments: Mapping[EnvironmentName, Environment],
     now: datetime,
 ) -> ServiceView:
@@ -105,6 +111,8 @@ def service_view(
         placements=tuple(cards[name] for name in in_order(list(cards), environments)),
         runs=tuple(run_line(one, now) for one in runs),
         releases=tuple(release_line(one, now) for one in releases),
+        tests=rows_of_tests(tests, now),
+        expired=tuple(expired_in_words(one) for one in tests if one.is_expired(now)),
     )
 
 

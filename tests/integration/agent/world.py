@@ -25,7 +25,7 @@ from tidegate.model.lease import Lease, StepReport
 from tidegate.model.pipeline import Setup, Step
 
 UID = 61200
-_STEP_FIELDS = ("timeout", "junit", "coverage", "outputs", "working_directory", "image", "sidecars")
+_STEP_FIELDS = ("timeout", "junit", "coverage", "outputs", "working_directory", "image", "sidecars", "failed_first")
 
 _AGENT = """
 import json, logging, sys

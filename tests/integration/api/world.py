@@ -26,6 +26,7 @@ from tidegate.engine.ids import new_ulid
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts, Settings
 from tidegate.engine.placements import PlacementActs
+from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.queue import InProcessQueue
 from tidegate.engine.refusal import Refusal, Refused
 from tidegate.engine.runs import RunActs
@@ -266,6 +267,7 @@ class World:
             runs=RunActs(self.engine),
             placements=PlacementActs(self.engine),
             services=services,
+            quarantines=QuarantineActs(self.engine),
             leasing=leasing,
             agents=agents,
             logs=logs,

@@ -107,3 +107,24 @@ def test_of_a_step_that_failed_there_is_what_it_wrote(made: Path) -> None:
     assert read_reports_of_failed(STEP, ConfinedFolder(made)) == Reports(TestReport(2, 1, 0), None)
     (made / "unit.xml").write_bytes(b"torn")
     assert read_reports_of_failed(STEP, ConfinedFolder(made)) == Reports(None, None)
+
+
+def test_a_report_may_be_many_files_that_count_as_one(made: Path) -> None:
+    case = "<testsuite><testcase name='{}'>{}</testcase></testsuite>"
+    for name, inner in (("a", ""), ("b", "<failure/>"), ("c", "<skipped/>"), ("d", "")):
+        (made / f"TEST-{name}.xml").write_text(case.format(name, inner))
+    (made / "TEST-d2.xml").write_text(case.format("d", "<error/>"))
+    many = replace(STEP, junit="TEST-*.xml")
+    found = read_reports(many, ConfinedFolder(made), watched=("a", "b", "d"))
+    assert found.tests == TestReport(5, 2, 1, ("b", "d"), ("a",))
+    (made / "TEST-torn.xml").write_text("torn")
+    with pytest.raises(NotMade, match=r"report TEST-torn\.xml cannot be used: it is not XML"):
+        read_reports(many, ConfinedFolder(made))
+    with pytest.raises(NotMade, match=r"the JUnit report none-\*\.xml was not written"):
+        read_reports(replace(STEP, junit="none-*.xml"), ConfinedFolder(made))
+
+
+def test_a_report_behind_a_link_is_refused(made: Path) -> None:
+    (made / "out").symlink_to(made.parent)
+    with pytest.raises(NotMade, match="symbolic link"):
+        read_reports(replace(STEP, junit="out/unit.xml"), ConfinedFolder(made))

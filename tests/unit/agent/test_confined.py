@@ -127,3 +127,20 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(folder: Path) -> None:
     for path in ("dist/none.whl", "none/shop.whl"):
         with pytest.raises(FileNotFoundError):
             read(ConfinedFolder(folder), path)
+
+
+def test_a_file_is_removed_and_nothing_outside(folder: Path) -> None:
+    (folder / "out").symlink_to(folder.parent / "others")
+    (folder / "link").symlink_to(folder.parent / "secret")
+    confined = ConfinedFolder(folder)
+    confined.remove("dist/shop.whl")
+    confined.remove("link")
+    assert not (folder / "dist" / "shop.whl").exists()
+    assert not (folder / "link").is_symlink()
+    for path in ("out/shop.whl", "../secret"):
+        with pytest.raises(Escape):
+            confined.remove(path)
+    assert (folder.parent / "secret").exists()
+    assert (folder.parent / "others" / "shop.whl").exists()
+    with pytest.raises(FileNotFoundError):
+        confined.remove("dist/nosuch")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -128,3 +128,12 @@ def test_a_removed_attempt_is_found_no_more_and_strangers_are_left_alone(record:
     record.remove()
     assert AttemptRecord.all_in(attempts) == []
     assert [path.name for path in attempts.iterdir()] == ["notes"]
+
+
+def test_the_clock_of_run_began_with_what_was_run_first(record: AttemptRecord) -> None:
+    assert record.clock_began(Part.STEP) is None
+    record.keep_began(Part.STEP, NOON + timedelta(seconds=5))
+    assert record.clock_began(Part.STEP) == NOON + timedelta(seconds=5)
+    record.keep_began(Part.FIRST, NOON)
+    assert record.clock_began(Part.STEP) == record.clock_began(Part.FIRST) == NOON
+    assert record.clock_began(Part.SETUP) is None

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.agent.reports import ReportUnreadable, parse_coverage, parse_junit
-from tidegate.model.lease import TestReport
+from tidegate.agent.reports import LONGEST_NAME, ReportUnreadable, name_of_test, parse_coverage, parse_junit
+from tidegate.model.lease import MOST_FAILURES, TestReport
 
 CASES = {
     "passed": "<testcase name='a'/>",
@@ -28,7 +28,9 @@ def test_each_test_case_counts_once_at_whatever_depth_it_stands(names: list[str]
     suites = "<testsuite>" * depth + inner + "</testsuite>" * depth
     report = parse_junit(f"<testsuites tests='999' failures='999'>{suites}</testsuites>".encode())
     failed = len([name for name in names if name in FAILING])
-    assert report == TestReport(len(names), failed, names.count("skipped"))
+    assert (report.total, report.failed, report.skipped) == (len(names), failed, names.count("skipped"))
+    assert report.failures == tuple(CASES[name].split("'")[1] for name in names if name in FAILING)
+    assert report.failed_only({"b", "c", "e", "f", "h"}) is bool(failed)
 
 
 def test_a_suite_alone_and_one_with_a_name_space_are_reports_too() -> None:
@@ -39,6 +41,40 @@ def test_a_suite_alone_and_one_with_a_name_space_are_reports_too() -> None:
 
 def test_a_failure_outside_of_a_test_case_counts_for_none() -> None:
     assert parse_junit(b"<testsuite><failure/><testcase/></testsuite>") == TestReport(1, 0, 0)
+
+
+def test_of_the_watched_tests_those_are_named_that_passed_and_never_failed_beside() -> None:
+    names = ["passed", "failed", "skipped", "failed twice", "said much"]
+    cases = "".join(CASES[name] for name in names) + "<testcase name='e'/><testcase/>"
+    report = parse_junit(f"<testsuite>{cases}</testsuite>".encode(), watched={"a", "b", "d", "e", "nosuch"})
+    assert report.passed == ("a",)
+
+
+def test_tests_without_a_name_and_more_than_so_many_are_only_counted() -> None:
+    assert parse_junit(b"<testsuite><testcase><failure/></testcase></testsuite>") == TestReport(1, 1, 0)
+    cases = "".join(f"<testcase name='n{n}'><failure/></testcase>" for n in range(MOST_FAILURES + 1))
+    report = parse_junit(f"<testsuite>{cases}</testsuite>".encode())
+    assert (len(report.failures), report.failed_only(report.failures)) == (MOST_FAILURES, False)
+
+
+@pytest.mark.parametrize(
+    ("file", "classname", "name", "called"),
+    [
+        ("tests/test_a.py", "tests.test_a", "test_x", "tests/test_a.py::test_x"),
+        ("tests/test_a.py", "tests.test_a.TestX.TestY", "test_x[a::b]", "tests/test_a.py::TestX::TestY::test_x[a::b]"),
+        ("tests/test_a.py", "", "tests.test_a", "tests/test_a.py"),
+        ("tests/test_a.py", "tests.test_ab", "test_x", "tests.test_ab::test_x"),
+        ("", "tests.test_a.TestX", "test_x", "tests.test_a.TestX::test_x"),
+        ("src/a.test.js", "Cart", "sums up", "Cart::sums up"),
+        ("", "com.acme.CartTest", "sums()", "com.acme.CartTest::sums()"),
+        ("", "", "alone", "alone"),
+        ("", "", "two\nlines\x1b", "two lines"),
+        ("", "c", "n" * 1000, ("c::" + "n" * 1000)[:LONGEST_NAME]),
+        ("", "", "", ""),
+    ],
+)
+def test_a_test_is_called_as_its_tool_takes_it(file: str, classname: str, name: str, called: str) -> None:
+    assert name_of_test(file, classname, name) == called
 
 
 LAUGHS = b"<!DOCTYPE x [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><testsuite><testcase name='&b;'/></testsuite>"

@@ -70,7 +70,7 @@ def test_one_person_alone_is_not_asked_for_a_second_one(tmp_path: Path) -> None:
         (
             {"requirements.txt": "x\n", "app.py": "", "tests/test_a.py": "import pytest\n"},
             "python3 -m venv .venv\n.venv/bin/python -m pip install --quiet -r requirements.txt pytest\n",
-            ".venv/bin/python -m pytest -q --junitxml=reports/unit.xml",
+            ".venv/bin/python -m pytest -q -o junit_family=xunit1 --junitxml=reports/unit.xml",
             ".venv/bin/python app.py",
         ),
         (
@@ -80,7 +80,7 @@ def test_one_person_alone_is_not_asked_for_a_second_one(tmp_path: Path) -> None:
                 "tests/test_a.py": "",
             },
             "python3 -m venv .venv\n.venv/bin/python -m pip install --quiet . -r requirements-dev.txt\n",
-            ".venv/bin/python -m pytest -q --junitxml=reports/unit.xml",
+            ".venv/bin/python -m pytest -q -o junit_family=xunit1 --junitxml=reports/unit.xml",
             ".venv/bin/python -m shop",
         ),
         ({"package.json": '{"scripts": {"test": "jest", "start": "node x"}}'}, None, "npm test", "npm start"),

@@ -16,6 +16,7 @@ class StarterStep:
     run: str
     artifact: str | None = None
     junit: str | None = None
+    failed_first: str | None = None
     is_check: bool = False
     """It stands where tests should be: better than nothing."""
 

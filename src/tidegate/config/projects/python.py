@@ -101,7 +101,9 @@ def _tests(repository: Path, files: list[Path], by_pytest: bool, in_venv: bool) 
         return StarterStep("check", every_file, is_check=True)
     if by_pytest:
         junit = "reports/unit.xml"
-        return StarterStep("unit tests", f"{python} -m pytest -q --junitxml={junit}", junit=junit)
+        # this family of reports tells the file of each test, and so what pytest calls it
+        run = f"{python} -m pytest -q -o junit_family=xunit1 --junitxml={junit}"
+        return StarterStep("unit tests", run, junit=junit, failed_first=f'{run} "@$TIDEGATE_FAILED_TESTS"')
     folder = next((name for name in ("tests", "test") if (repository / name).is_dir()), None)
     where = ""
     if folder:
