@@ -49,7 +49,8 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.listeners = set[Request]()
     app.state.transfers = CapacityLimiter(artifacts.AT_ONCE)
     app.state.git_transfers = Transfers()
-    nouns = (services, placements, runs, releases, steps, events, agent_acts, agents, git, artifacts, sign_in_codes)
+    # a route is looked for in this order, and agents ask most often
+    nouns = (agents, services, placements, runs, releases, steps, events, agent_acts, git, artifacts, sign_in_codes)
     api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
     for noun in nouns:
         api.include_router(noun.router)
