@@ -1,6 +1,6 @@
 """How long a change of shares takes, under load: from the call to what users notice of it. Prints; asserts no time.
 
-Run from the checkout: python -m tests.bench.route_change [CHANGES]
+.venv/bin/python tests/bench/route_change.py [CHANGES]
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.integration.routers.envoy_bench import running_envoy
 from tests.integration.routers.services import free_port, get_many, instances, route, routing

@@ -50,8 +50,9 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.listeners = set[Request]()
     app.state.transfers = CapacityLimiter(artifacts.AT_ONCE)
     app.state.git_transfers = Transfers()
+    # a route is looked for in this order, and agents ask most often
     things = (services, placements, runs, releases, steps, tests, events)
-    nouns = (*things, agent_acts, agents, git, artifacts, sign_in_codes)
+    nouns = (agents, *things, agent_acts, git, artifacts, sign_in_codes)
     api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
     for noun in nouns:
         api.include_router(noun.router)
