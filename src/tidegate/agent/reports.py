@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,12 @@ def parse_junit(data: bytes, watched: Collection[str] = ()) -> TestReport:
         raise ReportUnreadable(f"it is not a JUnit report: its outermost element is <{count.root}>")
     passed = count.passed - set(count.failures)
     return TestReport(
-        count.total, count.failed, count.skipped, tuple(count.failures[:MOST_FAILURES]), tuple(sorted(passed))
+        count.total,
+        count.failed,
+        count.skipped,
+        tuple(count.failures[:MOST_FAILURES]),
+        tuple(sorted(passed)),
+        _digest(count.ran),
     )
 
 
@@ -47,6 +53,7 @@ def together(reports: Sequence[TestReport]) -> TestReport:
         sum(report.skipped for report in reports),
         failures[:MOST_FAILURES],
         tuple(sorted(passed)),
+        _digest([report.ran for report in reports]),
     )
 
 
@@ -90,6 +97,7 @@ class _JUnitCount:
     skipped: int = 0
     failures: list[str] = field(default_factory=list)
     passed: set[str] = field(default_factory=set)
+    ran: list[str] = field(default_factory=list)
     _name: str = ""
     _is_in_case: bool = False
     _verdict: str = ""
@@ -111,10 +119,16 @@ class _JUnitCount:
         self.total += 1
         self.failed += self._verdict == "failed"
         self.skipped += self._verdict == "skipped"
+        if self._verdict != "skipped":
+            self.ran.append(self._name)
         if self._verdict == "failed" and self._name:
             self.failures.append(self._name)
         elif not self._verdict and self._name in self.watched:
             self.passed.add(self._name)
+
+
+def _digest(names: list[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16] if names else ""
 
 
 def _parse(data: bytes, begin: Callable[[str, dict[str, str]], None], end: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -92,27 +92,28 @@ def newly_flaky(before: Sequence[TestOutcome], new: Sequence[TestOutcome]) -> tu
 
 
 def outcomes_of(run: Run, step: StepRun, report: StepReport, watched: Iterable[str]) -> tuple[TestOutcome, ...]:
-    """What the report of an attempt says of tests: of those that failed, and of the watched ones that passed."""
-    if report.tests is None:
+    """What the report of an attempt says of tests: of those that failed, and of the watched ones that passed.
+
+    A test that failed for the first time was not watched before: that it passed in an earlier attempt is told by the
+    report of that one, where it is of the same tests.
+    """
+    tests = report.tests
+    if tests is None:
         return ()
-    failed = dict.fromkeys(report.tests.failures, True)
-    passed = dict.fromkeys(set(report.tests.passed) & set(watched) - failed.keys(), False)
-    content = content_of(run, step, report.image)
-    return tuple(
-        TestOutcome(
-            step_run=step.id,
-            attempt=step.attempt,
-            test=test,
-            service=run.service,
-            scope=step.scope,
-            step=step.name,
-            content=content,
-            run=run.id,
-            at=report.ended_at,
-            failed=has_failed,
-        )
-        for test, has_failed in (failed | passed).items()
-    )
+    failed = tuple(dict.fromkeys(tests.failures))
+    passed = sorted(set(tests.passed) & set(watched) - set(failed))
+
+    def outcomes(attempt: int, of: StepReport, named: Iterable[str], has_failed: bool) -> Iterator[TestOutcome]:
+        content = content_of(run, step, of.image)
+        own = (run.service, step.scope, step.name, content, run.id, of.ended_at, has_failed)
+        return (TestOutcome(step.id, attempt, test, *own) for test in named)
+
+    found = [*outcomes(step.attempt, report, failed, True), *outcomes(step.attempt, report, passed, False)]
+    for attempt, earlier in enumerate(step.earlier, 1):
+        before = earlier.tests
+        if before is not None:
+            found += outcomes(attempt, earlier, [test for test in failed if before.shows_pass(test, tests)], False)
+    return tuple(found)
 
 
 def content_of(run: Run, step: StepRun, image: str | None) -> str:

@@ -95,6 +95,14 @@ class TestReport:
     passed: tuple[str, ...] = ()
     """Of the tests that are watched, those that passed."""
 
+    ran: str = field(default="", compare=False)
+    """A digest of the names of all tests that were not skipped: reports with the same one are of the same tests. It is
+    no figure, so reports that differ in nothing else are equal."""
+
+    def shows_pass(self, test: str, of: TestReport) -> bool:
+        """Whether a test that failed in the report `of` passed in this one, which is of the same tests."""
+        return bool(self.ran) and self.ran == of.ran and len(self.failures) == self.failed and test not in self.failures
+
     def failed_only(self, excused: Collection[str]) -> bool:
         """Whether tests failed, all of them are known by name, and are among these."""
         return 0 < self.failed == len(self.failures) and set(excused) >= set(self.failures)

@@ -84,7 +84,7 @@ def test_an_agent_that_is_killed_meanwhile_goes_on_where_it_was(running: World) 
     first = f"echo first >> {gates}/ran; echo begun; until [ -e {gates}/go ]; do sleep 0.02; done\n"
     lease = running.lease(
         f"echo run >> {gates}/ran; cat made; " + junit(),
-        setup=f"echo setup >> {gates}/ran; echo made > made",
+        setup=f"echo setup >> {gates}/ran; echo made > made; echo setting up",
         failed_first=first + junit(passing=("Cart",)),
         junit=JUNIT,
         failed_tests=BOTH,
@@ -103,6 +103,7 @@ def test_an_agent_that_is_killed_meanwhile_goes_on_where_it_was(running: World) 
     assert (gates / "ran").read_text().split() == ["setup", "first", "run"]
     assert running.server.lines(STEP) == [
         "── setup ──",
+        "setting up",
         "── step1 ──",
         "── failed first: 2 tests that failed the last time ──",
         "begun",

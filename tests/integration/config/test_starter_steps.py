@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from tidegate.agent.collect import read_reports
+from tidegate.agent.confined import ConfinedFolder
+from tidegate.agent.failed_first import VARIABLE, names_in_file
 from tidegate.config.starter import starter_yaml
 from tidegate.config.tidegate_yaml import load
+from tidegate.model.lease import TestReport
 from tidegate.model.pipeline import Pipeline
 
 TEST = """\
@@ -43,15 +48,19 @@ def run_build(folder: Path, **env: str) -> int:
     pipeline = load(starter_yaml(folder, "shop"))
     scripts = [pipeline.build.setup.run] if pipeline.build.setup else []
     for script in (*scripts, *(step.run for step in pipeline.build.steps)):
-        command = ("sh", "-eu", "-c", script)
-        ended = subprocess.run(
-            command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, timeout=120
-        )
-        if ended.returncode:
-            print(script, ended.stdout, ended.stderr, sep="\n")
-            return ended.returncode
+        if code := run_script(folder, script, **env):
+            return code
     _assert_made(folder, pipeline)
     return 0
+
+
+def run_script(folder: Path, script: str, **env: str) -> int:
+    """Run one script as an agent does; its exit code."""
+    command = ("sh", "-eu", "-c", script)
+    ended = subprocess.run(command, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, timeout=120)
+    if ended.returncode:
+        print(script, ended.stdout, ended.stderr, sep="\n")
+    return ended.returncode
 
 
 def _assert_made(folder: Path, pipeline: Pipeline) -> None:
@@ -68,6 +77,27 @@ def test_the_step_runs_the_tests_of_a_python_project_and_fails_when_they_do(tmp_
     assert run_build(tmp_path) == 0
     write(tmp_path, {"shop.py": "X = 'two'\n"})
     assert run_build(tmp_path) != 0
+
+
+def test_what_is_written_for_pytest_runs_exactly_the_tests_that_failed_first(tmp_path: Path) -> None:
+    cases = (
+        "import pytest\nclass TestX:\n    @pytest.mark.parametrize('a', ['b c', 'd::e'])\n    def test_y(self, a):\n"
+    )
+    broken = cases + "        assert a != 'd::e'\ndef test_z(): pass\n"
+    write(tmp_path, {"tests/test_a.py": broken, "pytest.ini": "[pytest]\n", "requirements.txt": "x\n"})
+    write(tmp_path, {".venv/bin/python": f'#!/bin/sh\nexec {sys.executable} "$@"\n'})
+    (tmp_path / ".venv" / "bin" / "python").chmod(0o755)
+    (step,) = load(starter_yaml(tmp_path, "shop")).build.steps
+    assert step.failed_first is not None
+    assert run_script(tmp_path, step.run) == 1
+    failing = ("tests/test_a.py::TestX::test_y[d::e]",)
+    assert read_reports(step, ConfinedFolder(tmp_path)).tests == TestReport(3, 1, 0, failing)
+    (tmp_path / "failed").write_text(names_in_file(failing))
+    again = {VARIABLE: str(tmp_path / "failed")}
+    assert run_script(tmp_path, step.failed_first, **again) == 1
+    assert read_reports(step, ConfinedFolder(tmp_path)).tests == TestReport(1, 1, 0, failing)
+    write(tmp_path, {"tests/test_a.py": cases + "        pass\n"})
+    assert run_script(tmp_path, step.failed_first, **again) == 0
 
 
 def test_without_tests_the_step_finds_a_file_that_is_no_python(tmp_path: Path) -> None:

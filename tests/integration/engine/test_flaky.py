@@ -116,6 +116,13 @@ def test_a_test_is_said_to_be_flaky_once(shop: Shop) -> None:
     ]
 
 
+def test_a_test_that_passes_and_then_fails_for_the_first_time_in_one_step_is_flaky(shop: Shop) -> None:
+    shop.added(RETRIED)
+    for failing in (CART, PRICES):
+        performs(shop, failing, tests=TestReport(10, 1, 0, (failing,), ran="both"))
+    assert [(one.test, one.is_flaky) for one in known(shop)] == [(PRICES, True)]
+
+
 def test_what_an_agent_says_of_tests_that_nobody_watches_is_left_alone(shop: Shop) -> None:
     shop.added(RETRIED)
     (lease,) = shop.leased()

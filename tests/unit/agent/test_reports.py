@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.agent.reports import LONGEST_NAME, ReportUnreadable, name_of_test, parse_coverage, parse_junit
+from tidegate.agent.reports import LONGEST_NAME, ReportUnreadable, name_of_test, parse_coverage, parse_junit, together
 from tidegate.model.lease import MOST_FAILURES, TestReport
 
 CASES = {
@@ -75,6 +75,18 @@ def test_tests_without_a_name_and_more_than_so_many_are_only_counted() -> None:
 )
 def test_a_test_is_called_as_its_tool_takes_it(file: str, classname: str, name: str, called: str) -> None:
     assert name_of_test(file, classname, name) == called
+
+
+def test_reports_of_the_same_tests_are_known_by_their_digest_in_whichever_order() -> None:
+    def ran(*names: str) -> str:
+        return parse_junit(f"<testsuite>{''.join(CASES[name] for name in names)}</testsuite>".encode()).ran
+
+    assert ran("passed", "failed") == ran("failed", "passed") != ""
+    assert ran("passed", "failed", "skipped") == ran("passed", "failed")
+    assert len({ran(), ran("passed"), ran("failed"), ran("passed", "failed")}) == 4
+    one, two = (parse_junit(f"<testsuite>{CASES[name]}</testsuite>".encode()) for name in ("passed", "failed"))
+    assert together([one, two]).ran == together([two, one]).ran
+    assert together([one, two]).ran != together([one]).ran
 
 
 LAUGHS = b"<!DOCTYPE x [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]><testsuite><testcase name='&b;'/></testsuite>"

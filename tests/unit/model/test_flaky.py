@@ -149,3 +149,30 @@ def test_without_inputs_it_is_the_commit_and_how_the_step_runs() -> None:
         content_of(THIS_RUN, UNIT, "sha256:1"),
     }
     assert len(others) == 6
+
+
+def attempted(*attempts: tuple[str, tuple[str, ...]]) -> tuple[TestOutcome, ...]:
+    """What the last of these attempts tells, each the tests that ran and those that failed."""
+    reports = [replace(a_report(), tests=TestReport(9, len(failed), 0, failed, ran=ran)) for ran, failed in attempts]
+    step = replace(UNIT, attempt=len(reports), earlier=tuple(reports[:-1]))
+    return outcomes_of(THIS_RUN, step, reports[-1], ())
+
+
+def test_what_fails_for_the_first_time_passed_in_an_earlier_attempt_of_the_same_tests() -> None:
+    found = attempted(("ab", ("a",)), ("ab", ("b",)))
+    assert [(one.attempt, one.test, one.failed) for one in found] == [(2, "b", True), (1, "b", False)]
+    assert [one.id.test for one in newly_flaky((), found)] == ["b"]
+
+
+@pytest.mark.parametrize("before", [("abc", ()), ("", ()), ("ab", ("b",))])
+def test_nothing_is_concluded_from_an_attempt_of_other_tests_or_in_which_it_failed(
+    before: tuple[str, tuple[str, ...]],
+) -> None:
+    assert [one.failed for one in attempted(before, ("ab", ("b",)))] == [True]
+    assert [one.failed for one in attempted(("", ()), ("", ("b",)))] == [True]
+
+
+def test_nothing_is_concluded_from_a_report_that_names_not_all_that_failed() -> None:
+    cut = replace(a_report("a"), tests=TestReport(9, 2, 0, ("a",), ran="ab"))
+    now = replace(a_report("b"), tests=TestReport(9, 1, 0, ("b",), ran="ab"))
+    assert len(outcomes_of(THIS_RUN, replace(UNIT, attempt=2, earlier=(cut,)), now, ())) == 1
