@@ -101,7 +101,7 @@ def test_words_of_others_cannot_act_on_a_terminal(tidegate: Command, contract: C
 def test_a_command_that_does_not_exist_names_the_nearest(alone: Command) -> None:
     ended = alone.as_process("staus")
     assert ended.code == 2
-    assert "No such command 'staus'. Did you mean 'status'?" in ended.err
+    assert "No such command 'staus'. Did you mean 'status'" in ended.err
     assert "next: tidegate --help" in ended.err
 
 
