@@ -278,18 +278,21 @@ class Agent:
 
     def _send_logs(self) -> None:
         while attempts := self._wait_for_attempts():
-            for attempt in attempts:
+            has_more = False
+            for attempt in attempts:  # a part of each in turn: no log waits for one that is long
                 try:
-                    attempt.send_log()
+                    has_more |= attempt.send_some_of_log()
                 except ServerAway as error:
                     self._note_server(error)
+                    has_more = False
                     break
                 except Refused as error:
                     _log.info("%s", error)
                     attempt.dropped.set()
                 except OSError as error:
                     _log.error("the log of attempt %s cannot be read: %s", attempt.held, error)
-            self.tools.stop.wait(_SEND_SECONDS)
+            if not has_more:
+                self.tools.stop.wait(_SEND_SECONDS)
 
     def _held(self) -> list[Held]:
         with self.changed:

@@ -145,6 +145,10 @@ class Attempt:
         """Send what the server does not have of the log. Raises ServerAway, or Refused."""
         self.spool.send(lambda first, lines: self.tools.link.log(self.held, first, lines))
 
+    def send_some_of_log(self) -> bool:
+        """Send a part of that, and say whether there is more. Raises ServerAway, or Refused."""
+        return self.spool.send_some(lambda first, lines: self.tools.link.log(self.held, first, lines))
+
     def _work(self) -> StepReport:
         artifacts: tuple[BuiltFile, ...] = ()
         outputs: BuiltFile | None = None

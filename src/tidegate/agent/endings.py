@@ -28,6 +28,12 @@ class AttemptEnded(Exception):
         self.polled = polled
 
 
+def wrote_too_much(what: str, *, stopped: bool) -> str:
+    """What is said of a command that wrote more than a log holds; `stopped`: it had not ended by itself."""
+    began = "it was stopped because it wrote" if stopped else "it wrote"
+    return f"{began} {what}, the most that a log holds; have it write less, or into a file"
+
+
 def exit_in_words(code: int) -> str:
     """What an exit status other than 0 says."""
     if code == 127:

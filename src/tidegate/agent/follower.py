@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event
 
-from tidegate.agent.endings import AttemptEnded, Dropped, Stopping
+from tidegate.agent.endings import AttemptEnded, Dropped, Stopping, wrote_too_much
 from tidegate.agent.lines import CutLine, LineCutter
 from tidegate.agent.record import AttemptRecord, Part
 from tidegate.agent.spool import LogSpool, OutputFile
@@ -71,7 +71,11 @@ class Follower:
                 break
             polled = self._wait(handle, deadline)
         self.end(handle, _LEFTOVER_GRACE)
-        ending = self.record.ending()
+        output.read()
+        # of a command that ended by itself the rest is not kept either, so it must not pass for a whole log
+        beyond = output.beyond_limit() if polled.state is ProcessState.EXITED else None
+        too_much = (StepOutcome.FAILED, wrote_too_much(beyond, stopped=False)) if beyond else None
+        ending = self.record.ending() or too_much
         output.finish(ending)
         if ending is not None:
             raise AttemptEnded(*ending, polled)
@@ -103,7 +107,7 @@ class Follower:
             seconds = self.timeout.total_seconds()
             self.record.keep_ending(StepOutcome.TIMED_OUT, f"it took longer than its timeout of {seconds:g} s")
         elif (beyond := output.beyond_limit()) is not None:
-            self.record.keep_ending(StepOutcome.FAILED, f"it was stopped because it wrote {beyond}")
+            self.record.keep_ending(StepOutcome.FAILED, wrote_too_much(beyond, stopped=True))
         else:
             return False
         return True
@@ -127,8 +131,7 @@ class _Output:
             most = None if most is None else most - 1
 
     def finish(self, ending: tuple[StepOutcome, str] | None) -> None:
-        """Keep the rest, and a last line that says why the agent ended the command."""
-        self.read()
+        """Keep a line without an end, and a last one that says why the attempt ended badly."""
         self._keep(self._cutter.flush())
         if ending is not None:
             self._keep([CutLine(f"── {ending[1]} ──", self._cutter.offset)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -46,16 +45,16 @@ def read_log(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     find: Annotated[str, Query(max_length=200, description="Only lines that hold these words")] = "",
 ) -> LogAnswer:
-    """Lines of an attempt's log, from index `first` on."""
+    """Lines of an attempt's log, from index `first` on; fewer than `limit` where they are long."""
     step = _step(parts, step_run)
     wanted = attempt or step.attempt
     log = step.logged_by(wanted)
-    lines = parts.logs.find(log, find, first, limit) if find else tuple(islice(parts.logs.lines(log, first), limit))
+    page = parts.logs.page(log, first, limit, find)
     over = wanted < step.attempt or step.state.is_ended
     return LogAnswer(
-        lines=[LineAnswer(index=index, at=line.at, text=line.text) for index, line in lines],
-        next=lines[-1][0] + 1 if lines else first,
-        ended=over and len(lines) < limit,
+        lines=[LineAnswer(index=index, at=line.at, text=line.text) for index, line in page.lines],
+        next=page.lines[-1][0] + 1 if page.lines else first,
+        ended=over and not page.is_full,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from tidegate.agent.endings import exit_in_words
+from tidegate.agent.endings import exit_in_words, wrote_too_much
 from tidegate.builder.leader import MARK, Leader
 from tidegate.builder.step_log import StepLog
 from tidegate.builder.stop import Stop
@@ -96,7 +96,7 @@ class Bounds:
         if now >= self.until:
             return Ended(StepOutcome.TIMED_OUT, None, f"it took longer than its timeout of {self.seconds:g} s")
         beyond = self.limits.exceeded_by(log)
-        return Ended(StepOutcome.FAILED, None, f"it was stopped because it wrote {beyond}") if beyond else None
+        return Ended(StepOutcome.FAILED, None, wrote_too_much(beyond, stopped=True)) if beyond else None
 
 
 class Shell(Protocol):
@@ -232,7 +232,7 @@ class _Following:
 
     def _ended(self) -> Ended:
         status = self.process.returncode
-        return ended(self._why, status if status >= 0 else 128 - status, self.log)
+        return ended(self._why, status if status >= 0 else 128 - status, self.log, self.bounds.limits)
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> int | None:
@@ -243,8 +243,11 @@ def _end_of(process: subprocess.Popen[bytes]) -> int | None:
         return None
 
 
-def ended(why: Ended | None, exit_code: int | None, log: StepLog) -> Ended:
+def ended(why: Ended | None, exit_code: int | None, log: StepLog, limits: Limits) -> Ended:
     """How a command ended that was ended because of `why`, or that exited by itself."""
+    beyond = limits.exceeded_by(log)
+    if why is None and exit_code is not None and beyond:
+        why = Ended(StepOutcome.FAILED, None, wrote_too_much(beyond, stopped=False))
     if why is not None:
         log.say(why.detail)
         return replace(why, exit_code=exit_code)

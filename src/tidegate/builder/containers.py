@@ -120,7 +120,7 @@ class ContainerShell:
             self._end(handle, self.limits.grace_seconds if why else self.limits.leftover_seconds, stop)
             self._read(output, log)
         log.flush()
-        return ended(why, self._runner.poll(handle).exit_code, log)
+        return ended(why, self._runner.poll(handle).exit_code, log, self.limits)
 
     def _read(self, output: BinaryIO, log: StepLog) -> None:
         while not self.limits.exceeded_by(log) and (chunk := output.read(_CHUNK_BYTES)):

@@ -31,6 +31,7 @@ class StepLog:
     first: int = 0
     ended: bool = False
     lines: list[Document] = field(default_factory=list)
+    """All of them, where they become one document."""
 
     @property
     def name(self) -> str:
@@ -57,13 +58,13 @@ def logs(
     """
     session = begin(json, data)
     found = find_run(session.client, run)
-    reader = _Reader(session.client, session.output, step, attempt)
+    reader = _Reader(session.client, session.output, step, attempt, keeps=json and not follow)
     if not follow:
         reader.read(session.client.get("runs", str(found["id"])))
         if json:
             session.output.document(reader.document())
-        else:
-            reader.print_all()
+        elif reader.is_empty:
+            session.output.note("nothing was written yet")
         return
     try:
         _follow(session.client, reader, str(found["id"]))
@@ -76,22 +77,26 @@ def _follow(client: Client, reader: _Reader, run: str) -> None:
     while True:
         current = client.patiently("runs", run)
         reader.read(current)
-        reader.print_new()
         if run_view.is_ended(current) or reader.is_over:
             return
         time.sleep(LOOK_EVERY_SECONDS)
 
 
 class _Reader:
-    """Reads the logs of the steps that were asked for, each line once."""
+    """Reads the logs of the steps that were asked for, each line once, and prints or keeps it.
 
-    def __init__(self, client: Client, output: Output, step: str | None, attempt: int | None) -> None:
+    A log may be larger than this machine's memory, so what is printed is not kept.
+    """
+
+    def __init__(
+        self, client: Client, output: Output, step: str | None, attempt: int | None, *, keeps: bool = False
+    ) -> None:
         self._client = client
         self._output = output
         self._step = step
         self._attempt = attempt
+        self._keeps = keeps
         self._logs: dict[tuple[str, int], StepLog] = {}
-        self._printed: dict[tuple[str, int], int] = {}
 
     def read(self, run: Document) -> None:
         """Read what is new in every log. Raises CommandFailed where the run has no such step."""
@@ -123,38 +128,37 @@ class _Reader:
             for log in self._logs.values()
         ]
 
-    def print_all(self) -> None:
-        """Print all that was read, and say so where there is nothing."""
-        self.print_new()
-        if not any(log.lines for log in self._logs.values()):
-            self._output.note("nothing was written yet")
-
-    def print_new(self) -> None:
-        """Print what was read and not printed yet."""
-        for key, log in self._logs.items():
-            for line in log.lines[self._printed.get(key, 0) :]:
-                self._print(log, line)
-            self._printed[key] = len(log.lines)
+    @property
+    def is_empty(self) -> bool:
+        """Whether no line was read."""
+        return not any(log.first for log in self._logs.values())
 
     def _read_on(self, log: StepLog) -> None:
         while not log.ended:
             page = self._client.patiently(
                 "steps", str(log.step["id"]), "log", attempt=log.attempt, first=log.first, limit=_LINES_A_PAGE
             )
-            log.lines += page["lines"]
+            if self._keeps:
+                log.lines += page["lines"]
+            else:
+                self._print_page(log, page["lines"])
             log.first, log.ended = int(page["next"]), bool(page["ended"])
             if not page["lines"]:
                 return
 
-    def _print(self, log: StepLog, line: Document) -> None:
-        if self._output.json:
-            self._output.document_line({"scope": log.step["scope"], "step": log.step["name"], **line})
-            return
-        text = str(line["text"])
+    def _print_page(self, log: StepLog, lines: Sequence[Document]) -> None:
+        for line in lines:
+            if self._output.json:
+                self._output.document_line({"scope": log.step["scope"], "step": log.step["name"], **line})
+            else:
+                print(self._words(log, str(line["text"])))
+        sys.stdout.flush()
+
+    def _words(self, log: StepLog, text: str) -> str:
         if sys.stdout.isatty():
             text = coloured(text) + "\x1b[0m" if self._output.has_colours else printable(text)
         mark = "" if self._step is not None else f"{printable(log.name)} | "
-        print(f"{mark}{text}", flush=True)
+        return f"{mark}{text}"
 
 
 def chosen_steps(run: Document, wanted: str | None) -> Sequence[Document]:

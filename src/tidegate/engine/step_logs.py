@@ -23,6 +23,20 @@ KNOWN_LOGS = 200
 """Of how many logs the places are kept in memory; 8 bytes for each 1,000 lines."""
 
 
+PAGE_CHARACTERS = 2 * 1024**2
+"""Of a log at a time, and a line more, however many lines are asked for."""
+
+_CHUNK_LINES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Lines of a log, each with its index; `is_full`: there may be more after them."""
+
+    lines: tuple[tuple[int, LogLine], ...]
+    is_full: bool
+
+
 @dataclass(slots=True)
 class _Places:
     """How many whole lines a log has, where they end, and where every MARK_EVERY-th line begins."""
@@ -67,13 +81,19 @@ class StepLogs:
         """Lines from index `first` on, at most `limit` of them."""
         return tuple(line for _, line in islice(self.lines(attempt, first), limit))
 
-    def find(
-        self, attempt: AttemptId, words: str, first: int = 0, limit: int = 1000
-    ) -> tuple[tuple[int, LogLine], ...]:
-        """Lines from index `first` on that hold these words, in whatever case, each with its index."""
+    def page(self, attempt: AttemptId, first: int, limit: int, words: str = "") -> Page:
+        """At most `limit` lines from index `first` on, of those that hold these words, in whatever case."""
         wanted = words.casefold()
-        found = (one for one in self.lines(attempt, first) if wanted in plain(one[1].text).casefold())
-        return tuple(islice(found, limit))
+        found = self.lines(attempt, first)
+        if wanted:
+            found = (one for one in found if wanted in plain(one[1].text).casefold())
+        lines, characters = [], 0
+        for one in found:
+            lines.append(one)
+            characters += len(one[1].text)
+            if len(lines) == limit or characters > PAGE_CHARACTERS:
+                return Page(tuple(lines), is_full=True)
+        return Page(tuple(lines), is_full=False)
 
     def lines(self, attempt: AttemptId, first: int = 0) -> Iterator[tuple[int, LogLine]]:
         """All lines from index `first` on that are there now, each with its index; read as they are asked for."""
@@ -92,8 +112,10 @@ class StepLogs:
                     yield index, _decoded(line)
 
     def text(self, attempt: AttemptId) -> Iterator[str]:
-        """A log as text without colours, line by line: a time, and what was written."""
-        return (f"{line.at.isoformat()} {plain(line.text)}\n" for _, line in self.lines(attempt))
+        """A log as text without colours, some lines at a time: a time, and what was written, in each."""
+        lines = (f"{line.at.isoformat()} {plain(line.text)}\n" for _, line in self.lines(attempt))
+        while some := "".join(islice(lines, _CHUNK_LINES)):
+            yield some
 
     def _path(self, attempt: AttemptId) -> Path:
         for name in (attempt.run, attempt.step_run):

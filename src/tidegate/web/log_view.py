@@ -12,6 +12,10 @@ from tidegate.web.ansi import coloured
 LOG_LINES = 2000
 """Of a log at a time; what is longer goes on at a link."""
 
+_LINKED_LINES = 100
+"""A link to a line leads to a page that begins with one of the so many lines before: however long those are, the line
+is on that page."""
+
 
 @dataclass(frozen=True, slots=True)
 class LineView:
@@ -25,4 +29,4 @@ class LineView:
     @classmethod
     def of(cls, index: int, line: LogLine) -> LineView:
         """The view of the line with that index."""
-        return cls(index + 1, index // LOG_LINES * LOG_LINES, f"{line.at:%H:%M:%S}", coloured(line.text))
+        return cls(index + 1, index // _LINKED_LINES * _LINKED_LINES, f"{line.at:%H:%M:%S}", coloured(line.text))

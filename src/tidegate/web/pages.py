@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Form, Path, Query, Request
@@ -91,8 +90,8 @@ def show_log(
         raise not_found("step run", step_run)
     wanted = attempt or step.attempt
     log = step.logged_by(wanted)
-    found = parts.logs.find(log, find, first, LOG_LINES) if find else islice(parts.logs.lines(log, first), LOG_LINES)
-    lines = tuple(LineView.of(index, line) for index, line in found)
+    found = parts.logs.page(log, first, LOG_LINES, find)
+    lines = tuple(LineView.of(index, line) for index, line in found.lines)
     return page(
         "log_lines.html" if "hx-request" in request.headers else "log.html",
         session,
@@ -103,7 +102,7 @@ def show_log(
         first=first,
         find=find,
         next=lines[-1].number if lines else first,
-        full=len(lines) == LOG_LINES,
+        full=found.is_full,
         ended=wanted < step.attempt or step.state.is_ended,
     )
 

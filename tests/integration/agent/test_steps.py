@@ -176,7 +176,8 @@ def test_a_step_that_writes_too_many_lines_is_stopped(world: World) -> None:
     world.start_agent()
     report = world.perform("while :; do echo x; done")
     assert report.outcome is StepOutcome.FAILED
-    assert report.detail == "it was stopped because it wrote more than 1000 lines"
+    most = "the most that a log holds; have it write less, or into a file"
+    assert report.detail == f"it was stopped because it wrote more than 1000 lines, {most}"
     assert world.server.lines("STEP1")[-1] == f"── {report.detail} ──"
 
 
@@ -185,7 +186,17 @@ def test_a_step_that_writes_too_many_bytes_is_stopped(world: World) -> None:
     world.start_agent()
     report = world.perform("cat /dev/zero")
     assert report.outcome is StepOutcome.FAILED
-    assert report.detail == "it was stopped because it wrote more than 1 MiB"
+    assert report.detail.startswith("it was stopped because it wrote more than 1 MiB, the most")
+
+
+@pytest.mark.parametrize("script", ["seq 1001", "head -c 2000000 /dev/zero | tr '\\0' y"])
+def test_a_step_that_has_ended_before_it_could_be_stopped_fails_as_well(world: World, script: str) -> None:
+    world.lines, world.output_bytes = 1000, 1024 * 1024
+    world.start_agent()
+    report = world.perform(script)
+    assert report.outcome is StepOutcome.FAILED
+    assert "wrote more than" in report.detail
+    assert world.server.lines("STEP1")[-1] == f"── {report.detail} ──"
 
 
 def test_a_step_of_a_root_agent_cannot_read_what_is_the_servers(as_root: None, running: World) -> None:

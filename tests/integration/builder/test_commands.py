@@ -125,6 +125,14 @@ def test_endless_output_ends_the_step(tree: Tree, script: str, words: str) -> No
     assert seen.lines["endless"][-1].startswith("── it was stopped")
 
 
+def test_a_step_that_wrote_too_much_fails_even_where_it_ended_by_itself(tree: Tree) -> None:
+    tree.limits = Limits(lines=1000)
+    tree.steps = [step("quick", "seq 1002")]
+    seen = tree.build()
+    assert seen.state_of("quick") is StepState.FAILED
+    assert "it wrote more than 1000 lines, the most" in seen.detail("quick")
+
+
 def test_a_step_that_writes_to_its_own_standard_error_by_name_loses_nothing(tree: Tree) -> None:
     tree.steps = [step("named", "echo one; echo two > /dev/stderr; echo three")]
     assert tree.build().lines["named"] == ["one", "two", "three"]

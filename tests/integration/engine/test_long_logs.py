@@ -43,9 +43,11 @@ def test_a_long_log_is_read_from_anywhere_also_by_a_server_that_did_not_write_it
 def test_words_are_found_whatever_their_case_and_colour_with_the_places_of_their_lines(tmp_path: Path) -> None:
     logs = StepLogs(tmp_path)
     logs.append(LOG, 0, some("ok", "Te\x1b[31mst\x1b[0m failed", "ok", "TEST passed"))
-    assert [index for index, _ in logs.find(LOG, "test")] == [1, 3]
-    assert [index for index, _ in logs.find(LOG, "test", first=2)] == [3]
-    assert logs.find(LOG, "nowhere") == ()
+    assert [index for index, _ in logs.page(LOG, 0, 9, "test").lines] == [1, 3]
+    assert [index for index, _ in logs.page(LOG, 2, 9, "test").lines] == [3]
+    first = logs.page(LOG, 0, 1, "test")
+    assert ([index for index, _ in first.lines], first.is_full) == ([1], True)
+    assert logs.page(LOG, 0, 9, "nowhere").lines == ()
 
 
 def test_lines_that_no_encoding_can_hold_are_kept_with_a_mark_in_their_place(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.integration.artifacts.full_disk import files_grow_only_to
 
-from tidegate.engine.step_logs import StepLogs
+from tidegate.engine.step_logs import PAGE_CHARACTERS, StepLogs
 from tidegate.model.ids import RunId, StepRunId
 from tidegate.model.lease import LogLine
 from tidegate.model.step_run import AttemptId
@@ -84,6 +84,25 @@ def test_a_part_of_a_log_is_read_by_the_index_of_its_first_line(
 ) -> None:
     append(logs, 0, "a", "b", "c")
     assert read(logs, first, limit) == found
+
+
+def test_a_page_ends_with_its_lines_or_where_it_would_be_too_large(logs: StepLogs) -> None:
+    append(logs, 0, *("x" * 1000 for _ in range(5000)))
+    few = logs.page(attempt(), 7, 3)
+    assert ([index for index, _ in few.lines], few.is_full) == ([7, 8, 9], True)
+    large = logs.page(attempt(), 0, 5000)
+    assert large.is_full
+    assert PAGE_CHARACTERS < sum(len(line.text) for _, line in large.lines) <= PAGE_CHARACTERS + 1000
+    last = logs.page(attempt(), 4000, 5000)
+    assert (last.lines[0][0], last.lines[-1][0], last.is_full) == (4000, 4999, False)
+
+
+def test_a_log_as_text_comes_whole_in_some_parts(logs: StepLogs) -> None:
+    append(logs, 0, *(f"\x1b[32mline\x1b[0m {number}" for number in range(1200)))
+    parts = list(logs.text(attempt()))
+    assert 1 < len(parts) < 20
+    written = "".join(parts).splitlines()
+    assert [line.split(" ", 1)[1] for line in written] == [f"line {number}" for number in range(1200)]
 
 
 def test_each_attempt_has_a_log_of_its_own(logs: StepLogs) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -129,6 +130,31 @@ def test_a_large_log_is_sent_in_parts(file: Path) -> None:
     spool.send(server.post)
     assert server.texts == texts
     assert len(server.posts) > 5
+
+
+def test_a_part_of_a_large_log_is_sent_so_that_others_have_their_turn(file: Path) -> None:
+    texts = ["x" * 3000 for _ in range(1200)]
+    spool, server = a_spool(file, texts), Server()
+    assert spool.send_some(server.post)
+    assert len(server.posts) == 1
+    while spool.send_some(server.post):
+        assert len(server.posts) < 20
+    assert server.texts == texts
+
+
+def test_a_log_that_another_thread_sends_is_not_waited_for(file: Path) -> None:
+    spool, server = a_spool(file, ["one", "two"]), Server()
+    has_more: list[bool] = []
+
+    def _post(first: int, lines: Sequence[LogLine]) -> int:
+        other = Thread(target=lambda: has_more.append(spool.send_some(server.post)))
+        other.start()
+        other.join(20)
+        return server.post(first, lines)
+
+    spool.send(_post)
+    assert has_more == [False]
+    assert server.posts == [0]
 
 
 def test_nothing_appended_is_nothing_written(file: Path) -> None:
