@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tidegate.model.ids import RunId, ServiceName, StepName, StepRunId
-from tidegate.model.lease import StepReport
+from tidegate.model.lease import MOST_FAILURES, StepReport
 from tidegate.model.run import Run
 from tidegate.model.step_run import StepRun
 
@@ -100,7 +100,7 @@ def outcomes_of(run: Run, step: StepRun, report: StepReport, watched: Iterable[s
     tests = report.tests
     if tests is None:
         return ()
-    failed = tuple(dict.fromkeys(tests.failures))
+    failed = tuple(dict.fromkeys(tests.failures))[:MOST_FAILURES]  # an agent could name more
     passed = sorted(set(tests.passed) & set(watched) - set(failed))
 
     def outcomes(attempt: int, of: StepReport, named: Iterable[str], has_failed: bool) -> Iterator[TestOutcome]:

@@ -14,14 +14,15 @@ from tidegate.demo.versions import SHOP
 from tidegate.model.lease import TestReport
 
 FIRST = SHOP / "1-first"
+NAMED = "Catalogue::test_catalogue.Catalogue.test_"
 
 
 @pytest.mark.parametrize(
     ("added", "status", "report"),
     [
         ("", 0, TestReport(total=2, failed=0, skipped=0)),
-        ("    def test_wrong(self):\n        self.fail('no')\n", 1, TestReport(total=3, failed=1, skipped=0)),
-        ("    def test_broken(self):\n        raise OSError\n", 1, TestReport(total=3, failed=1, skipped=0)),
+        ("    def test_wrong(self):\n        self.fail('no')\n", 1, TestReport(3, 1, 0, (f"{NAMED}wrong",))),
+        ("    def test_broken(self):\n        raise OSError\n", 1, TestReport(3, 1, 0, (f"{NAMED}broken",))),
         ("    def test_later(self):\n        self.skipTest('later')\n", 0, TestReport(total=3, failed=0, skipped=1)),
     ],
     ids=["as it is", "a failure", "an error", "a skip"],

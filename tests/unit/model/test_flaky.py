@@ -19,7 +19,7 @@ from tidegate.model.flaky import (
     outcomes_of,
 )
 from tidegate.model.ids import RunId, ServiceName, StepName, StepRunId
-from tidegate.model.lease import StepOutcome, StepReport, TestReport
+from tidegate.model.lease import MOST_FAILURES, StepOutcome, StepReport, TestReport
 
 UNIT = a_step_run(a_step("unit"), scope="build")
 THIS_RUN = a_run(a_pipeline())
@@ -126,6 +126,10 @@ def a_report(*failures: str, passed: tuple[str, ...] = ()) -> StepReport:
 def test_a_report_tells_of_what_failed_and_of_watched_tests_that_passed() -> None:
     found = outcomes_of(THIS_RUN, UNIT, a_report("a", "a", "b", passed=("b", "c", "d")), watched=("b", "c"))
     assert [(one.test, one.failed) for one in found] == [("a", True), ("b", True), ("c", False)]
+
+
+def test_of_an_attempt_no_more_is_remembered_than_so_many() -> None:
+    assert len(outcomes_of(THIS_RUN, UNIT, a_report(*map(str, range(1000))), watched=())) == MOST_FAILURES
 
 
 def test_a_report_without_tests_tells_nothing() -> None:
