@@ -17,6 +17,7 @@ from tidegate.model.pipeline import Step
 T = TypeVar("T")
 
 _MOST_NAMED = 10
+_MOST_REPORTS = 10_000
 
 
 class NotMade(Exception):
@@ -41,7 +42,7 @@ def collect_artifacts(
 def read_reports(step: Step, folder: ConfinedFolder) -> Reports:
     """Read the reports that the step declares. Raises NotMade where one is missing or unreadable."""
     return Reports(
-        tests=_read("JUnit", step.junit, folder, parse_junit),
+        tests=_read_tests(step.junit, folder),
         line_coverage=_read("coverage", step.coverage, folder, parse_coverage),
     )
 
@@ -49,8 +50,8 @@ def read_reports(step: Step, folder: ConfinedFolder) -> Reports:
 def read_reports_of_failed(step: Step, folder: ConfinedFolder) -> Reports:
     """Read what there is of the reports of a step that failed: they say which tests did."""
     return Reports(
-        tests=_read_if_there("JUnit", step.junit, folder, parse_junit),
-        line_coverage=_read_if_there("coverage", step.coverage, folder, parse_coverage),
+        tests=_if_there(lambda: _read_tests(step.junit, folder)),
+        line_coverage=_if_there(lambda: _read("coverage", step.coverage, folder, parse_coverage)),
     )
 
 
@@ -80,6 +81,20 @@ def _found_in_words(found: Sequence[str]) -> str:
     return f"it matched {len(found)}: {named}. Make the pattern narrower"
 
 
+def _read_tests(pattern: str | None, folder: ConfinedFolder) -> TestReport | None:
+    """The figures of all reports that a pattern matches: Maven and Gradle write one for each class."""
+    if pattern is None:
+        return None
+    try:
+        found = folder.matches(pattern)
+    except Escape as error:
+        raise NotMade(f"the JUnit report {pattern} cannot be used: {error}") from None
+    if len(found) > _MOST_REPORTS:
+        raise NotMade(f"the JUnit reports {pattern} are {len(found)} files, of which at most {_MOST_REPORTS} are read")
+    read = (_read("JUnit", path, folder, parse_junit) for path in found or [pattern])
+    return TestReport.together(one for one in read if one)
+
+
 def _read(kind: str, path: str | None, folder: ConfinedFolder, parse: Callable[[bytes], T]) -> T | None:
     if path is None:
         return None
@@ -97,8 +112,8 @@ def _read(kind: str, path: str | None, folder: ConfinedFolder, parse: Callable[[
         raise NotMade(f"the {kind} report {path} could not be read: {error}") from None
 
 
-def _read_if_there(kind: str, path: str | None, folder: ConfinedFolder, parse: Callable[[bytes], T]) -> T | None:
+def _if_there(read: Callable[[], T]) -> T | None:
     try:
-        return _read(kind, path, folder, parse)
+        return read()
     except NotMade:
         return None

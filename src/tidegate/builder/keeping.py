@@ -50,7 +50,8 @@ def keep(cache: Cache, step: Step, folder: Path, report: StepReport, origin: Ori
     outputs = packing.archive(step.outputs)
     if outputs is not None:
         report = replace(report, outputs=BuiltFile(step.name, OUTPUTS_FILE, *outputs))
-    reports = [glob.escape(path) for path in (step.junit, step.coverage) if path is not None]
+    reports = [step.junit] if step.junit else []
+    reports += [glob.escape(step.coverage)] if step.coverage else []
     beside = [pattern for pattern in (*step.artifacts.values(), *reports) if pattern not in step.outputs]
     extras = packing.archive(beside)
     result = KeptResult(
@@ -67,13 +68,14 @@ def look_at(cache: Cache, step: Step, folder: Path, report: StepReport) -> Colle
     """What a step made whose result is kept nowhere, with the digest of its outputs. Raises NotMade, OSError."""
     paths = _paths(step, folder)
     result = KeptResult(report, Origin(report.ended_at), artifact_paths=paths)
+    names = (*paths, *ConfinedFolder(folder).matches(step.junit)) if step.junit else paths
     if not step.outputs:
-        return Collected(result, paths, 0)
+        return Collected(result, names, 0)
     with cache.new_blob() as blob:
         _pack(ConfinedFolder(folder), step.outputs, blob)
         file = cast(BinaryIO, blob.file)
         outputs = BuiltFile(step.name, OUTPUTS_FILE, *_digest_of(file))
-        return Collected(replace(result, report=replace(report, outputs=outputs)), (*names_in(file), *paths), 0)
+        return Collected(replace(result, report=replace(report, outputs=outputs)), (*names_in(file), *names), 0)
 
 
 class _Packing:

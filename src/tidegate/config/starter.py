@@ -101,7 +101,7 @@ def _step(
     if inputs and step.depends_on_files_only:
         yield f"      inputs: {_list(inputs)}"
     if step.junit:
-        yield f"      reports: {{junit: {step.junit}}}"
+        yield f"      reports: {{junit: {_item(step.junit)}}}"
     if step.artifact and artifact:
         if is_handed_over:
             yield f"      outputs: {_list([step.artifact])}"

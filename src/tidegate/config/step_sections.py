@@ -61,7 +61,10 @@ class RetrySection(Section):
 class ReportsSection(Section):
     """Files with figures that a step leaves behind."""
 
-    junit: Annotated[FilePattern | None, Field(description="JUnit XML: how many tests passed and failed.")] = None
+    junit: Annotated[
+        FilePattern | None,
+        Field(description="JUnit XML: how many tests passed and failed; of several files, all together."),
+    ] = None
     coverage: Annotated[FilePattern | None, Field(description="Cobertura XML: the share of lines covered.")] = None
 
 

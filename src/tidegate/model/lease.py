@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -70,12 +70,24 @@ class StepOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TestReport:
-    """Figures of a JUnit report."""
+    """Figures of JUnit reports."""
 
     __test__ = False
     total: int
     failed: int
     skipped: int
+
+    @classmethod
+    def together(cls, reports: Iterable[TestReport]) -> TestReport | None:
+        """The figures of several reports; None where there is none, which is not the same as no test."""
+        found = tuple(reports)
+        if not found:
+            return None
+        return cls(
+            total=sum(one.total for one in found),
+            failed=sum(one.failed for one in found),
+            skipped=sum(one.skipped for one in found),
+        )
 
 
 @dataclass(frozen=True, slots=True)
