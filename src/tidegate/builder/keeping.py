@@ -68,13 +68,14 @@ def look_at(cache: Cache, step: Step, folder: Path, report: StepReport) -> Colle
     """What a step made whose result is kept nowhere, with the digest of its outputs. Raises NotMade, OSError."""
     paths = _paths(step, folder)
     result = KeptResult(report, Origin(report.ended_at), artifact_paths=paths)
+    names = (*paths, *ConfinedFolder(folder).matches(step.junit)) if step.junit else paths
     if not step.outputs:
-        return Collected(result, paths, 0)
+        return Collected(result, names, 0)
     with cache.new_blob() as blob:
         _pack(ConfinedFolder(folder), step.outputs, blob)
         file = cast(BinaryIO, blob.file)
         outputs = BuiltFile(step.name, OUTPUTS_FILE, *_digest_of(file))
-        return Collected(replace(result, report=replace(report, outputs=outputs)), (*names_in(file), *paths), 0)
+        return Collected(replace(result, report=replace(report, outputs=outputs)), (*names_in(file), *names), 0)
 
 
 class _Packing:

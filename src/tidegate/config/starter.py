@@ -101,7 +101,7 @@ def _step(
     if inputs and step.depends_on_files_only:
         yield f"      inputs: {_list(inputs)}"
     if step.junit:
-        yield f"      reports: {{junit: {step.junit}}}"
+        yield f"      reports: {{junit: {_item(step.junit)}}}"
     yield from _script("      failed_first", step.failed_first)
     if step.artifact and artifact:
         if is_handed_over:

@@ -82,15 +82,7 @@ def _step_reason(step: StepRun) -> Reason:
 
 def _make_release(draft: RunDraft, pipeline: Pipeline) -> Release:
     reports = [step.report for step in draft.scope(BUILD) if step.report]
-    tests = [report.tests for report in reports if report.tests]
     coverage = [report.line_coverage for report in reports if report.line_coverage is not None]
-    total = None
-    if tests:
-        total = TestReport(
-            total=sum(one.total for one in tests),
-            failed=sum(one.failed for one in tests),
-            skipped=sum(one.skipped for one in tests),
-        )
     return Release(
         id=draft.state.new_release,
         service=draft.run.service,
@@ -101,7 +93,7 @@ def _make_release(draft: RunDraft, pipeline: Pipeline) -> Release:
         pipeline=pipeline,
         artifacts=tuple(file for report in reports for file in report.artifacts),
         origins=origins_of(draft.scope(BUILD)),
-        tests=total,
+        tests=TestReport.together(report.tests for report in reports if report.tests),
         line_coverage=min(coverage, default=None),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -106,6 +106,18 @@ class TestReport:
     def failed_only(self, excused: Collection[str]) -> bool:
         """Whether tests failed, all of them are known by name, and are among these."""
         return 0 < self.failed == len(self.failures) and set(excused) >= set(self.failures)
+
+    @classmethod
+    def together(cls, reports: Iterable[TestReport]) -> TestReport | None:
+        """The figures of several reports; None where there is none, which is not the same as no test."""
+        found = tuple(reports)
+        if not found:
+            return None
+        return cls(
+            total=sum(one.total for one in found),
+            failed=sum(one.failed for one in found),
+            skipped=sum(one.skipped for one in found),
+        )
 
 
 @dataclass(frozen=True, slots=True)

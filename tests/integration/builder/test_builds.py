@@ -231,6 +231,19 @@ def test_a_report_and_an_artifact_of_an_earlier_run_do_not_pass_for_those_of_thi
     assert "r.xml was not written" in tree.build().detail("make")
 
 
+@pytest.mark.parametrize("inputs", [("classes",), ()], ids=["kept", "not kept"])
+def test_a_report_for_each_class_counts_as_long_as_the_class_is_there(tree: Tree, inputs: tuple[str, ...]) -> None:
+    script = f"mkdir -p reports; for name in $(cat classes); do echo '{REPORT}' > reports/TEST-$name.xml; done"
+    tree.write("reports/notes.xml", "no report")
+    tree.steps = [step("make", script, inputs=inputs, junit="reports/TEST-*.xml")]
+    for classes, total in (("one two", 6), ("two", 3), ("one two three", 9)):
+        tree.write("classes", classes)
+        report = tree.build().ends["make"].report
+        assert report is not None and report.tests is not None
+        assert report.tests.total == total
+    assert tree.text("reports/notes.xml") == "no report"
+
+
 def test_what_steps_make_is_nobodys_input_although_git_does_not_ignore_it(tree: Tree) -> None:
     tree.write("a")
     artifacts = {"x": "own"}

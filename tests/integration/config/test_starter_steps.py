@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.agent.collect import read_reports
+from tidegate.agent.collect import read_reports, read_reports_of_failed
 from tidegate.agent.confined import ConfinedFolder
 from tidegate.agent.failed_first import VARIABLE, names_in_file
 from tidegate.config.starter import starter_yaml
@@ -68,7 +68,7 @@ def _assert_made(folder: Path, pipeline: Pipeline) -> None:
     for step in pipeline.build.steps:
         for pattern in step.artifacts.values():
             assert len(list(folder.glob(pattern))) == 1, pattern
-        assert step.junit is None or (folder / step.junit).is_file()
+        assert step.junit is None or list(folder.glob(step.junit))
 
 
 @pytest.mark.parametrize("test_file", ["tests/test_shop.py", "test/shop_test.py", "test_shop.py"])
@@ -189,6 +189,53 @@ def test_a_go_project_is_tested_and_made_into_the_program_that_is_named(tmp_path
     assert run_build(tmp_path, GOFLAGS="-mod=mod", GOPROXY="off") == 0
     write(tmp_path, {"main.go": main.replace("return 1", "return 2")})
     assert run_build(tmp_path, GOFLAGS="-mod=mod", GOPROXY="off") != 0
+
+
+POM = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>shop</groupId><artifactId>shop</artifactId><version>1.0</version>
+<properties>
+<maven.compiler.release>17</maven.compiler.release>
+<project.build.sourceEncoding>UTF-8</project.build.sourceEncoding>
+</properties>
+<dependencies><dependency>
+<groupId>org.junit.jupiter</groupId><artifactId>junit-jupiter</artifactId><version>5.11.4</version><scope>test</scope>
+</dependency></dependencies>
+<build><plugins>
+<plugin><artifactId>maven-resources-plugin</artifactId><version>3.3.1</version></plugin>
+<plugin><artifactId>maven-compiler-plugin</artifactId><version>3.13.0</version></plugin>
+<plugin><artifactId>maven-surefire-plugin</artifactId><version>3.2.5</version></plugin>
+<plugin><artifactId>maven-jar-plugin</artifactId><version>3.4.2</version></plugin>
+</plugins></build>
+</project>
+"""
+JAVA_TEST = """\
+import org.junit.jupiter.api.Test;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+class {name} {{
+    @Test void one() {{ assertEquals(1, Shop.ONE); }}
+    @Test void other() {{ assertEquals(2, Shop.ONE + 1); }}
+}}
+"""
+
+
+def test_a_maven_project_is_made_into_its_jar_and_the_tests_of_all_classes_count(tmp_path: Path) -> None:
+    require_tool("mvn")
+    shop = "class Shop { static final int ONE = 1; }\n"
+    write(tmp_path, {"pom.xml": POM, "src/main/java/Shop.java": shop, ".mvn/maven.config": "--offline\n"})
+    for name in ("FirstTest", "SecondTest"):
+        write(tmp_path, {f"src/test/java/{name}.java": JAVA_TEST.format(name=name)})
+    trial = subprocess.run(("mvn", "--batch-mode", "package"), cwd=tmp_path, capture_output=True, text=True)
+    shutil.rmtree(tmp_path / "target", ignore_errors=True)
+    if "in offline mode" in trial.stdout:
+        pytest.skip("what Maven needs is not on this machine")
+    assert run_build(tmp_path) == 0
+    (step,) = load(starter_yaml(tmp_path, "shop")).build.steps
+    assert read_reports(step, ConfinedFolder(tmp_path)).tests == TestReport(total=4, failed=0, skipped=0)
+    write(tmp_path, {"src/main/java/Shop.java": shop.replace("= 1", "= 2")})
+    assert run_build(tmp_path) != 0
+    assert read_reports_of_failed(step, ConfinedFolder(tmp_path)).tests == TestReport(total=4, failed=4, skipped=0)
 
 
 def test_an_image_is_made_into_one_file_of_the_open_format(tmp_path: Path) -> None:

@@ -86,6 +86,34 @@ def test_reports_become_figures(made: Path) -> None:
     assert read_reports(STEP, ConfinedFolder(made)) == Reports(TestReport(2, 1, 0), 50.0)
 
 
+def test_the_figures_of_several_reports_are_added_up(made: Path) -> None:
+    folder = made / "app" / "target" / "surefire-reports"
+    folder.mkdir(parents=True)
+    (folder / "TEST-One.xml").write_bytes(JUNIT)
+    (folder / "TEST-Two.xml").write_bytes(b"<testsuite><testcase><skipped/></testcase><testcase/></testsuite>")
+    (folder / "One.txt").write_text("Tests run: 2")
+    for pattern in ("app/target/surefire-reports/TEST-*.xml", "**/surefire-reports/TEST-*.xml"):
+        step = replace(STEP, junit=pattern, coverage=None)
+        assert read_reports(step, ConfinedFolder(made)) == Reports(TestReport(total=4, failed=1, skipped=1))
+    (folder / "TEST-Two.xml").write_bytes(b"<testsuite>")
+    with pytest.raises(NotMade, match=r"TEST-Two\.xml cannot be used: it is not XML"):
+        read_reports(step, ConfinedFolder(made))
+    assert read_reports_of_failed(step, ConfinedFolder(made)) == Reports()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("nowhere/TEST-*.xml", "the JUnit report nowhere/TEST-\\*.xml was not written"),
+        ("link/TEST-*.xml", "the JUnit report link/TEST-\\*.xml cannot be used: link is a symbolic link"),
+    ],
+)
+def test_a_pattern_of_reports_that_leads_to_none_is_said(made: Path, pattern: str, says: str) -> None:
+    (made / "link").symlink_to("/etc")
+    with pytest.raises(NotMade, match=says):
+        read_reports(replace(STEP, junit=pattern), ConfinedFolder(made))
+
+
 @pytest.mark.parametrize("name", ["unit.xml", "coverage.xml"])
 def test_a_declared_report_that_is_missing_or_unreadable_is_said(made: Path, name: str) -> None:
     (made / name).write_bytes(b"3 passed")

@@ -202,6 +202,27 @@ def test_the_jar_of_maven_is_named_where_the_pom_tells(tmp_path: Path, text: str
 
 
 @pytest.mark.parametrize(
+    ("test", "junit"),
+    [
+        ("src/test/java/ShopTest.java", "{}"),
+        ("src/test/kotlin/ShopTest.kt", "{}"),
+        ("app/src/test/java/ShopTest.java", "**/{}"),
+        ("src/test/resources/data.txt", None),
+        ("src/main/java/Test.java", None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("file", "reports"),
+    [("pom.xml", "target/surefire-reports/TEST-*.xml"), ("build.gradle", "build/test-results/test/TEST-*.xml")],
+)
+def test_a_java_project_that_has_tests_reports_them_where_its_tool_does(
+    tmp_path: Path, file: str, reports: str, test: str, junit: str | None
+) -> None:
+    step = only(started(tmp_path, {file: pom("") if file == "pom.xml" else "", test: ""}))
+    assert step.junit == (junit.format(reports) if junit else None)
+
+
+@pytest.mark.parametrize(
     ("build", "settings", "artifact"),
     [
         ("version = '1.0'\n", "rootProject.name = 'shop'\n", "build/libs/shop-*.jar"),

@@ -14,6 +14,7 @@ from tidegate.config.projects.project import Project, StarterStep
 _GRADLE = ("build.gradle", "build.gradle.kts")
 _GRADLE_SETTINGS = ("settings.gradle", "settings.gradle.kts")
 _ACTUATOR = "/actuator/health"
+_TEST_SOURCES = (".java", ".kt", ".groovy", ".scala")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,8 @@ def maven(repository: Path, service: str) -> Project:
     text = text_of(repository / "pom.xml")
     command = f"{_wrapper(repository, 'mvnw', 'mvn')} --batch-mode --no-transfer-progress package"
     jar = _maven_jar(_pom(text), text, service)
-    return _java(
-        repository, "a Java project (Maven)", command, jar, "target", "spring-boot" in text, _is_runnable(text)
-    )
+    reports = "target/surefire-reports/TEST-*.xml"
+    return _java(repository, "a Java project (Maven)", command, jar, reports, "spring-boot" in text, _is_runnable(text))
 
 
 def gradle(repository: Path, service: str) -> Project:
@@ -46,16 +46,21 @@ def gradle(repository: Path, service: str) -> Project:
     command = f"{_wrapper(repository, 'gradlew', 'gradle')} --no-daemon --console=plain build"
     jar = _gradle_jar(text, settings, service)
     is_spring = "org.springframework.boot" in text
-    return _java(repository, "a Java project (Gradle)", command, jar, "build", is_spring, is_spring)
+    reports = "build/test-results/test/TEST-*.xml"
+    return _java(repository, "a Java project (Gradle)", command, jar, reports, is_spring, is_spring)
 
 
-def _java(repository: Path, kind: str, run: str, jar: _Jar, makes: str, is_spring: bool, is_runnable: bool) -> Project:
+def _java(
+    repository: Path, kind: str, run: str, jar: _Jar, reports: str, is_spring: bool, is_runnable: bool
+) -> Project:
+    """The project. `reports` is where its tool writes one for each class of tests; its folder holds all it makes."""
+    makes = reports.partition("/")[0]
     texts = [text_of(path) for path in sources(repository, ".java", ".kt", ".properties", ".yml")]
     command = _command(texts, is_spring) if jar.pattern and jar.pattern.endswith(".jar") and is_runnable else None
     return Project(
         kind=kind,
         language="Java",
-        steps=(StarterStep("package", run, artifact=jar.pattern, notes=jar.notes),),
+        steps=(StarterStep("package", run, jar.pattern, junit=_reports(repository, reports), notes=jar.notes),),
         makes=(makes, ".gradle") if makes == "build" else (makes,),
         command=command,
         runs_artifact=command is not None,
@@ -67,6 +72,15 @@ def _command(texts: list[str], is_spring: bool) -> str | None:
     if is_spring:
         return 'java -Dserver.address=127.0.0.1 -Dserver.port="$PORT" -jar "$TIDEGATE_ARTIFACTS"/*.jar'
     return listening('java -jar "$TIDEGATE_ARTIFACTS"/*.jar', texts)
+
+
+def _reports(repository: Path, pattern: str) -> str | None:
+    """The reports of its tests, below each module that has some; none where nothing would be written."""
+    tests = [path.relative_to(repository) for path in sources(repository, *_TEST_SOURCES)]
+    folders = {path.parts[: path.parts.index("src")] for path in tests if "/src/test/" in f"/{path.as_posix()}"}
+    if not folders:
+        return None
+    return pattern if folders == {()} else f"**/{pattern}"
 
 
 def _has_actuator(repository: Path) -> bool:
