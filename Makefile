@@ -20,7 +20,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 check: $(VENV)/.installed-dev
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 sim: $(VENV)/.installed
 	$(BIN)/python -m tidegate.sim --seeds $(SEEDS) --jobs $(JOBS)

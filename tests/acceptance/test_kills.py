@@ -78,8 +78,8 @@ def _begin(world: World, *, fails: float) -> str:
     return world.run_of(commit)
 
 
-def _check_end(world: World, run: str, *, fails: float) -> None:
-    assert world.ended(run) == ("rolled_back" if fails else "succeeded"), world.log()
+def _check_end(world: World, run: str, *may_be: str) -> None:
+    assert world.ended(run) in may_be, world.log()
     counts = Counter(event["kind"] for event in world.events(run))
     assert {kind: count for kind, count in counts.items() if kind in ONCE and count != 1} == {}
 
@@ -102,7 +102,7 @@ def test_a_killed_server_delays_the_run_and_nothing_else(world: World, moment: s
         _wait_for_event(world, run, moment)
         world.kill("server")
         world.start()
-        _check_end(world, run, fails=fails)
+        _check_end(world, run, "rolled_back" if fails else "succeeded")
     assert failures == []
 
 
@@ -122,7 +122,9 @@ def test_a_killed_part_comes_back_and_the_run_ends(world: World, what: str, mome
     run = _begin(world, fails=0.0)
     _wait_for_event(world, run, moment)
     world.kill(what)
-    _check_end(world, run, fails=0.0)
+    # with supervisord all instances are started anew: requests fail, and it may be the canary that is slower to be back
+    may_be = ("succeeded", "rolled_back") if what == "supervisord" else ("succeeded",)
+    _check_end(world, run, *may_be)
 
 
 @pytest.mark.parametrize("what", ["server", _slow("agent"), _slow("envoy"), _slow("supervisord")])
@@ -133,7 +135,7 @@ def test_a_stopped_part_that_goes_on_later_does_no_harm(world: World, what: str)
     resumed = threading.Timer(3.0, lambda: os.kill(pid, signal.SIGCONT))
     resumed.start()
     resumed.join()
-    _check_end(world, run, fails=0.0)
+    _check_end(world, run, "succeeded")
 
 
 def test_a_service_answers_all_the_time_while_its_server_is_dead(world: World) -> None:

@@ -140,8 +140,8 @@ class _Run:
         folder, placed = self._workshop.folder, self._job.memory.placed
         found = [self._step.coverage] if self._step.coverage is not None else []
         with suppress(Escape):
-            patterns = (*self._step.artifacts.values(), *([self._step.junit] if self._step.junit else []))
-            made = [path for one in patterns for path in ConfinedFolder(folder).matches(one)]
+            found += ConfinedFolder(folder).matches(self._step.junit) if self._step.junit is not None else []
+            made = [path for one in self._step.artifacts.values() for path in ConfinedFolder(folder).matches(one)]
             found += [path for path in made if placed.get(path) == stamp_at(folder / path)]
         for path in found:
             if not self._workshop.keys.listing.matched([path]) and not (folder / path).is_dir():

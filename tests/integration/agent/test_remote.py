@@ -143,6 +143,7 @@ def test_git_gets_the_token_where_no_process_list_and_no_file_shows_it(
     assert far.perform("true", source=SOURCE).outcome is StepOutcome.SUCCEEDED
     assert "fetch" in seen.read_text()
     assert TOKEN not in seen.read_text()
+    until(lambda: not list((far.data / "agent" / "attempts").iterdir()))
     kept = [file for file in (far.data / "agent").rglob("*") if file.is_file() and TOKEN.encode() in file.read_bytes()]
     assert kept == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -183,9 +184,11 @@ def _and_stop() -> Callable[[object], tuple[int, Any]]:
 
     def answer(_: object) -> tuple[int, Any]:
         if not told:
-            told.extend(child for child in psutil.Process().children() if "agent" in child.cmdline())
-            for child in told:
-                child.terminate()
+            for child in psutil.Process().children():
+                with suppress(psutil.Error):  # another one, which has just ended
+                    if "agent" in child.cmdline():
+                        told.append(child)
+                        child.terminate()
         return 200, []
 
     return answer

@@ -235,7 +235,9 @@ def test_a_maven_project_is_made_into_its_jar_and_the_tests_of_all_classes_count
     assert read_reports(step, ConfinedFolder(tmp_path)).tests == TestReport(total=4, failed=0, skipped=0)
     write(tmp_path, {"src/main/java/Shop.java": shop.replace("= 1", "= 2")})
     assert run_build(tmp_path) != 0
-    assert read_reports_of_failed(step, ConfinedFolder(tmp_path)).tests == TestReport(total=4, failed=4, skipped=0)
+    assert read_reports_of_failed(step, ConfinedFolder(tmp_path)).tests == TestReport(
+        4, 4, 0, ("FirstTest::one", "FirstTest::other", "SecondTest::one", "SecondTest::other")
+    )
 
 
 def test_an_image_is_made_into_one_file_of_the_open_format(tmp_path: Path) -> None:
