@@ -28,7 +28,6 @@ def main(
     crash_at: CrashAt = None,
 ) -> None:
     """Let the real engine live in a simulated world. Exits with 1 where a rule did not hold."""
-    logging.disable(logging.CRITICAL)
     if seed is not None:
         held = replay.tell_seed(seed)
     elif story is not None:
@@ -41,4 +40,5 @@ def main(
 
 
 if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)  # what the engine logs of crashes is not news here
     typer.run(main)
