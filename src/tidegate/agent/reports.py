@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from xml.parsers import expat
 
 from tidegate.model.lease import MOST_FAILURES, TestReport
@@ -44,17 +44,13 @@ def parse_junit(data: bytes, watched: Collection[str] = ()) -> TestReport:
 
 
 def together(reports: Sequence[TestReport]) -> TestReport:
-    """The figures of several reports as those of one."""
+    """The figures of reports, of which there is one at least, as those of one, with the names of tests."""
     failures = tuple(test for report in reports for test in report.failures)
     passed = {test for report in reports for test in report.passed} - set(failures)
-    return TestReport(
-        sum(report.total for report in reports),
-        sum(report.failed for report in reports),
-        sum(report.skipped for report in reports),
-        failures[:MOST_FAILURES],
-        tuple(sorted(passed)),
-        _digest([report.ran for report in reports]),
-    )
+    figures = TestReport.together(reports)
+    assert figures is not None  # there is at least one
+    ran = _digest([report.ran for report in reports])
+    return replace(figures, failures=failures[:MOST_FAILURES], passed=tuple(sorted(passed)), ran=ran)
 
 
 def name_of_test(file: str, classname: str, name: str) -> str:
