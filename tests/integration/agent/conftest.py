@@ -17,6 +17,7 @@ def world() -> Iterator[World]:
         world.open()
         yield world
     finally:
+        print(world.said())  # pytest shows it where the test failed
         world.close()
 
 

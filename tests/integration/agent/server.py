@@ -26,7 +26,7 @@ from tidegate.agent.wire import (
 from tidegate.model.ids import Digest, StepRunId
 from tidegate.model.lease import Lease, LogLine, StepReport
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 60.0
 
 
 @dataclass

@@ -183,7 +183,8 @@ class World:
 
     def said(self) -> str:
         """What the agents said."""
-        return (self.data / "agent.log").read_text()
+        log = self.data / "agent.log"
+        return log.read_text() if log.exists() else ""
 
 
 def is_running(pid: int) -> bool:

@@ -59,7 +59,7 @@ from tidegate.store.database import Database, sqlite_url
 from tidegate.store.migrate import migrate
 from tidegate.web.pages import add_pages
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 60.0
 ADMIN, SECOND, AGENT = "admin-token-for-tests", "second-token-for-tests", "agent-token-for-tests"
 
 PIPELINE = """\

@@ -25,7 +25,7 @@ from tidegate.model.step_run import StepRun, StepState
 from tidegate.store import queries, rows
 from tidegate.store.database import Database
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 60.0
 
 
 @pytest.fixture

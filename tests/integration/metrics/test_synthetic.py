@@ -25,7 +25,7 @@ class Listener:
     requests: queue.Queue[tuple[str, str]] = field(default_factory=queue.Queue)
     hold: threading.Event = field(default_factory=threading.Event)
 
-    def next(self, seconds: float = 5.0) -> tuple[str, str]:
+    def next(self, seconds: float = 60.0) -> tuple[str, str]:
         return self.requests.get(timeout=seconds)
 
     def stays_quiet(self, seconds: float) -> bool:

@@ -89,7 +89,7 @@ def output(handle: StepHandle) -> str:
     return (Path(handle.folder) / "output").read_text(errors="replace")
 
 
-def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Look again and again until the condition holds; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()

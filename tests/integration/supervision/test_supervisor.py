@@ -23,7 +23,7 @@ from tidegate.supervision import marks
 from tidegate.supervision.program import Program, ProgramPhase
 from tidegate.supervision.supervisor import Supervisor, SupervisorAway
 
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 60.0
 SOMEBODY = 54321
 
 T = TypeVar("T")

@@ -46,7 +46,7 @@ print("serving with", os.environ.get("DATABASE_URL"), flush=True)
 server.serve_forever()
 """
 START = 'exec python3 "$TIDEGATE_ARTIFACTS/server.py"'
-LIMIT_SECONDS = 20.0
+LIMIT_SECONDS = 60.0
 
 T = TypeVar("T")
 
