@@ -18,7 +18,7 @@ from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.event import Event, EventKind
 from tidegate.store import events
 from tidegate.store.database import StoreUnavailable
-from tidegate.supervision.program import Program
+from tidegate.supervision.program import Program, ProgramState
 from tidegate.supervision.supervisor import Supervisor, SupervisorAway, SupervisorFailed
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,7 @@ class Upkeep:
                     self._agents.forget_unseen()
                     self._quarantines.look_after()
                     self._engine.sweep()
+                    self._supervisor.keep_logs_small()
                 self._clear(looks)
             except (SupervisorAway, SupervisorFailed, StoreUnavailable) as error:
                 log.error("upkeep: %s", error)
@@ -114,16 +115,23 @@ class Upkeep:
         self._synthetic.set_wanted(wanted)
 
     def _supervise(self) -> None:
+        try:
+            envoy = self._supervisor.state(ENVOY)
+        except SupervisorAway:
+            envoy = self._revived(ENVOY)
+        if self._envoy_restarts is not None and envoy.restarts > self._envoy_restarts:
+            self._record(EventKind.ROUTER_RESTARTED, f"Envoy had ended and was started again: {envoy.description}")
+            self._engine.sweep()
+        self._envoy_restarts = envoy.restarts
+
+    def _revived(self, program: str) -> ProgramState:
+        """How a program is after supervisord was started again, which had died."""
         ended = self._supervisor.ensure_running()
         if ended:
             names = ", ".join(str(one) for one in ended)
             self._record(EventKind.ORPHANS_ENDED, f"supervisord had died; ended what it had left: {names}")
             self._engine.sweep()
-        envoy = self._supervisor.state(ENVOY)
-        if self._envoy_restarts is not None and envoy.restarts > self._envoy_restarts:
-            self._record(EventKind.ROUTER_RESTARTED, f"Envoy had ended and was started again: {envoy.description}")
-            self._engine.sweep()
-        self._envoy_restarts = envoy.restarts
+        return self._supervisor.state(program)
 
     def _record(self, kind: EventKind, text: str) -> None:
         log.info("%s", text)

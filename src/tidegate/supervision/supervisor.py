@@ -36,7 +36,7 @@ class Supervisor:
     """supervisord of the data folder `data`, and the programs that it keeps alive.
 
     Programs are kept by name. Several processes may use one data folder's supervisor at a time. Every method but
-    `ensure_running` and `shutdown` raises SupervisorAway where supervisord does not answer.
+    `ensure_running`, `keep_logs_small` and `shutdown` raises SupervisorAway where supervisord does not answer.
     """
 
     def __init__(self, data: Path) -> None:
@@ -52,7 +52,6 @@ class Supervisor:
         self._folder.create()
         with self._locked():
             if self._answers():
-                self._keep_logs_small()
                 return ()
             self._refuse_if_merely_silent()
             orphans = self._end_programs()
@@ -122,6 +121,14 @@ class Supervisor:
             ended += processes.end_all(lambda: processes.parts_running(self._folder), grace)
             self._folder.remove_short_folder()
             return ended
+
+    def keep_logs_small(self) -> None:
+        """Put aside what programs wrote, where it has grown: copied and cut, because they keep the file open."""
+        with self._locked():
+            for program in self._definitions().values():
+                if program.log.exists() and program.log.stat().st_size > _LOG_LIMIT_BYTES:
+                    shutil.copyfile(program.log, program.log.with_name(program.log.name + ".1"))
+                    os.truncate(program.log, 0)
 
     def _ask(self, method: str, *arguments: object, limit_seconds: float = 5.0) -> Any:
         return rpc.ask(self._folder.socket, method, *arguments, limit_seconds=limit_seconds)
@@ -255,13 +262,6 @@ class Supervisor:
 
     def _longest_grace(self) -> float:
         return max((one.stop_grace.total_seconds() for one in self._definitions().values()), default=1.0)
-
-    def _keep_logs_small(self) -> None:
-        """Put aside what programs wrote, where it has grown: copied and cut, because they keep the file open."""
-        for program in self._definitions().values():
-            if program.log.exists() and program.log.stat().st_size > _LOG_LIMIT_BYTES:
-                shutil.copyfile(program.log, program.log.with_name(program.log.name + ".1"))
-                os.truncate(program.log, 0)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:

@@ -359,7 +359,7 @@ def test_a_log_that_has_grown_is_put_aside_while_the_program_goes_on_writing(
     supervisor.put(program(data, "head -c 11000000 /dev/zero; while :; do echo tick; sleep 0.1; done"))
     log = data / "logs" / "sample.log"
     until(lambda: log.exists() and log.stat().st_size, lambda size: size > 11_000_000)
-    supervisor.ensure_running()
+    supervisor.keep_logs_small()
     assert log.with_name("sample.log.1").stat().st_size > 11_000_000
     until(log.read_bytes, lambda content: content.startswith(b"tick\n"))
 
