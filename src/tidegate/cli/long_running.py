@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tidegate.cli.loading import without_collecting
 from tidegate.cli.options import DEFAULT_PORT, DataOption, JsonOption
 
 
@@ -25,8 +26,8 @@ def server(
     ] = None,
 ) -> None:
     """Run the server of a data folder. What it deploys goes on when it stops; `tidegate down` ends all of it."""
-    from tidegate.cli.server import serve
-
+    with without_collecting():
+        from tidegate.cli.server import serve
     serve(data, host, port, database_url, envoy)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tidegate.cli.characters import tolerate_every_character
+from tidegate.cli.loading import without_collecting
 
 if TYPE_CHECKING:
     from tidegate.cli.build_run import Wishes
@@ -22,8 +23,8 @@ def main() -> None:
     wishes = understood(arguments)
     if wishes is not None:
         raise SystemExit(_build(wishes, arguments))
-    from tidegate.cli.main import run
-
+    with without_collecting():
+        from tidegate.cli.main import run
     raise SystemExit(run(arguments))
 
 
@@ -63,8 +64,8 @@ def _wishes(steps: Sequence[str], given: dict[str, object]) -> Wishes | None:
 
 
 def _build(wishes: Wishes, arguments: Sequence[str]) -> int:
-    from tidegate.cli.build_run import run_build
-
+    with without_collecting():
+        from tidegate.cli.build_run import run_build
     try:
         return run_build(wishes)
     except KeyboardInterrupt:
