@@ -96,7 +96,7 @@ def start(folder: RunFolder) -> None:
         )
     env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     env |= {marks.RUN_FOLDER: str(folder.path), "TIDEGATE_PYTHON": shlex.quote(sys.executable)}
-    command = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(folder.conf)]
+    command = [sys.executable, "-P", "-m", "tidegate.supervision.supervisord", "-c", str(folder.conf)]
     try:
         ended = subprocess.run(
             command,

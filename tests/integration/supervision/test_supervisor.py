@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import xmlrpc.client
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,8 +21,9 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from tidegate.supervision import marks
+from tidegate.supervision import marks, processes, rpc
 from tidegate.supervision.program import Program, ProgramPhase
+from tidegate.supervision.run_folder import RunFolder
 from tidegate.supervision.supervisor import Supervisor, SupervisorAway
 
 LIMIT_SECONDS = 60.0
@@ -394,3 +397,41 @@ def _step_of_an_agent(data: Path) -> subprocess.Popen[bytes]:
     """What an agent starts: part of the data folder, in a session of its own, no program of supervisord."""
     env = {"PATH": os.environ["PATH"], marks.PART_OF: str(data)}
     return subprocess.Popen(("sleep", "64"), env=env, start_new_session=True)
+
+
+def test_clients_that_leave_in_the_moment_in_which_a_program_starts_do_not_keep_supervisord_busy(
+    data: Path, supervisor: Supervisor
+) -> None:
+    # their descriptors become those of the program's input, which the program closes
+    supervisor.put(program(data, "exec sleep 60"))
+    rpc.ask(data / "run" / "supervisord.sock", "stopProcess", "sample", True)
+    process = processes.supervisord_running(RunFolder(data))
+    assert process is not None
+    leaving = [connected(data) for _ in range(2)]
+    asking = connected(data)
+    for client in (*leaving, asking):  # each is known to supervisord when it has answered
+        client.sendall(request("getState"))
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+    process.suspend()
+    for client in leaving:
+        client.close()
+    asking.sendall(request("startProcess", "sample", False))
+    process.resume()
+    running(supervisor)
+    asking.close()
+    sleeps = process.num_ctx_switches().voluntary
+    until(lambda: process.num_ctx_switches().voluntary, lambda now: now >= sleeps + 3)
+
+
+def connected(data: Path) -> socket.socket:
+    """A client's connection to supervisord."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(LIMIT_SECONDS)
+    client.connect(str(data / "run" / "supervisord.sock"))
+    return client
+
+
+def request(method: str, *arguments: object) -> bytes:
+    """A request to supervisord that keeps its connection."""
+    body = xmlrpc.client.dumps(arguments, f"supervisor.{method}").encode()
+    return b"POST /RPC2 HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
