@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,8 +30,8 @@ from tidegate.supervision.supervisor import Supervisor
 from tidegate.targets.local import LocalTarget
 from tidegate.targets.ports import bindable_on_loopback, free_port
 
-PLACEMENT_PORTS = (18000, 19999)
-INSTANCE_PORTS = (20000, 29999)
+PLACEMENT_PORTS = range(18000, 20000)
+INSTANCE_PORTS = range(20000, 30000)
 """Below the ports that operating systems give to outgoing connections."""
 
 ENVOY = "envoy"
@@ -38,15 +39,22 @@ AGENT = "agent"
 
 
 class LoopbackPorts:
-    """Ports of this machine that nobody listens on."""
+    """Ports of this machine that nobody listens on.
+
+    Each data folder has its own place to begin: two servers would otherwise want the same ports, and one of them finds
+    its own taken when it comes back from a pause.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._begin = zlib.crc32(os.fsencode(data.resolve()))
 
     def for_placement(self, taken: frozenset[int]) -> int:
         """A port for a placement's address."""
-        return free_port(taken, *PLACEMENT_PORTS, bindable_on_loopback)
+        return free_port(taken, PLACEMENT_PORTS, self._begin, bindable_on_loopback)
 
     def for_instance(self, taken: frozenset[int]) -> int:
         """A port for an instance."""
-        return free_port(taken, *INSTANCE_PORTS, bindable_on_loopback)
+        return free_port(taken, INSTANCE_PORTS, self._begin, bindable_on_loopback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
         metrics=EnvoyMetrics(admin),
         judge=ComparisonJudge(),
         secrets=SecretBox(data / "secret-key"),
-        ports=LoopbackPorts(),
+        ports=LoopbackPorts(data),
         sources=mirrors,
         settings=Settings(batch=configuration.batch),
     )

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Collection
+from itertools import chain
 
 
 class NoPortFree(Exception):
     """Every port of the range is reserved or in use; the message says how many of each."""
 
 
-def free_port(taken: Collection[int], first: int, last: int, bindable: Callable[[int], bool]) -> int:
-    """The lowest port from `first` to `last` (both included) that is not in `taken` and that `bindable` accepts.
+def free_port(taken: Collection[int], ports: range, begin: int, bindable: Callable[[int], bool]) -> int:
+    """The first of these ports that is not in `taken` and that `bindable` accepts.
 
-    Raises NoPortFree.
+    They are tried in their order from the one at `begin` (of any size) on. Raises NoPortFree.
     """
     refused = []
-    for port in range(first, last + 1):
+    begin %= len(ports)
+    for port in chain(ports[begin:], ports[:begin]):
         if port in taken:
             continue
         if bindable(port):
             return port
         refused.append(port)
-    reserved = last - first + 1 - len(refused)
+    reserved = len(ports) - len(refused)
     raise NoPortFree(
-        f"no port is free from {first} to {last}: {reserved} are reserved by deployments and {len(refused)} are in "
-        "use by other programs; give the server a wider range, or remove deployments that are not needed"
+        f"no port is free from {ports[0]} to {ports[-1]}: {reserved} are reserved by deployments and {len(refused)} "
+        "are in use by other programs; give the server a wider range, or remove deployments that are not needed"
     )
 
 
