@@ -36,9 +36,10 @@ STYLES = {"rollback.decided": "bold red", "rollout.passed": "bold green", "gate.
 class Stage:
     """Shows the story on a terminal, or says nothing."""
 
-    def __init__(self, console: Console, address: str, *, quiet: bool, person: bool) -> None:
+    def __init__(self, console: Console, address: str, data: Path, *, quiet: bool, person: bool) -> None:
         self._console = console
         self._address = address
+        self._data = data
         self._quiet = quiet
         self._person = person
 
@@ -58,7 +59,8 @@ class Stage:
         """Ask the person at the terminal, where there is one."""
         if self._person:
             self._console.print(f"  [bold yellow]Your approval, please:[/] {self._address}/runs/{run}")
-            self._console.print(f"  or in another terminal: tidegate approve {run}", highlight=False)
+            command = f"{_program()} approve {run} --data {self._data}"
+            self._console.print(f"  or in another terminal: {command}", highlight=False, soft_wrap=True)
         return self._person
 
 
@@ -96,7 +98,7 @@ def _play(
             console.print(f"Tidegate runs at {server.address}  (data in {folder})")
             if person:
                 console.print(f"Sign in: {_sign_in_address(server)}")
-        stage = Stage(console, server.address, quiet=json, person=person)
+        stage = Stage(console, server.address, folder, quiet=json, person=person)
         with server.client() as admin, server.client(demo_user=True) as demo_user:
             story = Story(admin, demo_user, ServiceRepository(_new_repository(folder)), stage)
             played = story.play(versions)
@@ -108,8 +110,13 @@ def _play(
         if not keep:
             server.stop_all()
     if keep:
-        console.print(f"\nThe server goes on: {server.address}. To stop all of it: tidegate down --data {folder}")
+        console.print(f"\nThe server goes on: {server.address}. To stop all of it: {_program()} down --data {folder}")
     return report
+
+
+def _program() -> str:
+    """What to type for this program, which may have been installed where no shell looks."""
+    return "tidegate" if shutil.which("tidegate") else sys.argv[0]
 
 
 def _new_repository(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run
 from tidegate.model.share import NONE
 from tidegate.model.step_run import StepState
+from tidegate.sim.server import SimulatedServer
 from tidegate.sim.world import World
 from tidegate.store import queries
 
@@ -20,7 +21,13 @@ _MOVING = (RolloutState.MOVING, RolloutState.RETURNING)
 
 def is_at_rest(world: World) -> bool:
     """Whether nothing more happens by itself."""
-    return world.server is not None and next(_restless(world), None) is None
+    return world.server is not None and not _is_looking(world, world.server) and next(_restless(world), None) is None
+
+
+def _is_looking(world: World, server: SimulatedServer) -> bool:
+    """Whether there is something that it would look at now: after a start that is everything."""
+    next_at = server.queue.next_at
+    return next_at is not None and next_at <= world.clock.now()
 
 
 def why_restless(world: World) -> str:
