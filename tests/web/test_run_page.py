@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -40,9 +41,24 @@ def test_a_gate_says_which_rules_were_looked_at_and_what_ends_the_waiting(page: 
     blocking = page.locator(".gate[open] .blocks")
     expect(blocking).to_contain_text("0 of 1 approvals")
     expect(blocking.locator("code")).to_have_text(f"tidegate approve {run}")
+    expect(page.locator("main")).to_contain_text("because it was pushed to the main branch")
     expect(page.locator(".ask")).to_contain_text("enter production?")
     expect(page.get_by_role("button", name="Approve")).to_be_visible()
     expect(page.locator(".ask code")).to_have_text(f"tidegate approve {run}")
+
+
+def test_a_run_that_is_tried_again_was_pushed_all_the_same_and_a_deployed_one_has_its_person(
+    page: Page, world: World
+) -> None:
+    run = at_its_gate(world)
+    world.post(f"/runs/{run}/reject")
+    world.post(f"/runs/{run}/retry")
+    page.goto(f"/runs/{run}")
+    expect(page.locator("main")).to_contain_text("because it was pushed to the main branch")
+    release = world.get(f"/runs/{run}")["release"]
+    deployed = world.post("/deployments", {"service": "shop", "environment": "production", "release": release})
+    page.goto(f"/runs/{deployed['id']}")
+    expect(page.locator("main")).to_contain_text(re.compile("because .+ deployed it"))
 
 
 def test_a_canary_under_verification_shows_its_share_and_the_figures(page: Page, world: World) -> None:

@@ -15,7 +15,7 @@ from tidegate.model.lease import BuiltFile
 from tidegate.model.next_acts import NextAct, next_acts
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutState
-from tidegate.model.run import Run, RunStatus, StageRun, StageState
+from tidegate.model.run import Run, RunStatus, StageRun, StageState, Trigger
 from tidegate.model.step_run import BUILD, StepRun, StepState
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
@@ -201,7 +201,7 @@ def run_view(sources: RunSources, now: datetime) -> RunView:
         status=badge(run.status),
         created=moment(run.created_at, now),
         took=f"took {took}" if run.status.is_ended else f"{took} so far",
-        trigger=f"{run.actor.name} asked for it" if run.by_person else "a push to the main branch",
+        trigger=_TRIGGERS[run.trigger].format(run.actor.name),
         because=tuple(str(reason) for reason in run.because) if run.status.is_ended else (),
         next=tuple(_next(run, act) for act in acts if act.command not in answered),
         buttons=_buttons(run, record.rollouts),
@@ -267,6 +267,7 @@ def _file_line(artifact: BuiltFile, release: Release) -> FileLine:
     return FileLine(artifact.file, artifact.digest, ", ".join(others))
 
 
+_TRIGGERS = {Trigger.PUSH: "because it was pushed to the main branch", Trigger.DEPLOY: "because {} deployed it"}
 _WITHOUT_LOG = (StepState.WAITING, StepState.READY, StepState.SKIPPED, StepState.LEFT_OUT)
 
 
