@@ -18,6 +18,7 @@ from tidegate.api.parts import ApiParts
 from tidegate.api.security import Administrator, Operator, Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.engine.waiting import read_agents, read_queue
+from tidegate.security.permission import Permission
 
 router = APIRouter(tags=["agents"], route_class=ActRoute)
 tokens = APIRouter(tags=["agents"])
@@ -43,6 +44,7 @@ def list_agents(parts: Parts, _: Reader) -> list[AgentAnswer]:
 @tokens.post("/agents/{name}/token", status_code=201)
 def new_token(parts: Parts, who: Administrator, name: AgentPath) -> TokenAnswer:
     """Make a token for an agent, in place of the one that it had. It is shown this once."""
+    parts.authority.check(who, Permission.ADMINISTER)
     token = parts.agents.give_token(name, who.actor)
     parts.events.wake()
     return TokenAnswer(agent=name, token=token)
@@ -51,6 +53,7 @@ def new_token(parts: Parts, who: Administrator, name: AgentPath) -> TokenAnswer:
 @router.post("/agents/{name}/drain")
 def drain_agent(parts: Parts, who: Operator, name: AgentPath) -> AgentAnswer:
     """Give an agent no more steps; what it performs goes on."""
+    parts.authority.check(who, Permission.OPERATE)
     parts.agents.drain(name, who.actor)
     return _shown(parts, name)
 
@@ -58,6 +61,7 @@ def drain_agent(parts: Parts, who: Operator, name: AgentPath) -> AgentAnswer:
 @router.post("/agents/{name}/resume")
 def resume_agent(parts: Parts, who: Operator, name: AgentPath) -> AgentAnswer:
     """Give a drained agent steps again."""
+    parts.authority.check(who, Permission.OPERATE)
     parts.agents.resume(name, who.actor)
     return _shown(parts, name)
 
@@ -65,6 +69,7 @@ def resume_agent(parts: Parts, who: Operator, name: AgentPath) -> AgentAnswer:
 @router.delete("/agents/{name}")
 def remove_agent(parts: Parts, who: Administrator, name: AgentPath) -> RemovedAnswer:
     """Forget an agent: its token opens nothing any more, and what it performs is lost."""
+    parts.authority.check(who, Permission.ADMINISTER)
     return RemovedAnswer(agent=name, lost=parts.agents.remove(name, who.actor))
 
 

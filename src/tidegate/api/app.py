@@ -11,6 +11,7 @@ from tidegate.api import (
     artifacts,
     events,
     git,
+    people,
     placements,
     probes,
     releases,
@@ -52,11 +53,12 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.git_transfers = Transfers()
     # a route is looked for in this order, and agents ask most often
     things = (services, placements, runs, releases, steps, tests, events)
-    nouns = (agents, *things, agent_acts, git, artifacts, sign_in_codes)
+    nouns = (agents, *things, people, agent_acts, git, artifacts, sign_in_codes)
     api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
     for noun in nouns:
         api.include_router(noun.router)
     api.include_router(agent_acts.tokens)
+    api.include_router(people.tokens)
     app.include_router(api)
     app.include_router(probes.router)
     handle_problems(app)

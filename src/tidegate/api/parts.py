@@ -10,9 +10,11 @@ from tidegate.api.event_feed import EventFeed
 from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.store import ArtifactStore
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.authority import Authority
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.runs import RunActs
@@ -54,6 +56,8 @@ class ApiParts:
     quarantines: QuarantineActs
     leasing: Leasing
     agents: AgentActs
+    people: PeopleActs
+    authority: Authority
     logs: StepLogs
     artifacts: ArtifactStore
     tokens: Tokens

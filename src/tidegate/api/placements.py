@@ -25,6 +25,7 @@ from tidegate.engine.refusal import not_found
 from tidegate.model.environment import Environment
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.pipeline import Strategy
+from tidegate.security.permission import Permission
 from tidegate.store import placement_queries, queries
 
 router = APIRouter(tags=["placements"], route_class=ActRoute)
@@ -114,6 +115,7 @@ def deploy(parts: Parts, who: Operator, body: DeployRequest, response: Response)
     if body.dry_run:
         response.status_code = 200
         return _dry_run(parts, body)
+    parts.authority.check(who, Permission.OPERATE, body.service, body.environment)
     run = parts.placements.deploy(body.service, body.environment, body.release, who.actor)
     response.headers["Location"] = f"/api/v1/runs/{run.id}"
     return run_item(run)
@@ -122,6 +124,7 @@ def deploy(parts: Parts, who: Operator, body: DeployRequest, response: Response)
 @router.post("/rollbacks", status_code=202)
 def roll_back(parts: Parts, who: Operator, body: RollbackRequest) -> RollbackAnswer:
     """Go back at once: no approval, no window. How far it is, /api/v1/rollouts tells."""
+    parts.authority.check(who, Permission.OPERATE, body.service, body.environment)
     rollout = parts.placements.roll_back(
         body.service, body.environment, who.actor, release=body.release, stop=body.stop
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,10 +12,10 @@ from tidegate.api.fields import AfterQuery, Body, NoFields, RunPath, ServiceQuer
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.rollout_answers import RolloutAnswer, rollout_answer
 from tidegate.api.run_answers import ApprovalAnswer, RunDetail, RunItem, RunPage, run_detail, run_item
-from tidegate.api.security import Operator, Parts, Reader
+from tidegate.api.security import Approver, Developer, Operator, Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.model.approval import Answer as Word
-from tidegate.security.permission import Identity
+from tidegate.security.permission import Identity, Permission
 from tidegate.store import events, queries, run_queries
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=ActRoute)
@@ -65,48 +66,54 @@ def list_events(
 
 
 @router.post("/{run}/approve")
-def approve(parts: Parts, who: Operator, run: RunPath, body: AnswerRequest | None = None) -> ApprovalAnswer:
+def approve(parts: Parts, who: Approver, run: RunPath, body: AnswerRequest | None = None) -> ApprovalAnswer:
     """Say yes where the run asks."""
     return _answer(parts, who, run, Word.APPROVED, body)
 
 
 @router.post("/{run}/reject")
-def reject(parts: Parts, who: Operator, run: RunPath, body: AnswerRequest | None = None) -> ApprovalAnswer:
+def reject(parts: Parts, who: Approver, run: RunPath, body: AnswerRequest | None = None) -> ApprovalAnswer:
     """Say no where the run asks."""
     return _answer(parts, who, run, Word.REJECTED, body)
 
 
 @router.post("/{run}/cancel")
-def cancel(parts: Parts, who: Operator, run: RunPath, body: NoFields | None = None) -> RunItem:
+def cancel(parts: Parts, who: Developer, run: RunPath, body: NoFields | None = None) -> RunItem:
     """Stop the run; what moves is rolled back, not for cause."""
+    parts.authority.check_run(who, Permission.DEVELOP, run.lower())
     return run_item(parts.runs.cancel(run.lower(), who.actor))
 
 
 @router.post("/{run}/retry")
-def retry(parts: Parts, who: Operator, run: RunPath, body: NoFields | None = None) -> RunItem:
+def retry(parts: Parts, who: Developer, run: RunPath, body: NoFields | None = None) -> RunItem:
     """Try again what did not pass."""
+    parts.authority.check_run(who, Permission.DEVELOP, run.lower())
     return run_item(parts.runs.retry(run.lower(), who.actor))
 
 
 @router.post("/{run}/hold")
-def hold(parts: Parts, who: Operator, run: RunPath, body: NoFields | None = None) -> RunItem:
+def hold(parts: Parts, who: Developer, run: RunPath, body: NoFields | None = None) -> RunItem:
     """Let the run go no further; what it deployed is still watched."""
+    parts.authority.check_run(who, Permission.DEVELOP, run.lower())
     return run_item(parts.runs.hold(run.lower(), who.actor))
 
 
 @router.post("/{run}/resume")
-def resume(parts: Parts, who: Operator, run: RunPath, body: NoFields | None = None) -> RunItem:
+def resume(parts: Parts, who: Developer, run: RunPath, body: NoFields | None = None) -> RunItem:
     """Let a held run go on."""
+    parts.authority.check_run(who, Permission.DEVELOP, run.lower())
     return run_item(parts.runs.resume(run.lower(), who.actor))
 
 
 @router.post("/{run}/promote")
 def promote(parts: Parts, who: Operator, run: RunPath, body: NoFields | None = None) -> RolloutAnswer:
     """End this share now, whatever the evidence says so far."""
+    parts.authority.check_run(who, Permission.OPERATE, run.lower())
     return rollout_answer(parts.runs.promote(run.lower(), who.actor))
 
 
 def _answer(parts: Parts, who: Identity, run: str, word: Word, body: AnswerRequest | None) -> ApprovalAnswer:
     said = body or AnswerRequest()
-    given = parts.runs.answer(run.lower(), word, who.actor, stage=said.stage, comment=said.comment)
+    check = partial(parts.authority.check_stage, who, Permission.APPROVE)
+    given = parts.runs.answer(run.lower(), word, who.actor, stage=said.stage, comment=said.comment, check=check)
     return ApprovalAnswer.model_validate(given)

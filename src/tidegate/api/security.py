@@ -44,7 +44,10 @@ def identify(request: Request) -> Identity | None:
 
 
 class Needs:
-    """A dependency: whoever asks has the permission; gives the identity."""
+    """A dependency: whoever asks has the permission somewhere; gives the identity.
+
+    Whether it has it for the service and the environment in question, the route asks `parts.authority`.
+    """
 
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
@@ -61,10 +64,10 @@ class Needs:
                 _SIGN_IN,
                 {"WWW-Authenticate": "Bearer"},
             )
-        if not identity.may(self.permission):
+        if not identity.may_somewhere(self.permission):
             raise ProblemRaised(
                 HTTPStatus.FORBIDDEN,
-                f"{identity.actor.name} ({identity.role.value}) lacks the permission {self.permission.value!r}",
+                f"{identity.actor.name} ({identity.roles}) lacks the permission {self.permission.value!r}",
                 "use a token of another role",
             )
         return identity
@@ -108,6 +111,8 @@ async def _parts(request: Request) -> ApiParts:
 
 Parts = Annotated[ApiParts, Depends(_parts)]
 Reader = Annotated[Identity, Depends(Needs(Permission.READ))]
+Developer = Annotated[Identity, Depends(Needs(Permission.DEVELOP))]
+Approver = Annotated[Identity, Depends(Needs(Permission.APPROVE))]
 Operator = Annotated[Identity, Depends(Needs(Permission.OPERATE))]
 Administrator = Annotated[Identity, Depends(Needs(Permission.ADMINISTER))]
 Browser = Annotated[Identity, Depends(Needs(Permission.SIGN_IN))]

@@ -21,6 +21,7 @@ from tidegate.api.service_answers import (
 )
 from tidegate.engine.refusal import not_found
 from tidegate.model.pipeline import Mode
+from tidegate.security.permission import Permission
 from tidegate.store import placement_queries, queries
 
 router = APIRouter(prefix="/services", tags=["services"], route_class=ActRoute)
@@ -73,6 +74,7 @@ def list_services(parts: Parts, _: Reader) -> list[ServiceAnswer]:
 @router.post("", status_code=201)
 def add_service(parts: Parts, who: Administrator, body: AddRequest, response: Response) -> AddedAnswer:
     """Know a service from now on, and begin with its newest commit."""
+    parts.authority.check(who, Permission.ADMINISTER)
     service, pushed = parts.repositories.describe(body.repository, body.name, body.path, body.branch, body.credential)
     run = parts.services.add(service, pushed, who.actor)
     response.headers["Location"] = f"/api/v1/services/{service.name}"
@@ -93,30 +95,35 @@ def show_service(parts: Parts, _: Reader, name: ServicePath) -> ServiceDetail:
 @router.delete("/{name}")
 def remove_service(parts: Parts, who: Administrator, name: ServicePath) -> ServiceAnswer:
     """Forget the service: its runs are cancelled and everything of it is stopped. The record stays."""
+    parts.authority.check(who, Permission.ADMINISTER)
     return service_answer(parts.services.remove(name, who.actor))
 
 
 @router.post("/{name}/pause")
 def pause_service(parts: Parts, who: Operator, name: ServicePath, body: ReasonRequest | None = None) -> ServiceAnswer:
     """Let no release of the service pass a gate."""
+    parts.authority.check(who, Permission.OPERATE, name)
     return service_answer(parts.services.pause(name, who.actor, body.reason if body else ""))
 
 
 @router.post("/{name}/resume")
 def resume_service(parts: Parts, who: Operator, name: ServicePath, body: ReasonRequest | None = None) -> ServiceAnswer:
     """Lift a pause, and a stopped line."""
+    parts.authority.check(who, Permission.OPERATE, name)
     return service_answer(parts.services.resume(name, who.actor, body.reason if body else ""))
 
 
 @router.post("/{name}/mode")
 def grant_mode(parts: Parts, who: Administrator, name: ServicePath, body: ModeRequest) -> ServiceAnswer:
     """Grant (or take back) that policy opens the gates to protected environments."""
+    parts.authority.check(who, Permission.ADMINISTER, name)
     return service_answer(parts.services.grant_mode(name, body.mode, who.actor, body.reason))
 
 
 @router.get("/{name}/secrets")
-def list_secrets(parts: Parts, _: Administrator, name: ServicePath) -> list[str]:
+def list_secrets(parts: Parts, who: Administrator, name: ServicePath) -> list[str]:
     """Which secrets the service has; never their values."""
+    parts.authority.check(who, Permission.ADMINISTER, name)
     with parts.engine.parts.database.reading() as connection:
         return list(queries.secret_names(connection, name))
 
@@ -124,4 +131,5 @@ def list_secrets(parts: Parts, _: Administrator, name: ServicePath) -> list[str]
 @router.put("/{name}/secrets/{secret}", status_code=204)
 def set_secret(parts: Parts, who: Administrator, name: ServicePath, secret: SecretPath, body: SecretRequest) -> None:
     """Keep a secret, sealed; also before the service exists, for a private repository."""
+    parts.authority.check(who, Permission.ADMINISTER, name)
     parts.services.set_secret(name, secret, body.value, who.actor)

@@ -11,10 +11,11 @@ from pydantic import AwareDatetime, StringConstraints
 from tidegate.api.answers import ActorAnswer, Answer
 from tidegate.api.fields import Body, Name, ServiceQuery, TextField
 from tidegate.api.idempotency import ActRoute
-from tidegate.api.security import Operator, Parts, Reader
+from tidegate.api.security import Developer, Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.model.known_test import KnownTest
 from tidegate.model.quarantine import TestQuarantine
+from tidegate.security.permission import Permission
 from tidegate.store import outcome_queries, queries
 
 router = APIRouter(prefix="/tests", tags=["tests"], route_class=ActRoute)
@@ -83,15 +84,17 @@ def list_flaky(parts: Parts, _: Reader, service: ServiceQuery = None) -> list[Kn
 
 
 @router.post("/quarantine")
-def quarantine_test(parts: Parts, who: Operator, body: QuarantineRequest) -> QuarantineAnswer:
+def quarantine_test(parts: Parts, who: Developer, body: QuarantineRequest) -> QuarantineAnswer:
     """Let a test's failing count for nothing until then; in place of a quarantine that it has already."""
+    parts.authority.check(who, Permission.DEVELOP, body.service)
     made = parts.quarantines.quarantine(body.service, body.test, body.owner, body.until, body.reason, who.actor)
     return _quarantine(made, parts.engine.parts.clock.now())
 
 
 @router.post("/release")
-def release_test(parts: Parts, who: Operator, body: ReleaseRequest) -> QuarantineAnswer:
+def release_test(parts: Parts, who: Developer, body: ReleaseRequest) -> QuarantineAnswer:
     """Let a test in quarantine count again; what the quarantine was."""
+    parts.authority.check(who, Permission.DEVELOP, body.service)
     return _quarantine(parts.quarantines.release(body.service, body.test, who.actor), parts.engine.parts.clock.now())
 
 

@@ -20,6 +20,7 @@ from tidegate.cli import (
     file_commands,
     logs,
     long_running,
+    people_commands,
     placement_commands,
     record_commands,
     release_commands,
@@ -28,6 +29,7 @@ from tidegate.cli import (
     secret_commands,
     service_commands,
     tests_commands,
+    token_commands,
     watch,
 )
 from tidegate.cli.characters import tolerate_every_character
@@ -180,6 +182,9 @@ _GROUPS = {
     "environment": environment_commands.app,
     "release": release_commands.app,
     "secret": secret_commands.app,
+    "user": people_commands.users,
+    "team": people_commands.teams,
+    "token": token_commands.app,
     "agents": agent_commands.app,
     "tests": tests_commands.app,
     "audit": record_commands.audit,

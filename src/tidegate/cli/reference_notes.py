@@ -200,6 +200,27 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
 """,
         ),
     ),
+    "user list": (
+        Example(
+            "user list --json",
+            """
+[{"name": "ada", "kind": "person", "full_name": "Ada Lovelace", "added_at": "2026-11-25T09:12:44.010000Z",
+  "disabled_because": null, "teams": ["payments"], "grants": [],
+  "held": [{"role": "approver", "service": "shop", "environment": "production"},
+           {"role": "viewer", "service": null, "environment": null}]}]
+""",
+        ),
+    ),
+    "token create": (
+        Example(
+            "token create laptop --json",
+            """
+{"token": {"id": "01m8agnmpr12fm6fsr45pe4q2g", "account": "ada", "name": "laptop", "role": null,
+           "expires_at": "2027-02-23T09:12:44.010000Z"},
+ "text": "Dq3XnR5sYb1cJvZk0tLwPf7uHgE2mAiO9xCdVlBeSrM"}
+""",
+        ),
+    ),
     "audit verify": (Example("audit verify --json", '{"ok": true, "events": 53, "first_bad": null}'),),
     "down": (Example("down --json", '{"data": "/data", "ended": [{"pid": 6113, "what": "agent", "forced": false}]}'),),
     "doctor": (

@@ -73,7 +73,7 @@ class ServerParts:
 def compose(data: Path, database_url: str | None) -> ServerParts:
     """Make the folders and adapters of a server. Raises ConfigError, StoreUnavailable or OSError."""
     make_passable(data)
-    private = ("run", "git", "artifacts", "router", "logs", "people")
+    private = ("run", "git", "artifacts", "router", "logs")
     for name in private:
         make_private(data / name)
     configuration = server_yaml.read(data)

@@ -13,8 +13,10 @@ from tidegate.api.wakeup import Wakeup
 from tidegate.cli.server_parts import ServerParts, agent_program, envoy_program
 from tidegate.cli.upkeep import Upkeep
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.authority import Authority
 from tidegate.engine.engine import Engine
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.queue import InProcessQueue
@@ -24,7 +26,8 @@ from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.actor import Actor, ActorKind
-from tidegate.security.permission import Identity, Role, agent_identity
+from tidegate.model.people import Role
+from tidegate.security.permission import Identity, agent_identity, everywhere, local_agent_identity
 from tidegate.security.sign_in import SignIn
 from tidegate.security.tokens import Tokens, ensure_token
 
@@ -72,9 +75,10 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
     leasing = Leasing(engine, logs)
     agents = AgentActs(engine, leasing)
     quarantines = QuarantineActs(engine)
+    people = PeopleActs(engine)
     repositories = Repositories(parts.engine, parts.mirrors, services, parts.configuration.poll_interval)
     programs = (envoy_program(parts.data, envoy), agent_program(parts.data, address, parts.isolation))
-    owner = Identity(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
+    owner = everywhere(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
     api = ApiParts(
         engine=engine,
         runs=RunActs(engine),
@@ -83,10 +87,12 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         quarantines=quarantines,
         leasing=leasing,
         agents=agents,
+        people=people,
+        authority=Authority(engine),
         logs=logs,
         artifacts=parts.artifacts,
-        tokens=_tokens(parts.data, owner, agents),
-        sign_in=SignIn(owner, parts.engine.clock.now),
+        tokens=_tokens(parts.data, owner, agents, people),
+        sign_in=SignIn(owner, parts.engine.clock.now, people.now_as),
         repositories=repositories,
         events=EventFeed(parts.engine.database),
         steps_ready=steps_ready,
@@ -97,11 +103,9 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
     return Wired(api, queue, repositories, upkeep)
 
 
-def _tokens(data: Path, owner: Identity, agents: AgentActs) -> Tokens:
-    """The administrator's, the local agent's, one for each file `people/NAME.token`, and those of other agents."""
-    tokens = Tokens(elsewhere=lambda token: agent_identity(agents.name_of(token)))
-    tokens.add(ensure_token(data / "admin-token"), owner.actor, owner.role)
-    tokens.add(ensure_token(data / "agent-token"), Actor(ActorKind.SYSTEM, "local agent"), Role.AGENT)
-    for file in sorted((data / "people").glob("*.token")):
-        tokens.add(file.read_text().strip(), Actor(ActorKind.PERSON, file.stem), Role.ADMIN)
+def _tokens(data: Path, owner: Identity, agents: AgentActs, people: PeopleActs) -> Tokens:
+    """The administrator's, the local agent's, and those in the database: of other agents, and of accounts."""
+    tokens = Tokens(lambda token: agent_identity(agents.name_of(token)) or people.identity_of(token))
+    tokens.add(ensure_token(data / "admin-token"), owner)
+    tokens.add(ensure_token(data / "agent-token"), local_agent_identity())
     return tokens

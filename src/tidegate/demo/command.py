@@ -99,7 +99,7 @@ def _play(
             if person:
                 console.print(f"Sign in: {_sign_in_address(server)}")
         stage = Stage(console, server.address, folder, quiet=json, person=person)
-        with server.client() as admin, server.client(demo_user=True) as demo_user:
+        with server.client() as admin, server.demo_user() as demo_user:
             story = Story(admin, demo_user, ServiceRepository(_new_repository(folder)), stage)
             played = story.play(versions)
         report = summarise(played, story.answers(), time.monotonic() - began)

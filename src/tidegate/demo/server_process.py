@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-DEMO_USER = "demo user"
+DEMO_USER = "demo-user"
 START_WITHIN_SECONDS = 60.0
 CONFIGURATION = "batch: 2s\n"
 
@@ -29,10 +28,21 @@ class DemoServer:
     address: str
     process: subprocess.Popen[bytes]
 
-    def client(self, *, demo_user: bool = False) -> httpx.Client:
-        """A client with the administrator's token, or the demo user's."""
-        file = _demo_user_file(self.data) if demo_user else self.data / "admin-token"
-        token = file.read_text().strip()
+    def client(self) -> httpx.Client:
+        """A client with the administrator's token."""
+        return self._client((self.data / "admin-token").read_text().strip())
+
+    def demo_user(self) -> httpx.Client:
+        """A client of the account that approves where no person is there to do it. Raises DemoFailed."""
+        with self.client() as admin:
+            made = admin.post("/api/v1/accounts", json={"name": DEMO_USER, "full_name": "the demo's user"})
+            if made.status_code != httpx.codes.CONFLICT:  # a data folder that was used before has it already
+                _check(made)
+            _check(admin.post(f"/api/v1/accounts/{DEMO_USER}/grants", json={"role": "approver"}))
+            token = {"name": "demo", "account": DEMO_USER, "valid_days": 1}
+            return self._client(str(_check(admin.post("/api/v1/tokens", json=token)).json()["text"]))
+
+    def _client(self, token: str) -> httpx.Client:
         return httpx.Client(base_url=self.address, headers={"authorization": f"Bearer {token}"}, timeout=30)
 
     def stop_all(self) -> None:
@@ -50,7 +60,6 @@ def start_server(data: Path) -> DemoServer:
     configuration = data / "tidegate-server.yaml"
     if not configuration.exists():
         configuration.write_text(CONFIGURATION)
-    _add_demo_user(data)
     known = data / "server.json"
     known.unlink(missing_ok=True)
     with (data / "demo-server.log").open("ab") as log:
@@ -81,13 +90,7 @@ def _ready_address(known: Path) -> str | None:
         return None
 
 
-def _demo_user_file(data: Path) -> Path:
-    return data / "people" / f"{DEMO_USER}.token"
-
-
-def _add_demo_user(data: Path) -> None:
-    file = _demo_user_file(data)
-    file.parent.mkdir(mode=0o700, exist_ok=True)
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(32))
+def _check(answer: httpx.Response) -> httpx.Response:
+    if not answer.is_success:
+        raise DemoFailed(f"{answer.request.url.path} answered {answer.status_code}: {answer.text[:200]}")
+    return answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -37,15 +37,24 @@ class RunActs:
         self._parts = engine.parts
 
     def answer(
-        self, run_id: str, answer: Answer, actor: Actor, *, stage: str | None = None, comment: str = ""
+        self,
+        run_id: str,
+        answer: Answer,
+        actor: Actor,
+        *,
+        stage: str | None = None,
+        comment: str = "",
+        check: Callable[[Run, StageName], None] = lambda run, stage: None,
     ) -> Approval:
-        """Say yes or no where the run asks; with `stage`, also before its gate is reached."""
+        """Say yes or no where the run asks; with `stage`, also before its gate is reached. `check` raises where this is
+        nobody who may answer there."""
         with self._changing(run_id) as (connection, run):
             if run.status.is_ended:
                 raise Refused(Refusal.CONFLICT, f"run {run.id} has ended: it is {run.status.value}")
             if run.release is None:
                 raise Refused(Refusal.CONFLICT, f"run {run.id} has no release yet: its build has not ended")
             asked = self._asked(connection, run, stage)
+            check(run, asked.stage)
             approval = Approval(
                 id=self._parts.new_id(),
                 run=run.id,

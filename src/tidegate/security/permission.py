@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from tidegate.model.actor import Actor, ActorKind
+from tidegate.model.people import Held, Role
 
 
 class Permission(StrEnum):
     """What a route needs."""
 
     READ = "read"
+    DEVELOP = "develop"
+    """Cancel, retry, hold and resume runs; look after tests."""
+
+    APPROVE = "approve"
+    """Answer gates."""
+
     OPERATE = "operate"
-    """Answer gates, deploy, roll back, hold and promote."""
+    """Deploy, roll back, promote, pause; drain agents."""
 
     ADMINISTER = "administer"
-    """Add, pause and remove services, grant modes, set secrets."""
+    """Add and remove services, grant modes, set secrets; look after people."""
 
     SIGN_IN = "sign_in"
-    """Make codes with which one's own browser signs in."""
+    """Make codes with which one's own browser signs in, and tokens of one's own."""
 
     PERFORM = "perform"
     """Lease steps, report on them, put artifacts, and read the commits that are built."""
@@ -29,35 +36,71 @@ class Permission(StrEnum):
     """Read the bytes of artifacts."""
 
 
-class Role(StrEnum):
-    """What somebody is to the server."""
-
-    ADMIN = "admin"
-    AGENT = "agent"
-
+_VIEWER = frozenset({Permission.READ, Permission.FETCH, Permission.SIGN_IN})
+_DEVELOPER = _VIEWER | {Permission.DEVELOP}
+_APPROVER = _DEVELOPER | {Permission.APPROVE}
+_OPERATOR = _APPROVER | {Permission.OPERATE}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    Role.ADMIN: frozenset(
-        {Permission.READ, Permission.OPERATE, Permission.ADMINISTER, Permission.SIGN_IN, Permission.FETCH}
-    ),
-    Role.AGENT: frozenset({Permission.PERFORM, Permission.FETCH}),
+    Role.VIEWER: _VIEWER,
+    Role.DEVELOPER: _DEVELOPER,
+    Role.APPROVER: _APPROVER,
+    Role.OPERATOR: _OPERATOR,
+    Role.ADMIN: _OPERATOR | {Permission.ADMINISTER},
 }
+AGENT_PERMISSIONS = frozenset({Permission.PERFORM, Permission.FETCH})
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks, as proven by a token or a session."""
+    """Who asks, as proven by a token or a session: an account with the roles that it holds, or an agent."""
 
     actor: Actor
-    role: Role
+    held: tuple[Held, ...] = ()
+    is_agent: bool = False
     agent: str | None = None
     """The one agent that it is, None for who may speak for any (the local one) or for none."""
 
-    def may(self, permission: Permission) -> bool:
-        """Whether the role has the permission."""
-        return permission in PERMISSIONS[self.role]
+    account: str | None = None
+    """The account whose roles these are, None for who has none: the server's owner, and agents."""
+
+    cap: Role | None = None
+    """The most that its token was made for."""
+
+    def may(self, permission: Permission, service: str | None = None, environment: str | None = None) -> bool:
+        """Whether it has the permission there; without a service, whether it has it for what concerns no one service,
+        and likewise for environments."""
+        if self.is_agent:
+            return permission in AGENT_PERMISSIONS
+        return any(permission in PERMISSIONS[one.role] and one.covers(service, environment) for one in self.held)
+
+    def may_somewhere(self, permission: Permission) -> bool:
+        """Whether there is anything for which it has the permission."""
+        if self.is_agent:
+            return permission in AGENT_PERMISSIONS
+        return any(permission in PERMISSIONS[one.role] for one in self.held)
+
+    @property
+    def roles(self) -> str:
+        """What it is, in words."""
+        return "agent" if self.is_agent else ", ".join(str(one) for one in self.held) or "no role"
+
+
+def everywhere(actor: Actor, role: Role) -> Identity:
+    """Who holds a role for everything."""
+    return Identity(actor, (Held(role),))
+
+
+def account_identity(name: str, held: Iterable[Held], cap: Role | None = None) -> Identity:
+    """An account with the roles that it holds now."""
+    return Identity(Actor(ActorKind.PERSON, name), tuple(held), account=name, cap=cap)
+
+
+def local_agent_identity() -> Identity:
+    """The agents of the data folder's token."""
+    return Identity(Actor(ActorKind.SYSTEM, "local agent"), is_agent=True)
 
 
 def agent_identity(name: str | None) -> Identity | None:
     """An agent with a token of its own; None for none."""
-    return None if name is None else Identity(Actor(ActorKind.SYSTEM, f"agent {name}"), Role.AGENT, name)
+    return None if name is None else Identity(Actor(ActorKind.SYSTEM, f"agent {name}"), is_agent=True, agent=name)

@@ -7,7 +7,7 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -34,10 +34,19 @@ class Session:
 
 
 class SignIn:
-    """Codes and sessions; safe to be asked by several threads. `owner` is who a code is for where none is named."""
+    """Codes and sessions; safe to be asked by several threads. `owner` is who a code is for where none is named.
 
-    def __init__(self, owner: Identity, now: Callable[[], datetime]) -> None:
+    `now_as` gives what somebody who signed in earlier may do now, None for nobody any more.
+    """
+
+    def __init__(
+        self,
+        owner: Identity,
+        now: Callable[[], datetime],
+        now_as: Callable[[Identity], Identity | None] = lambda identity: identity,
+    ) -> None:
         self._owner = owner
+        self._now_as = now_as
         self._codes = _Kept[Identity](now, CODE_VALID)
         self._sessions = _Kept[Session](now, SESSION_VALID)
 
@@ -53,8 +62,10 @@ class SignIn:
         return self._sessions.add(Session(identity, secrets.token_urlsafe(32)))
 
     def session(self, cookie: str | None) -> Session | None:
-        """The session of a cookie's value, unless it is over."""
-        return self._sessions.find(cookie) if cookie else None
+        """The session of a cookie's value, unless it is over, with what its account may do now."""
+        session = self._sessions.find(cookie) if cookie else None
+        identity = self._now_as(session.identity) if session else None
+        return replace(session, identity=identity) if session and identity else None
 
     def end(self, cookie: str | None) -> None:
         """Sign out."""

@@ -8,8 +8,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from tidegate.model.actor import Actor
-from tidegate.security.permission import Identity, Role
+from tidegate.security.permission import Identity
 from tidegate.security.private_file import read_or_create
 
 TOKEN_BYTES = 32
@@ -37,11 +36,11 @@ class Tokens:
         self._known: dict[str, Identity] = {}
         self._elsewhere = elsewhere
 
-    def add(self, token: str, actor: Actor, role: Role) -> None:
-        """From now on the token speaks for this actor. Raises ValueError for an empty one."""
+    def add(self, token: str, identity: Identity) -> None:
+        """From now on this is whose token it is. Raises ValueError for an empty one."""
         if not token:
             raise ValueError("an empty token would let everybody in")
-        self._known = {**self._known, token_hash(token): Identity(actor, role)}
+        self._known = {**self._known, token_hash(token): identity}
 
     def find(self, token: str) -> Identity | None:
         """Whose token it is."""

@@ -14,6 +14,7 @@ from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect
 from tidegate.model.flaky import TestOutcome
+from tidegate.model.people import AccessToken, Account, RoleGrant, Team
 from tidegate.model.placement import Placement
 from tidegate.model.quarantine import TestQuarantine
 from tidegate.model.release import Release
@@ -35,6 +36,10 @@ TABLES: dict[type, Table] = {
     TestOutcome: tables.test_outcome,
     TestQuarantine: tables.test_quarantine,
     Agent: tables.agent,
+    Account: tables.account,
+    Team: tables.team,
+    RoleGrant: tables.role_grant,
+    AccessToken: tables.access_token,
     Release: tables.release,
     Approval: tables.approval,
     Deployment: tables.deployment,

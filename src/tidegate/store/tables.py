@@ -15,6 +15,7 @@ from tidegate.model.ids import DeploymentId
 from tidegate.model.installation import Endpoint, Installation
 from tidegate.model.lease import BuiltFile, StepReport, TestReport
 from tidegate.model.origin import Origin
+from tidegate.model.people import AccountKind, HolderKind, Role
 from tidegate.model.pipeline import Mode, Pipeline, Risk, Runtime, Step, Strategy, VerifyRule
 from tidegate.model.placement import Arrangement
 from tidegate.model.reason import Reason
@@ -345,6 +346,54 @@ secret = Table(
     Column("name", Text, primary_key=True),
     _text("value"),
     Column("set_at", Utc, nullable=False),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Word(AccountKind), nullable=False),
+    Column("added_at", Utc, nullable=False),
+    _text("full_name"),
+    _text("disabled_because", null=True),
+)
+
+team = Table(
+    "team",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("added_at", Utc, nullable=False),
+    Column("members", Document(tuple[str, ...]), nullable=False),
+)
+
+role_grant = Table(
+    "role_grant",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("holder_kind", Word(HolderKind), nullable=False),
+    _text("holder"),
+    Column("role", Word(Role), nullable=False),
+    _text("service", null=True),
+    _text("environment", null=True),
+    _text("given_by"),
+    Column("given_at", Utc, nullable=False),
+)
+
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("account"),
+    _text("name"),
+    _text("token_hash"),
+    Column("made_at", Utc, nullable=False),
+    _text("made_by"),
+    Column("expires_at", Utc, nullable=False),
+    Column("role", Word(Role)),
+    Column("used_at", Utc),
+    Column("revoked_at", Utc),
+    Index("access_token_by_hash", "token_hash", unique=True),
+    Index("access_token_by_account", "account"),
 )
 
 event = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path
@@ -10,6 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from tidegate.model.actor import Actor
 from tidegate.model.approval import Answer
+from tidegate.security.permission import Permission
 from tidegate.web.guard import Parts, Sent
 from tidegate.web.parts import PageParts
 
@@ -21,12 +23,12 @@ TextForm = Annotated[str, Form(max_length=2000)]
 NameForm = Annotated[str, Form(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
 LabelForm = Annotated[str, Form(pattern=r"^[0-9A-Za-z-]{0,64}$")]
 
-_ACTS: dict[str, Callable[[PageParts, str, Actor], object]] = {
-    "cancel": lambda parts, run, actor: parts.runs.cancel(run, actor),
-    "retry": lambda parts, run, actor: parts.runs.retry(run, actor),
-    "hold": lambda parts, run, actor: parts.runs.hold(run, actor),
-    "resume": lambda parts, run, actor: parts.runs.resume(run, actor),
-    "promote": lambda parts, run, actor: parts.runs.promote(run, actor),
+_ACTS: dict[str, tuple[Permission, Callable[[PageParts, str, Actor], object]]] = {
+    "cancel": (Permission.DEVELOP, lambda parts, run, actor: parts.runs.cancel(run, actor)),
+    "retry": (Permission.DEVELOP, lambda parts, run, actor: parts.runs.retry(run, actor)),
+    "hold": (Permission.DEVELOP, lambda parts, run, actor: parts.runs.hold(run, actor)),
+    "resume": (Permission.DEVELOP, lambda parts, run, actor: parts.runs.resume(run, actor)),
+    "promote": (Permission.OPERATE, lambda parts, run, actor: parts.runs.promote(run, actor)),
 }
 
 
@@ -40,7 +42,9 @@ def answer(
     comment: TextForm = "",
 ) -> RedirectResponse:
     """Approve or reject."""
-    parts.runs.answer(run.lower(), word, session.identity.actor, stage=stage, comment=comment.strip())
+    who = session.identity
+    check = partial(parts.authority.check_stage, who, Permission.APPROVE)
+    parts.runs.answer(run.lower(), word, who.actor, stage=stage, comment=comment.strip(), check=check)
     return _see(parts, f"/runs/{run}")
 
 
@@ -49,6 +53,7 @@ def roll_back_stage(
     parts: Parts, session: Sent, run: IdPath, service: NameForm, environment: NameForm
 ) -> RedirectResponse:
     """Take a run's deployment back at once."""
+    parts.authority.check(session.identity, Permission.OPERATE, service, environment)
     parts.placements.roll_back(service, environment, session.identity.actor)
     return _see(parts, f"/runs/{run}")
 
@@ -58,7 +63,9 @@ def act_on_run(
     parts: Parts, session: Sent, run: IdPath, act: Annotated[str, Path(pattern="^(cancel|retry|hold|resume|promote)$")]
 ) -> RedirectResponse:
     """Cancel, retry, hold, resume, or end the share now."""
-    _ACTS[act](parts, run.lower(), session.identity.actor)
+    permission, done = _ACTS[act]
+    parts.authority.check_run(session.identity, permission, run.lower())
+    done(parts, run.lower(), session.identity.actor)
     return _see(parts, f"/runs/{run}")
 
 
@@ -67,6 +74,7 @@ def roll_back(
     parts: Parts, session: Sent, name: ServicePath, environment: NameForm, release: LabelForm = ""
 ) -> RedirectResponse:
     """Return a placement to its last good deployment, or to the named release."""
+    parts.authority.check(session.identity, Permission.OPERATE, name, environment)
     parts.placements.roll_back(name, environment, session.identity.actor, release=release or None)
     return _see(parts, f"/services/{name}")
 
@@ -74,6 +82,7 @@ def roll_back(
 @router.post("/services/{name}/stop")
 def stop(parts: Parts, session: Sent, name: ServicePath, environment: NameForm) -> RedirectResponse:
     """Let nothing serve in an environment."""
+    parts.authority.check(session.identity, Permission.OPERATE, name, environment)
     parts.placements.roll_back(name, environment, session.identity.actor, stop=True)
     return _see(parts, f"/services/{name}")
 
@@ -81,6 +90,7 @@ def stop(parts: Parts, session: Sent, name: ServicePath, environment: NameForm) 
 @router.post("/services/{name}/pause")
 def pause(parts: Parts, session: Sent, name: ServicePath, reason: TextForm = "") -> RedirectResponse:
     """Let no release pass a gate."""
+    parts.authority.check(session.identity, Permission.OPERATE, name)
     parts.services.pause(name, session.identity.actor, reason.strip())
     return _see(parts, f"/services/{name}")
 
@@ -88,6 +98,7 @@ def pause(parts: Parts, session: Sent, name: ServicePath, reason: TextForm = "")
 @router.post("/services/{name}/resume")
 def resume(parts: Parts, session: Sent, name: ServicePath, reason: TextForm = "") -> RedirectResponse:
     """Lift a pause, and a stopped line."""
+    parts.authority.check(session.identity, Permission.OPERATE, name)
     parts.services.resume(name, session.identity.actor, reason.strip())
     return _see(parts, f"/services/{name}")
 

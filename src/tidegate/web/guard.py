@@ -34,7 +34,7 @@ class Sees:
         session = parts_of(request).sign_in.session(cookie)
         if session is None:
             raise NotSignedIn
-        if not session.identity.may(self.permission):
+        if not session.identity.may_somewhere(self.permission):
             name = session.identity.actor.name
             raise Refused(Refusal.REFUSED, f"{name} lacks the permission {self.permission.value!r}")
         return session
@@ -68,5 +68,5 @@ def sent_by_own_page(request: Request) -> bool:
 
 Parts = Annotated[PageParts, Depends(parts_of)]
 Seen = Annotated[Session, Depends(Sees(Permission.READ))]
-Sent = Annotated[Session, Depends(Sends(Permission.OPERATE))]
+Sent = Annotated[Session, Depends(Sends(Permission.DEVELOP))]
 SignedOut = Annotated[Session, Depends(Sends(Permission.READ))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from tidegate.engine.authority import Authority
 from tidegate.engine.engine import Engine
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.runs import RunActs
@@ -41,6 +42,10 @@ class PageParts(Protocol):
     @property
     def services(self) -> ServiceActs:
         """What people do to services."""
+
+    @property
+    def authority(self) -> Authority:
+        """Whether somebody may do what is asked."""
 
     @property
     def logs(self) -> StepLogs:

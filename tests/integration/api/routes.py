@@ -39,6 +39,8 @@ EXAMPLES = {
     "step_run": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "digest": "sha256:" + "0" * 64,
     "act": "cancel",
+    "grant": "01hzzzzzzzzzzzzzzzzzzzzzzz",
+    "token": "01hzzzzzzzzzzzzzzzzzzzzzzz",
 }
 
 

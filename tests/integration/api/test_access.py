@@ -5,7 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tidegate.security.permission import PERMISSIONS, Permission, Role
+from tidegate.model.people import Role
+from tidegate.security.permission import PERMISSIONS, Permission
 
 from .routes import routes_of
 from .world import ADMIN, AGENT, World

@@ -19,12 +19,14 @@ from tidegate.api.event_feed import EventFeed
 from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.folder import FolderStore
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.authority import Authority
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.ids import new_ulid
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts, Settings
+from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.queue import InProcessQueue
@@ -48,10 +50,11 @@ from tidegate.model.installation import (
     ObservedRouting,
     Routing,
 )
+from tidegate.model.people import Role
 from tidegate.model.service import Service
 from tidegate.model.step_inputs import Listing
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
-from tidegate.security.permission import Identity, Role, agent_identity
+from tidegate.security.permission import agent_identity, everywhere, local_agent_identity
 from tidegate.security.secret_box import SecretBox
 from tidegate.security.sign_in import SignIn
 from tidegate.security.tokens import Tokens
@@ -221,6 +224,20 @@ class PaperRepositories:
         return found, pushed
 
 
+class MovableClock(SystemClock):
+    """The system's, and what it was put forward."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        """The time."""
+        return super().now() + self.ahead
+
+    def forward(self, by: timedelta) -> None:
+        """Put it forward."""
+        self.ahead += by
+
+
 class World:
     """A server in a folder, and what people and an agent do with it over HTTP."""
 
@@ -232,7 +249,7 @@ class World:
             ToldJudge(),
         )
         self.repositories = PaperRepositories()
-        self.clock = SystemClock()
+        self.clock = MovableClock()
         self.database = Database(sqlite_url(folder / "tidegate.sqlite3"), durable=False)
         migrate(self.database)
         parts = Parts(
@@ -257,11 +274,12 @@ class World:
         steps_ready = Wakeup()
         self.queue = InProcessQueue(self.clock, lambda subject: self.engine.look(subject))  # noqa: PLW0108  it is made below
         self.engine = Engine(parts, self.queue, steps_ready=steps_ready.notify)
-        self.owner = Identity(Actor(ActorKind.PERSON, "owner"), Role.ADMIN)
+        self.owner = everywhere(Actor(ActorKind.PERSON, "owner"), Role.ADMIN)
         logs = StepLogs(folder / "logs")
         services = ServiceActs(self.engine)
         leasing = Leasing(self.engine, logs)
         agents = AgentActs(self.engine, leasing)
+        self.people = PeopleActs(self.engine)
         self.api = ApiParts(
             engine=self.engine,
             runs=RunActs(self.engine),
@@ -270,10 +288,12 @@ class World:
             quarantines=QuarantineActs(self.engine),
             leasing=leasing,
             agents=agents,
+            people=self.people,
+            authority=Authority(self.engine),
             logs=logs,
             artifacts=FolderStore(folder / "artifacts"),
-            tokens=Tokens(elsewhere=lambda token: agent_identity(agents.name_of(token))),
-            sign_in=SignIn(self.owner, self.clock.now),
+            tokens=Tokens(lambda token: agent_identity(agents.name_of(token)) or self.people.identity_of(token)),
+            sign_in=SignIn(self.owner, self.clock.now, self.people.now_as),
             repositories=self.repositories,
             events=EventFeed(self.database),
             steps_ready=steps_ready,
@@ -281,9 +301,9 @@ class World:
             hosts=frozenset({"tidegate.example"}),
             artifact_bytes=2 * 1024 * 1024,
         )
-        self.api.tokens.add(ADMIN, self.owner.actor, Role.ADMIN)
-        self.api.tokens.add(SECOND, Actor(ActorKind.PERSON, "second"), Role.ADMIN)
-        self.api.tokens.add(AGENT, Actor(ActorKind.SYSTEM, "local agent"), Role.AGENT)
+        self.api.tokens.add(ADMIN, self.owner)
+        self.api.tokens.add(SECOND, everywhere(Actor(ActorKind.PERSON, "second"), Role.ADMIN))
+        self.api.tokens.add(AGENT, local_agent_identity())
         self.app = create_app(self.api)
         add_pages(self.app, self.api)
         self.address = ""
@@ -304,6 +324,13 @@ class World:
         """What the API answers to an act."""
         with self.client(token) as client:
             answer = client.post(f"/api/v1{path}", json=body or {})
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """What the API answers the administrator who sets something."""
+        with self.client() as client:
+            answer = client.put(f"/api/v1{path}", json=body)
         assert answer.is_success, answer.text
         return answer.json()
 

@@ -46,7 +46,7 @@ def test_no_file_of_it_may_be_read_by_others_after_a_restart(server: ServerParts
 
 def test_what_was_open_to_others_is_closed_at_the_next_start(server: ServerParts) -> None:
     server.engine.database.close()
-    for name in ("run", "git", "artifacts", "router", "logs", "people"):
+    for name in ("run", "git", "artifacts", "router", "logs"):
         (server.data / name).chmod(0o755)
     for file in (server.data / "tidegate.sqlite3", server.data / "tidegate.sqlite3-wal", server.data / "secret-key"):
         file.touch()  # what a killed server leaves

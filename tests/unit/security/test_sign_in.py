@@ -11,11 +11,12 @@ from threading import Barrier
 import pytest
 
 from tidegate.model.actor import Actor, ActorKind
-from tidegate.security.permission import Identity, Role
+from tidegate.model.people import Role
+from tidegate.security.permission import Identity, everywhere
 from tidegate.security.sign_in import CODE_VALID, KEPT_AT_MOST, SESSION_VALID, SignIn
 
-OWNER = Identity(Actor(ActorKind.PERSON, "owner"), Role.ADMIN)
-ADA = Identity(Actor(ActorKind.PERSON, "ada"), Role.ADMIN)
+OWNER = everywhere(Actor(ActorKind.PERSON, "owner"), Role.ADMIN)
+ADA = everywhere(Actor(ActorKind.PERSON, "ada"), Role.ADMIN)
 MOMENT = timedelta(microseconds=1)
 
 

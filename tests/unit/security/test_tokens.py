@@ -9,18 +9,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tidegate.model.actor import Actor, ActorKind
-from tidegate.security.permission import Identity, Role
+from tidegate.model.people import Role
+from tidegate.security.permission import everywhere, local_agent_identity
 from tidegate.security.tokens import Tokens
 
-ADA = Identity(Actor(ActorKind.PERSON, "ada"), Role.ADMIN)
-ROBOT = Identity(Actor(ActorKind.SYSTEM, "local agent"), Role.AGENT)
+ADA = everywhere(Actor(ActorKind.PERSON, "ada"), Role.ADMIN)
+ROBOT = local_agent_identity()
 ADAS, ROBOTS = "3hT_ada-token", "9kQ_agent-token"
 
 
 def some_tokens() -> Tokens:
     tokens = Tokens()
-    tokens.add(ADAS, ADA.actor, ADA.role)
-    tokens.add(ROBOTS, ROBOT.actor, ROBOT.role)
+    tokens.add(ADAS, ADA)
+    tokens.add(ROBOTS, ROBOT)
     return tokens
 
 
@@ -43,7 +44,7 @@ def test_whatever_is_not_the_very_token_is_nobodys(other: str) -> None:
 def test_an_empty_token_is_refused_because_it_would_let_everybody_in() -> None:
     tokens = Tokens()
     with pytest.raises(ValueError, match="let everybody in"):
-        tokens.add("", ADA.actor, ADA.role)
+        tokens.add("", ADA)
     assert tokens.find("") is None
 
 
