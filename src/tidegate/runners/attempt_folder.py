@@ -17,26 +17,28 @@ from tidegate.model.lease import PolledStep, ProcessState
 from tidegate.runners.runner import AttemptTaken
 
 _STATUS = re.compile(r"[0-9]{1,3}\n")
-_MOST_CHARACTERS = 64
+_MOST_BYTES = 64
 """What else a command may put into such a file is not read."""
 
 
 def mark_of(folder: str | Path) -> str:
     """What everything of this folder's command is marked with; no other folder of this machine has the same."""
-    path = Path(folder)
-    where = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
-    return f"{path.name}-{where[:12]}"
+    where = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()
+    return f"{Path(folder).name}-{where[:12]}"
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Nobody else starts the folder's command meanwhile. Raises AttemptTaken where somebody is about to."""
-    with (folder / "lock").open("w") as lock:
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AttemptTaken(f"another agent is starting the command in {folder}") from None
         yield
+    finally:
+        os.close(lock)
 
 
 @contextlib.contextmanager
@@ -52,10 +54,11 @@ def emptied(path: Path) -> Iterator[int]:
 def write_script(folder: Path, text: str, run_as: int | None) -> Path:
     """Write the command's script, which its user may read and not change."""
     script = folder / "script"
-    script.write_text(text)
-    script.chmod(0o600 if run_as is None else 0o640)
-    if run_as is not None:
-        os.chown(script, -1, run_as)
+    with open(os.open(script, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
+        os.fchmod(file.fileno(), 0o600 if run_as is None else 0o640)
+        if run_as is not None:
+            os.fchown(file.fileno(), -1, run_as)
+        file.write(text)
     return script
 
 
@@ -67,19 +70,28 @@ def write_whole(path: Path, fields: Mapping[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> str:
-    """The whole lines that the shell left in a file of few."""
-    try:
-        with path.open(errors="replace") as file:
-            whole, end, _ = file.read(_MOST_CHARACTERS).rpartition("\n")
-    except OSError:
-        return ""
-    return whole + end
+    """The whole lines that were left in a file of few."""
+    return _lines_and_time(path)[0]
 
 
 def exit_status(folder: str) -> PolledStep | None:
-    """How the command ended and when, None while its shell has not said so."""
-    path = Path(folder) / "exit"
-    text = read_lines(path)
+    """How the command ended and when, None while nobody has said so."""
+    text, written_at = _lines_and_time(f"{folder}/exit")
     if not _STATUS.fullmatch(text):
         return None
-    return PolledStep(ProcessState.EXITED, int(text), datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    return PolledStep(ProcessState.EXITED, int(text), datetime.fromtimestamp(written_at, UTC))
+
+
+def _lines_and_time(path: str | Path) -> tuple[str, float]:
+    """The whole lines at the beginning of a file, and the time of its last change."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return "", 0.0
+    try:
+        whole, end, _ = os.read(file, _MOST_BYTES).decode(errors="replace").rpartition("\n")
+        return whole + end, os.fstat(file).st_mtime
+    except OSError:
+        return "", 0.0
+    finally:
+        os.close(file)

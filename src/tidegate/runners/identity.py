@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_MOST_BYTES = 4096
 _HAS_PROC = sys.platform == "linux" and Path("/proc/self/stat").exists()
 
 
@@ -47,7 +48,7 @@ def see(pid: int) -> SeenProcess | None:
 
 def _see_in_proc(pid: int) -> SeenProcess | None:
     try:
-        line = Path(f"/proc/{pid}/stat").read_bytes()
+        line = _read(f"/proc/{pid}/stat")
     except OSError:
         return None
     # the name, in parentheses, may hold blanks and parentheses itself: the fields begin after the last one
@@ -59,6 +60,15 @@ def _see_in_proc(pid: int) -> SeenProcess | None:
         session=int(fields[3]),
         ended=fields[0] in (b"Z", b"X"),
     )
+
+
+def _read(path: str) -> bytes:
+    """A small file of the system, which gives all of it at once."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, _MOST_BYTES)
+    finally:
+        os.close(file)
 
 
 def _see_by_psutil(pid: int) -> SeenProcess | None:
@@ -76,12 +86,10 @@ def pids(uid: int) -> list[int]:
     if not _HAS_PROC:
         return [process.pid for process in psutil.process_iter(["uids"]) if uid in (process.info["uids"] or ())]
     found = []
-    with os.scandir("/proc") as entries:
-        for entry in entries:
-            if entry.name.isdecimal():
-                with suppress(OSError):
-                    if entry.stat().st_uid == uid:
-                        found.append(int(entry.name))
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        with suppress(OSError):
+            if os.stat(f"/proc/{name}").st_uid == uid:
+                found.append(int(name))
     return found
 
 
