@@ -1,8 +1,8 @@
 """A step's command as a process of this machine.
 
-A tiny shell stands between the agent and the command. It is started first, waits until its pid and start time are
-on disk, runs the command, carries its output to `output` and leaves the exit status in `exit`; so the command is
-found, watched and ended by any later agent. The shell reads the command's output through a pipe, because a script
+A keeper stands between the agent and the command; see `keeper`. It is started first, waits until its pid and start
+time are on disk, runs the command, carries its output to `output` and leaves the exit status in `exit`; so the command
+is found, watched and ended by any later agent. The keeper reads the command's output through a pipe, because a script
 that writes to /dev/stderr would otherwise cut off the log at its beginning.
 
 A process that clears its environment *and* begins a session of its own cannot be told from a stranger: the group's
@@ -16,9 +16,7 @@ import json
 import os
 import select
 import signal
-import subprocess
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,25 +31,15 @@ from tidegate.runners.attempt_folder import (
     write_script,
     write_whole,
 )
-from tidegate.runners.identity import boot_id, has_mark, pids, see
+from tidegate.runners.identity import SeenProcess, boot_id, has_mark, pids, see
+from tidegate.runners.keeper import BEGIN, UNBEGUN
 from tidegate.runners.runner import AttemptTaken, StepNotStarted, StepWillNotEnd
+from tidegate.runners.spawner import NotSpawned, Order, spawner
 
 MARK = "TIDEGATE_MARK"
 """The environment variable by which the processes of an attempt are found wherever they have moved to."""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-# Arguments: the command. Standard output is the file of the exit status, standard error the file of the output.
-# Gentle signals are for the command alone: the shell stays to note the status, `cat` to carry the last lines.
-_SHIM = """\
-trap : TERM INT HUP QUIT
-read -r begin || { echo unbegun; exit 0; }
-exec 3>&1 </dev/null
-{ trap : TERM INT HUP QUIT; "$@" 2>&1 3>&-; echo "$?" >&3; } | { trap '' TERM INT HUP QUIT; exec cat >&2 3>&-; }
-"""
-
-_UNBEGUN = "unbegun\n"
-"""What the shell leaves instead of a status when its agent died before it might begin: nothing of it ran."""
 
 _OUTPUT_HELD = timedelta(milliseconds=500)
 """How long after its exit a command's left-over children may keep the output open before it counts as ended."""
@@ -79,8 +67,7 @@ class ProcessRunner:
         with locked(folder):
             if self.find(command.folder) is not None:
                 raise AttemptTaken(f"a command was started in {folder} before; it is not started twice")
-            script = write_script(folder, command.script, self.run_as)
-            return self._start_shim(folder, script, command)
+            return self._start(folder, command)
 
     def find(self, folder: str) -> StepHandle | None:
         """See `Runner.find`. A handle that cannot be read (a power cut) is of another boot: what it was, is gone."""
@@ -88,7 +75,7 @@ class ProcessRunner:
             text = (Path(folder) / "handle.json").read_text()
         except FileNotFoundError:
             return None
-        if read_lines(Path(folder) / "exit") == _UNBEGUN:
+        if read_lines(Path(folder) / "exit") == UNBEGUN.decode():
             return None
         try:
             fields = json.loads(text)
@@ -115,7 +102,7 @@ class ProcessRunner:
         return PolledStep(ProcessState.RUNNING if _members(handle, self._uid) else ProcessState.GONE)
 
     def wait(self, handle: StepHandle, seconds: float) -> PolledStep:
-        """See `Runner.wait`. Woken by the kernel when the shell ends, where the system can."""
+        """See `Runner.wait`. Woken by the kernel when the keeper ends, where the system can."""
         deadline = time.monotonic() + seconds
         while True:
             polled = self.poll(handle)
@@ -147,46 +134,33 @@ class ProcessRunner:
     def _uid(self) -> int:
         return os.geteuid() if self.run_as is None else self.run_as
 
-    def _start_shim(self, folder: Path, script: Path, command: StepCommand) -> StepHandle:
-        env = {"PATH": self.path, **command.env, MARK: mark_of(folder)}
-        argv = ["/bin/sh", "-c", _SHIM, "sh", "/bin/sh", "-eu", str(script)]
-        with emptied(folder / "exit") as status, emptied(folder / "output") as output:
-            shim = self._spawn(argv, command.cwd, env, status, output)
-        _CHILDREN[shim.pid] = shim
-        seen = see(shim.pid)
-        assert seen is not None  # our own child, not yet waited for
-        handle = StepHandle(str(folder), shim.pid, seen.started, boot_id())
-        assert shim.stdin is not None
-        with shim.stdin:
-            # before this line of its input the shell runs nothing; without it (the agent is killed here) it leaves
+    def _start(self, folder: Path, command: StepCommand) -> StepHandle:
+        begin, may_begin = os.pipe()
+        with open(may_begin, "wb", buffering=0) as agent:
+            with (
+                open(begin, "rb", buffering=0),
+                emptied(folder / "exit") as status,
+                emptied(folder / "output") as output,
+            ):
+                pid = self._spawn(folder, command, begin, status, output)
+            write_script(folder, command.script, self.run_as)
+            seen = see(pid)
+            if seen is None:
+                raise StepNotStarted(f"the command's keeper, process {pid}, was killed before it began")
+            handle = StepHandle(str(folder), pid, seen.started, boot_id())
+            # before it reads this the keeper runs nothing; without it (the agent is killed here) it leaves
             _write_handle(folder, handle)
-            shim.stdin.write(b"begin\n")
+            with contextlib.suppress(BrokenPipeError):  # it was killed: whoever follows the command will see
+                agent.write(BEGIN)
         return handle
 
-    def _spawn(
-        self, argv: list[str], cwd: str, env: Mapping[str, str], status: int, output: int
-    ) -> subprocess.Popen[bytes]:
-        groups: list[int] | None = None if self.run_as is None else []
+    def _spawn(self, folder: Path, command: StepCommand, begin: int, status: int, output: int) -> int:
+        env = {"PATH": self.path, **command.env, MARK: mark_of(folder)}
+        order = Order(["/bin/sh", "-eu", str(folder / "script")], command.cwd, env, self.run_as)
         try:
-            return subprocess.Popen(
-                argv,
-                stdin=subprocess.PIPE,
-                stdout=status,
-                stderr=output,
-                cwd=cwd,
-                env=env,
-                user=self.run_as,
-                group=self.run_as,
-                extra_groups=groups,
-                umask=0o022,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            raise StepNotStarted(f"the command could not be started in {cwd}: {error}") from error
-
-
-_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
-"""The shells that this process started: a parent has to ask for their status, or they stay as zombies."""
+            return spawner().spawn(order, begin, status, output)
+        except NotSpawned as error:
+            raise StepNotStarted(f"the command could not be started in {command.cwd}: {error}") from error
 
 
 def _write_handle(folder: Path, handle: StepHandle) -> None:
@@ -195,22 +169,28 @@ def _write_handle(folder: Path, handle: StepHandle) -> None:
 
 def _leader_runs(handle: StepHandle) -> bool:
     leader = see(handle.pid)
-    if leader is not None and leader.started == handle.started and not leader.ended:
-        return True
-    child = _CHILDREN.pop(handle.pid, None)
-    if child is not None:
-        child.wait()
-    return False
+    return leader is not None and leader.started == handle.started and not leader.ended
 
 
 def _members(handle: StepHandle, uid: int) -> set[int]:
-    """The running processes of the attempt: its group, and those that carry its mark."""
+    """The running processes of the attempt: its keeper, its group, and those that carry its mark."""
     mark = mark_of(handle.folder)
     leader = see(handle.pid)
     # a pid is not given away again while a group has its number: another leader means that the group is gone
     has_group = (leader is None or leader.started == handle.started) and _group_exists(handle.pid)
-    found = {pid for pid in pids(uid) if (has_group and _is_of_group(pid, handle)) or has_mark(pid, MARK, mark)}
-    return {pid for pid in found if (seen := see(pid)) is not None and not seen.ended}
+    found = set()
+    # the keeper does not count as its user's for the system, because it changed its user while it ran
+    for pid in {*pids(uid), handle.pid}:
+        seen = see(pid)
+        if seen is None or seen.ended or seen.started < handle.started:
+            continue
+        if _is_keeper(seen, handle) or (has_group and _is_of_group(seen, handle)) or has_mark(pid, MARK, mark):
+            found.add(pid)
+    return found
+
+
+def _is_keeper(seen: SeenProcess, handle: StepHandle) -> bool:
+    return seen.pid == handle.pid and seen.started == handle.started
 
 
 def _group_exists(group: int) -> bool:
@@ -223,11 +203,8 @@ def _group_exists(group: int) -> bool:
     return True
 
 
-def _is_of_group(pid: int, handle: StepHandle) -> bool:
-    seen = see(pid)
-    return (
-        seen is not None and seen.group == handle.pid and seen.session == handle.pid and seen.started >= handle.started
-    )
+def _is_of_group(seen: SeenProcess, handle: StepHandle) -> bool:
+    return seen.group == handle.pid and seen.session == handle.pid
 
 
 def _signal(members: set[int], number: signal.Signals) -> None:
@@ -237,7 +214,7 @@ def _signal(members: set[int], number: signal.Signals) -> None:
 
 
 def _sleep_until_end(handle: StepHandle, seconds: float) -> None:
-    """Sleep until the shell ends, at most `seconds`; or a moment, where there is no shell to wait for."""
+    """Sleep until the keeper ends, at most `seconds`; or a moment, where there is no keeper to wait for."""
     leader = see(handle.pid)
     if leader is None or leader.ended or not hasattr(os, "pidfd_open"):
         time.sleep(min(seconds, _ORPHANS_SECONDS))
@@ -249,7 +226,7 @@ def _sleep_until_end(handle: StepHandle, seconds: float) -> None:
     try:
         poller = select.poll()
         poller.register(end, select.POLLIN)
-        # not for all that time: the status may come and the shell stay, for a child that keeps the output open
+        # not for all that time: the status may come and the keeper stay, for a child that keeps the output open
         poller.poll(max(1, int(min(seconds, _OUTPUT_HELD.total_seconds()) * 1000)))
     finally:
         os.close(end)
