@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_MOST_BYTES = 4096
+_CHUNK_BYTES = 4096
 _HAS_PROC = sys.platform == "linux" and Path("/proc/self/stat").exists()
 
 
@@ -48,7 +48,7 @@ def see(pid: int) -> SeenProcess | None:
 
 def _see_in_proc(pid: int) -> SeenProcess | None:
     try:
-        line = _read(f"/proc/{pid}/stat")
+        line = read_whole(f"/proc/{pid}/stat")
     except OSError:
         return None
     # the name, in parentheses, may hold blanks and parentheses itself: the fields begin after the last one
@@ -62,11 +62,14 @@ def _see_in_proc(pid: int) -> SeenProcess | None:
     )
 
 
-def _read(path: str) -> bytes:
-    """A small file of the system, which gives all of it at once."""
+def read_whole(path: str) -> bytes:
+    """A file of the system, which has no size and is mostly small."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(file, _MOST_BYTES)
+        whole = b""
+        while chunk := os.read(file, _CHUNK_BYTES):
+            whole += chunk
+        return whole
     finally:
         os.close(file)
 

@@ -33,6 +33,7 @@ from tidegate.runners.attempt_folder import (
 )
 from tidegate.runners.identity import SeenProcess, boot_id, has_mark, pids, see
 from tidegate.runners.keeper import BEGIN, UNBEGUN
+from tidegate.runners.newcomers import newcomers, started_so_far
 from tidegate.runners.runner import AttemptTaken, StepNotStarted, StepWillNotEnd
 from tidegate.runners.spawner import NotSpawned, Order, spawner
 
@@ -67,7 +68,10 @@ class ProcessRunner:
         with locked(folder):
             if self.find(command.folder) is not None:
                 raise AttemptTaken(f"a command was started in {folder} before; it is not started twice")
-            return self._start(folder, command)
+            started_before = started_so_far()
+            handle = self._start(folder, command)
+            _STARTED_BEFORE[handle] = started_before
+            return handle
 
     def find(self, folder: str) -> StepHandle | None:
         """See `Runner.find`. A handle that cannot be read (a power cut) is of another boot: what it was, is gone."""
@@ -129,6 +133,7 @@ class ProcessRunner:
             _signal(members, signal.SIGKILL)
             time.sleep(_POLL_SECONDS)
             members = _members(handle, self._uid)
+        _STARTED_BEFORE.pop(handle, None)
 
     @property
     def _uid(self) -> int:
@@ -163,6 +168,10 @@ class ProcessRunner:
             raise StepNotStarted(f"the command could not be started in {command.cwd}: {error}") from error
 
 
+_STARTED_BEFORE: dict[StepHandle, int | None] = {}
+"""Of the commands that this process started and has not ended: see `newcomers`."""
+
+
 def _write_handle(folder: Path, handle: StepHandle) -> None:
     write_whole(folder / "handle.json", asdict(handle))
 
@@ -180,7 +189,8 @@ def _members(handle: StepHandle, uid: int) -> set[int]:
     has_group = (leader is None or leader.started == handle.started) and _group_exists(handle.pid)
     found = set()
     # the keeper does not count as its user's for the system, because it changed its user while it ran
-    for pid in {*pids(uid), handle.pid}:
+    came = newcomers(handle.pid, _STARTED_BEFORE.get(handle), uid)
+    for pid in {handle.pid, *(pids(uid) if came is None else came)}:
         seen = see(pid)
         if seen is None or seen.ended or seen.started < handle.started:
             continue

@@ -13,11 +13,13 @@ import psutil
 import pytest
 from tests.integration.runners.contract import (
     AT_ONCE,
+    BEAT,
     GENTLY,
     UID,
     Bench,
     DurableRunnerContract,
     RunnerContract,
+    beats,
     output,
     until,
 )
@@ -129,6 +131,18 @@ def test_a_later_process_of_the_same_pid_is_not_taken_for_it(bench: Bench) -> No
             assert stranger.poll() is None
         finally:
             stranger.kill()
+
+
+def test_an_agent_that_did_not_start_it_finds_a_daemon_with_a_session_of_its_own(bench: Bench) -> None:
+    handle = bench.start(f'setsid sh -c "{BEAT}" </dev/null >/dev/null 2>&1 & until [ -e beat ]; do :; done')
+    assert bench.ended(handle).exit_code == 0
+    source = """
+from datetime import timedelta
+runner.cancel(runner.find(command.folder), timedelta(0))
+"""
+    with bench.other_process(source, bench.command("")) as other:
+        assert other.wait(timeout=20) == 0
+    assert not beats(bench.work / "beat")
 
 
 def test_a_command_cannot_read_what_is_not_its_users(as_root: None, bench: Bench) -> None:
