@@ -111,11 +111,7 @@ def test_cancel_ends_a_stopped_group(bench: Bench) -> None:
 def test_it_is_gone_only_when_nothing_of_the_group_is_left(bench: Bench) -> None:
     handle = bench.start("echo $$ > pid; sleep 60")
     inner = pid_in(bench.work / "pid")
-    children = psutil.Process(handle.pid).children(recursive=True)
     os.kill(handle.pid, signal.SIGKILL)
-    for child in children:
-        if child.pid != inner and inner not in {above.pid for above in child.parents()}:
-            child.kill()
     assert bench.runner.wait(handle, 0.3).state is ProcessState.RUNNING
     assert is_running(inner)
     bench.runner.cancel(handle, AT_ONCE)
