@@ -1,7 +1,8 @@
 """The agent: leases step runs from a server and performs them.
 
-Its threads: one asks for leases, one renews those that it has, one sends logs, and one performs each attempt. All
-that matters is on disk before it is done, so that a killed agent is only a delay.
+Its threads: one asks for leases, one renews those that it has, one sends logs, and one performs each attempt, which
+asks for what is next when it hands its result over. All that matters is on disk before it is done, so that a killed
+agent is only a delay.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Condition, Event, Thread
 
-from tidegate.agent.attempt import Attempt, Tools
+from tidegate.agent.attempt import Attempt
 from tidegate.agent.checkout import Checkouts
 from tidegate.agent.follower import Limits
 from tidegate.agent.kept import KeptFolders
@@ -29,6 +30,7 @@ from tidegate.agent.remote import Remotes
 from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
 from tidegate.agent.surroundings import Surroundings
 from tidegate.agent.this_platform import this_platform
+from tidegate.agent.tools import Tools
 from tidegate.agent.wire import Held, LeaseRequest, Taken
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease
@@ -185,82 +187,91 @@ class Agent:
                 record.remove()
                 continue
             _log.info("attempt %s is taken over", record.held)
-            self._begin(record, taken)
+            self._begin([Attempt(record, taken, self.tools)], has_begun=True)
 
     def _was_started(self, record: AttemptRecord, part: Part) -> bool:
         return self.tools.runner.find(str(record.folder_of(part))) is not None
 
-    def _begin(self, record: AttemptRecord, taken: Taken) -> None:
-        attempt = Attempt(record, taken, self.tools)
-        thread = Thread(target=self._perform, args=(attempt,), name=str(record.held), daemon=True)
+    def _begin(self, attempts: Collection[Attempt], instead_of: Attempt | None = None, has_begun: bool = False) -> None:
+        """Perform these attempts from now on; the slot of the one that has ended is never seen free between."""
+        threads = [
+            Thread(target=self._perform, args=(one, has_begun), name=str(one.held), daemon=True) for one in attempts
+        ]
         with self.changed:
-            self.attempts[record.held] = attempt
-            self._threads = [*(one for one in self._threads if one.is_alive()), thread]
+            if instead_of is not None:
+                del self.attempts[instead_of.held]
+            self.attempts |= {one.held: one for one in attempts}
+            self._drop_older()
+            self._threads = [*(one for one in self._threads if one.is_alive()), *threads]
             self.changed.notify_all()
-        thread.start()
+            for thread in threads:
+                thread.start()
 
-    def _perform(self, attempt: Attempt) -> None:
-        is_over = False
+    def _drop_older(self) -> None:
+        """A step that was leased to this agent again is performed under its newest fence only."""
+        newest = {held.step_run: held for held in sorted(self.attempts)}
+        for held, attempt in self.attempts.items():
+            if held != newest[held.step_run]:
+                attempt.dropped.set()
+
+    def _perform(self, attempt: Attempt, has_begun: bool) -> None:
+        leases = None
         try:
-            is_over = attempt.perform()
+            if not has_begun:
+                self._wait_for_slot_of(attempt)
+            leases = attempt.perform(lambda: self._ask_instead_of(attempt))
         except Exception:
             # a defect of ours: the record stays for the next agent, and the server sees that nobody holds it
             _log.exception("attempt %s could not be performed", attempt.held)
-        if is_over or not self.tools.stop.is_set():
-            with self.changed:
-                del self.attempts[attempt.held]
-                self.changed.notify_all()
-        if is_over:
+        if leases is not None or not self.tools.stop.is_set():
+            self._take(leases or (), instead_of=attempt)
+        if leases is not None:
             attempt.remove()
 
     def _lease(self) -> None:
         """Ask for work, from one thread: what an answer brings and the next request does not name, the server takes for
         lost on its way."""
         backoff = Backoff(self.tools.stop)
-        while (free := self._wait_for_free_slot()) is not None:
+        while (asked := self._ask_once_free()) is not None:
             try:
-                leases = self._ask_for_work(free)
+                leases = self.tools.link.lease(asked)
             except (ServerAway, Refused) as error:
                 self._note_server(error)
                 if isinstance(error, Refused):
-                    self._stop_when_done(free)
+                    self._stop_when_done(asked)
                 backoff.wait()
                 continue
             self._note_server(None)
             backoff = Backoff(self.tools.stop)
-            for lease in leases:
-                self._take(lease)
+            self._take(leases)
             if not leases:
-                self._stop_when_done(free)
+                self._stop_when_done(asked)
 
-    def _ask_for_work(self, free: int) -> tuple[Lease, ...]:
-        held = tuple(self._held())
-        return self.tools.link.lease(replace(self.about, slots_free=free, held=held, draining=not free))
-
-    def _stop_when_done(self, free: int) -> None:
+    def _stop_when_done(self, asked: LeaseRequest) -> None:
         """Where the agent is to leave, and the server has heard so and gives it nothing more."""
-        if free:
+        if not asked.draining:
             return
         with self.changed:
             if self.changed.wait_for(lambda: not self.attempts, _SAY_AGAIN_SECONDS):
                 self.tools.stop.set()
 
-    def _take(self, lease: Lease) -> None:
+    def _take(self, leases: Collection[Lease], instead_of: Attempt | None = None) -> None:
+        """Keep leases and perform them, in the place of an attempt that has ended if they came with its result."""
+        attempts = [attempt for lease in leases if (attempt := self._keep(lease))]
+        self._begin(attempts, instead_of)
+
+    def _keep(self, lease: Lease) -> Attempt | None:
         held = held_by(lease)
         with self.changed:
             if held in self.attempts:
-                return
-            for older in self.attempts.values():
-                if older.held.step_run == held.step_run:
-                    older.dropped.set()
+                return None
         try:
             taken = Taken(lease, self.tools.boot, self.tools.now())
-            record = AttemptRecord.create(self.settings.folder / "attempts", taken)
+            return Attempt(AttemptRecord.create(self.settings.folder / "attempts", taken), taken, self.tools)
         except (OSError, ValueError) as error:
             _log.error("the lease of %s cannot be kept and is left to others: %s", held, error)
             self.tools.stop.wait(_RENEW_SECONDS)
-            return
-        self._begin(record, taken)
+            return None
 
     def _renew(self) -> None:
         while self._wait_for_attempts():
@@ -281,7 +292,7 @@ class Agent:
             has_more = False
             for attempt in attempts:  # a part of each in turn: no log waits for one that is long
                 try:
-                    has_more |= attempt.send_some_of_log()
+                    has_more |= attempt.handing.send_some_of_log()
                 except ServerAway as error:
                     self._note_server(error)
                     has_more = False
@@ -302,14 +313,29 @@ class Agent:
         with self.changed:
             return [attempt for held, attempt in self.attempts.items() if held.step_run in step_runs]
 
-    def _wait_for_free_slot(self) -> int | None:
-        """How many slots are free, once one is; 0 when the agent is to leave, None when it is to stop."""
+    def _ask_once_free(self) -> LeaseRequest | None:
+        """What to ask for, once a slot is free or the agent is to leave; None when it is to stop."""
         stop = self.tools.stop.is_set
         with self.changed:
             self.changed.wait_for(lambda: stop() or self.leaving or len(self.attempts) < self.settings.slots)
-            if stop():
-                return None
-            return 0 if self.leaving else self.settings.slots - len(self.attempts)
+            return None if stop() else self._ask(self.attempts)
+
+    def _ask_instead_of(self, ended: Attempt) -> LeaseRequest | None:
+        """What to ask for with the result of an attempt, whose slot is free by that; None where nothing may begin."""
+        with self.changed:
+            asked = self._ask(self.attempts.keys() - {ended.held})
+        return asked if asked.slots_free and not self.tools.stop.is_set() else None
+
+    def _ask(self, held: Collection[Held]) -> LeaseRequest:
+        free = 0 if self.leaving else max(0, self.settings.slots - len(held))
+        return replace(self.about, slots_free=free, held=tuple(sorted(held)), draining=self.leaving)
+
+    def _wait_for_slot_of(self, attempt: Attempt) -> None:
+        """Steps come by two ways: should they be more than there are slots, the last ones wait for the first."""
+        with self.changed:
+            self.changed.wait_for(
+                lambda: self.tools.stop.is_set() or list(self.attempts).index(attempt.held) < self.settings.slots
+            )
 
     def _wait_for_attempts(self) -> list[Attempt]:
         """The attempts, once there is one; none when the agent is to stop."""

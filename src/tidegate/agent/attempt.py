@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 
-from tidegate.agent.checkout import Checkout, CheckoutFailed, CheckoutKey, Checkouts, SourceAway
+from tidegate.agent.checkout import Checkout, CheckoutFailed, CheckoutKey, SourceAway
 from tidegate.agent.collect import NotMade, Reports, collect_artifacts, read_reports, read_reports_of_failed
 from tidegate.agent.confined import ConfinedFolder
 from tidegate.agent.endings import NOT_EXITED, AttemptEnded, Dropped, Stopping, exit_in_words
@@ -26,14 +26,14 @@ from tidegate.agent.failed_first import (
     follows_in_words,
     remove_reports,
 )
-from tidegate.agent.follower import Follower, Limits
-from tidegate.agent.kept import SETUP, KeptFolders, Shelf
+from tidegate.agent.follower import Follower
+from tidegate.agent.hand_over import HandOver, Then
+from tidegate.agent.kept import SETUP, Shelf
 from tidegate.agent.lines import CutLine
 from tidegate.agent.place import Place
 from tidegate.agent.record import AttemptRecord, Part
-from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
-from tidegate.agent.spool import LogSpool
-from tidegate.agent.surroundings import Surroundings
+from tidegate.agent.server_link import Backoff
+from tidegate.agent.tools import Tools
 from tidegate.agent.transfer import Transfer
 from tidegate.agent.wire import Held, Taken
 from tidegate.model.lease import (
@@ -44,9 +44,7 @@ from tidegate.model.lease import (
     StepOutcome,
     StepReport,
 )
-from tidegate.runners.container import ContainerRunner
-from tidegate.runners.runner import Runner, StepNotStarted
-from tidegate.runners.sidecars import Sidecars
+from tidegate.runners.runner import StepNotStarted
 
 _log = logging.getLogger(__name__)
 
@@ -63,23 +61,6 @@ def _not_started_is_failed() -> Iterator[None]:
         raise AttemptEnded(StepOutcome.FAILED, str(error)) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What an agent performs its attempts with; `boot` names the time since the machine was started."""
-
-    runner: Runner
-    containers: ContainerRunner
-    sidecars: Sidecars
-    kept: KeptFolders
-    checkouts: Checkouts
-    surroundings: Surroundings
-    link: ServerLink
-    limits: Limits
-    stop: Event
-    boot: str
-    now: Callable[[], datetime]
-
-
 @dataclass(slots=True)
 class Attempt:
     """One attempt in the hands of this agent. `cancelled` and `dropped` are set by other threads."""
@@ -89,17 +70,17 @@ class Attempt:
     tools: Tools
     cancelled: Event = field(default_factory=Event)
     dropped: Event = field(default_factory=Event)
-    spool: LogSpool = field(init=False)
+    handing: HandOver = field(init=False)
     _transfer: Transfer = field(init=False)
     _follower: Follower = field(init=False)
     _checkout: Checkout | None = None
 
     def __post_init__(self) -> None:
-        self.spool = LogSpool(self.record.folder / "log.jsonl")
+        self.handing = HandOver(self.held, self.record.folder, self.tools.link, self.tools.stop, self.dropped)
         self._transfer = Transfer(self.record.folder, self.tools.link, self.tools.stop, self._check_in)
         self._follower = Follower(
             record=self.record,
-            spool=self.spool,
+            spool=self.handing.spool,
             runner=self.tools.runner,
             limits=self.tools.limits,
             timeout=self.lease.step.timeout,
@@ -119,35 +100,26 @@ class Attempt:
         """Which attempt it is."""
         return self.record.held
 
-    def perform(self) -> bool:
-        """Bring the attempt to its end and its result to the server.
+    def perform(self, then: Then) -> tuple[Lease, ...] | None:
+        """Bring the attempt to its end and its result to the server, and ask with that for what is next.
 
-        Gives whether it is over: False, with everything left as it is, when the agent stops.
+        Gives the leases that came with the answer; None, with everything left as it is, when the agent stops.
         """
         try:
-            report = self.record.report() or self._work()
-            self._hand_over(report)
+            return self.handing.deliver(self.record.report() or self._work(), then)
         except Stopping:
-            return False
+            return None
         except Dropped:
             _log.info("attempt %s is not this agent's any more and is dropped", self.held)
             self._end_commands()
             self._end_sidecars()
             self._give_back()
-        return True
+        return ()
 
     def remove(self) -> None:
         """Remove what is left of an attempt that is over."""
         self.record.remove()
         self.tools.surroundings.remove(self.held)
-
-    def send_log(self) -> None:
-        """Send what the server does not have of the log. Raises ServerAway, or Refused."""
-        self.spool.send(lambda first, lines: self.tools.link.log(self.held, first, lines))
-
-    def send_some_of_log(self) -> bool:
-        """Send a part of that, and say whether there is more. Raises ServerAway, or Refused."""
-        return self.spool.send_some(lambda first, lines: self.tools.link.log(self.held, first, lines))
 
     def _work(self) -> StepReport:
         artifacts: tuple[BuiltFile, ...] = ()
@@ -361,26 +333,6 @@ class Attempt:
             self.tools.checkouts.give_back(self._checkout)
             self._checkout = None
 
-    def _hand_over(self, report: StepReport) -> None:
-        """Send the rest of the log and then the report, until the server has them."""
-        backoff = Backoff(self.tools.stop)
-        while not self.tools.stop.is_set():
-            if self.dropped.is_set():
-                raise Dropped
-            try:
-                self.send_log()
-                if self.spool.sent == self.spool.count:
-                    if not self.tools.link.result(self.held, report):
-                        _log.info("the server did not take the result of attempt %s", self.held)
-                    return
-            except ServerAway as error:
-                _log.debug("attempt %s waits for the server: %s", self.held, error)
-            except Refused as error:
-                _log.info("%s", error)
-                raise Dropped from error
-            backoff.wait()
-        raise Stopping
-
     def _environment(self) -> dict[str, str]:
         """Bring the artifacts in, and give the environment of the attempt's commands."""
         folder = self._transfer.artifacts
@@ -416,5 +368,5 @@ class Attempt:
         return self.tools.runner.find(str(self.record.folder_of(part))) is not None
 
     def _heading(self, part: Part, name: str) -> None:
-        if self.spool.position.part != part:
-            self.spool.append([CutLine(f"── {name} ──", 0)], part, self.tools.now())
+        if self.handing.spool.position.part != part:
+            self.handing.spool.append([CutLine(f"── {name} ──", 0)], part, self.tools.now())

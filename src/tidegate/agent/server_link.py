@@ -29,6 +29,7 @@ from tidegate.agent.wire import (
     LogRequest,
     RenewAnswer,
     RenewRequest,
+    ResultAnswer,
     ResultRequest,
     decode,
     encode,
@@ -120,11 +121,12 @@ class ServerLink:
         body = encode(LOG_REQUEST, LogRequest(held.attempt, held.fence, first, tuple(lines)))
         return self._ask(f"/steps/{quote(held.step_run, safe='')}/log", body, LOG_ANSWER.validate_json).next
 
-    def result(self, held: Held, report: StepReport) -> bool:
-        """Report how an attempt ended; gives whether the server took it."""
-        body = encode(RESULT_REQUEST, ResultRequest(held.attempt, held.fence, report))
+    def result(self, held: Held, report: StepReport, then: LeaseRequest | None = None) -> ResultAnswer:
+        """Report how an attempt ended, and ask for what comes next; gives whether the server took it, and leases."""
+        agent = self.name if then else None
+        body = encode(RESULT_REQUEST, ResultRequest(held.attempt, held.fence, report, agent, then))
         path = f"/steps/{quote(held.step_run, safe='')}/result"
-        return self._ask(path, body, RESULT_ANSWER.validate_json).accepted
+        return self._ask(path, body, RESULT_ANSWER.validate_json)
 
     def upload(self, file: BinaryIO) -> tuple[Digest, int]:
         """Send the bytes of an artifact; gives their digest and size. Raises ArtifactDiffers."""

@@ -101,13 +101,20 @@ class ResultRequest:
     attempt: int
     fence: int
     report: StepReport
+    agent: str | None = None
+    """The name of the agent, where it asks for more."""
+
+    next: LeaseRequest | None = None
+    """What it says when it asks for work, as if this attempt were gone already. A server that is one minor release
+    older does not know it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultAnswer:
-    """Whether the server took the report (again: also true for the same report twice)."""
+    """Whether the server took the report (again: also true for the same report twice), and what is next."""
 
     accepted: bool
+    leases: tuple[Lease, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

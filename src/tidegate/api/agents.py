@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
@@ -18,9 +18,11 @@ from tidegate.api.answers import Answer
 from tidegate.api.fields import IdentifierPath
 from tidegate.api.git import source_through_server
 from tidegate.api.idempotency import ActRoute
+from tidegate.api.parts import ApiParts
 from tidegate.api.security import Agent, Parts, check_speaks_for
 from tidegate.engine.agents import Said
-from tidegate.engine.leasing import Held
+from tidegate.engine.giving import ON_ITS_WAY, Ask, Held
+from tidegate.engine.refusal import Refused
 from tidegate.model.agent import Platform
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, LogLine, StepReport
@@ -34,7 +36,9 @@ LOOK_AGAIN_SECONDS = 5.0
 
 MOST_SLOTS = 1000
 
-AgentPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$")]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$"
+AgentPath = Annotated[str, Path(pattern=_NAME)]
+AgentName = Annotated[str, StringConstraints(pattern=_NAME)]
 Attempt = Annotated[int, Field(ge=1)]
 Fence = Annotated[int, Field(ge=0)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
@@ -93,11 +97,17 @@ class LogRequest(AgentsBody):
 
 
 class ResultRequest(AgentsBody):
-    """How an attempt ended."""
+    """How an attempt ended.
+
+    With its name in `agent` and in `next` what it says when it asks for work, the agent gets the next steps with the
+    answer. The attempt that has ended is not among those that it has by then.
+    """
 
     attempt: Attempt
     fence: Fence
     report: StepReport
+    agent: AgentName | None = None
+    next: LeaseRequest | None = None
 
 
 class RenewAnswer(Answer):
@@ -114,36 +124,33 @@ class NextLineAnswer(Answer):
 
 
 class AcceptedAnswer(Answer):
-    """Whether the result was taken; the same result again is, too."""
+    """Whether the result was taken; the same result again is, too. `leases` is there where the agent asked for more."""
 
     accepted: bool
+    leases: list[Lease] = Field(default_factory=list)
 
 
 @router.post("/agents/{name}/lease")
 async def lease(parts: Parts, who: Agent, name: AgentPath, body: LeaseRequest, request: Request) -> list[Lease]:
     """Work for the agent; waits up to 20 seconds until there is some."""
     check_speaks_for(who, name)
-    said, held = _said(body), _held(body.held)
-    own = who.agent is not None
+    poll = parts.leasing.poll(_ask(name, body))
 
-    def ask(*, first: bool) -> Sequence[Lease]:
-        if first:
-            parts.agents.greet(name, said, must_be_known=own)
-        return parts.leasing.lease(name, body.slots_free, held, said.all_labels, only_known=True)
+    def greet_and_look() -> Sequence[Lease]:
+        parts.agents.greet(name, _said(body), must_be_known=who.agent is not None)
+        return poll.look()
 
-    loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + LONG_POLL_SECONDS
-    is_first = True
-    while True:
-        count = parts.steps_ready.count
-        leases = await run_in_threadpool(ask, first=is_first)
-        is_first = False
-        left = give_up_at - loop.time()
-        if leases or left <= 0 or not body.slots_free:
-            return _with_sources(leases, who)
+    count = parts.steps_ready.count
+    leases = await run_in_threadpool(greet_and_look)
+    now = asyncio.get_running_loop().time
+    give_up_at = now() + (ON_ITS_WAY.total_seconds() if poll.is_uncertain else LONG_POLL_SECONDS)
+    while not leases and body.slots_free and (left := give_up_at - now()) > 0:
         await parts.steps_ready.higher_than(count, min(left, LOOK_AGAIN_SECONDS))
         if await request.is_disconnected():
             return []
+        count = parts.steps_ready.count
+        leases = await run_in_threadpool(poll.look)
+    return _with_sources(leases, who)
 
 
 @router.post("/agents/{name}/renew")
@@ -162,11 +169,37 @@ def append_log(parts: Parts, who: Agent, step_run: IdentifierPath, body: LogRequ
     return NextLineAnswer(next=parts.leasing.append_log(held, body.first, body.lines, who.agent))
 
 
-@router.post("/steps/{step_run}/result")
-def report(parts: Parts, who: Agent, step_run: IdentifierPath, body: ResultRequest) -> AcceptedAnswer:
-    """Take the result of an attempt."""
+@router.post("/steps/{step_run}/result", response_model=AcceptedAnswer)
+def report(parts: Parts, who: Agent, step_run: IdentifierPath, body: ResultRequest) -> Response:
+    """Take the result of an attempt, and give the agent the next steps where it asks for them."""
     held = Held(StepRunId(step_run), body.attempt, body.fence)
-    return AcceptedAnswer(accepted=parts.leasing.report(held, body.report, who.agent))
+    if body.agent is None or body.next is None:
+        return _ready(AcceptedAnswer(accepted=parts.leasing.report(held, body.report, who.agent)))
+    check_speaks_for(who, body.agent)
+    leases: Sequence[Lease] = ()
+    if _may_ask(parts, who, body.agent, body.next):
+        leases = parts.leasing.report_and_ask(held, body.report, _ask(body.agent, body.next), who.agent)
+    else:
+        parts.leasing.report(held, body.report, who.agent)
+    return _ready(AcceptedAnswer(accepted=True, leases=_with_sources(leases, who)))
+
+
+def _may_ask(parts: ApiParts, who: Identity, name: str, body: LeaseRequest) -> bool:
+    """Whether the agent gets work. Why it gets none it hears when it asks for that alone: its result is taken."""
+    try:
+        parts.agents.greet(name, _said(body), must_be_known=who.agent is not None)
+    except Refused:
+        return False
+    return True
+
+
+def _ready(answer: Answer) -> Response:
+    """An answer as it is sent: it is of our own making and needs no second look."""
+    return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
+
+
+def _ask(name: str, body: LeaseRequest) -> Ask:
+    return Ask(name, body.slots_free, _held(body.held), _said(body).all_labels, only_known=True)
 
 
 def _said(body: LeaseRequest) -> Said:

@@ -20,7 +20,6 @@ from tidegate.model.placement import Placement
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
-from tidegate.model.step_run import StepRun, StepState
 from tidegate.store import queries
 from tidegate.store.saving import save
 
@@ -78,16 +77,34 @@ class Engine:
                 queries.end_effect_leases(connection)
         self._recovered = True
 
+    def decide_run(self, connection: Connection, run: Run) -> Decision:
+        """Decide about a run that the transaction has locked, and save that in it; `follow` comes after its commit.
+
+        Raises Gone.
+        """
+        now = self.parts.clock.now()
+        state = load_run(connection, run, self.parts.environments, ReleaseId(self.parts.new_id()))
+        decision = decide_run(state, now)
+        save(connection, decision, now, self.parts.new_id)
+        return decision
+
+    def follow(self, run: Run, decision: Decision) -> None:
+        """Have looked at what depends on a decision about a run, and at the run again when it is due. Agents are not
+        told what may begin."""
+        self._hint_others(decision, run.service, but=f"run:{run.id}")
+        if decision.wake_at:
+            self.queue.hint(f"run:{run.id}", decision.wake_at)
+        if not decision.is_settled:
+            self.queue.hint(f"run:{run.id}")
+
     def _look_at_run(self, run_id: RunId) -> None:
         for _ in range(TURNS_AT_MOST):
-            new_release = ReleaseId(self.parts.new_id())
             with self.parts.database.writing() as connection:
-                self._lock(connection, run_id)
-                now = self.parts.clock.now()
-                state = load_run(connection, run_id, self.parts.environments, new_release)
-                decision = decide_run(state, now)
-                save(connection, decision, now, self.parts.new_id)
-            self._hint_others(decision, state.run.service, but=f"run:{run_id}")
+                run = self._locked(connection, run_id)
+                decision = self.decide_run(connection, run)
+            if decision.ready_steps:
+                self._steps_ready()
+            self._hint_others(decision, run.service, but=f"run:{run_id}")
             if decision.wake_at:
                 self.queue.hint(f"run:{run_id}", decision.wake_at)
             if decision.is_settled:
@@ -137,11 +154,13 @@ class Engine:
         if times:
             self.queue.hint(f"placement:{placement}", min(times))
 
-    def _lock(self, connection: Connection, run_id: RunId) -> None:
+    def _locked(self, connection: Connection, run_id: RunId) -> Run:
         run = queries.run(connection, run_id)
+        if run and self.parts.database.lock_service(connection, run.service):
+            run = queries.run(connection, run_id)
         if run is None:
             raise Gone(run_id)
-        self.parts.database.lock_service(connection, run.service)
+        return run
 
     def _hint_others(self, decision: Decision, service: str, but: str) -> None:
         """Whoever depends on what changed should look at it: runs at gates on all that moves in their service."""
@@ -151,8 +170,6 @@ class Engine:
             match entity:
                 case Run() | Service() | StageRun():
                     moved = True
-                case StepRun(state=StepState.READY):
-                    self._steps_ready()
                 case Rollout():
                     moved = True
                     subjects.add(f"placement:{entity.placement}")

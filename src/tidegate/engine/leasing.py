@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -11,36 +11,23 @@ from sqlalchemy import Connection
 
 from tidegate.engine import known_tests
 from tidegate.engine.engine import Engine
+from tidegate.engine.giving import Ask, Giver, Held, Poll, changing, step_event
+from tidegate.engine.loading import Gone
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.engine.step_logs import StepLogs
-from tidegate.model.event import Event, EventKind
-from tidegate.model.ids import StepRunId, placement_id
+from tidegate.model.decision import Decision
+from tidegate.model.event import EventKind
+from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, LogLine, StepOutcome, StepReport
 from tidegate.model.run import Run
 from tidegate.model.step_cache import CachedResult
-from tidegate.model.step_environment import address_of, step_environment
-from tidegate.model.step_queue import choose
-from tidegate.model.step_run import BUILD, STATE_OF, StepRun, StepState
-from tidegate.store import agent_queries, events, queries, queue_queries, rows
+from tidegate.model.step_run import STATE_OF, StepRun, StepState
+from tidegate.store import events, queries, rows
 
-LOOKED_AT_EACH = 20
-"""Ready steps of each name of each service, or as many as there are slots: where none of so many may run, those after
-them wait as well."""
+log = logging.getLogger(__name__)
 
 LOST_AFTER_TIMEOUT = timedelta(minutes=5)
 """How long after a step's own time-out a silent agent's step counts as lost."""
-
-ROUNDS_AT_MOST = 10
-"""How often an agent to which others are ahead every time looks for steps that are left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An attempt that an agent says it has."""
-
-    step_run: StepRunId
-    attempt: int
-    fence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +38,14 @@ class Renewal:
     refused: tuple[StepRunId, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MayBegin:
+    """What may begin by the end of a step: steps that became ready, and others of its group if it had one."""
+
+    ready: frozenset[StepRunId] = frozenset()
+    in_group: bool = False
+
+
 class Leasing:
     """The server's side of the agents."""
 
@@ -58,43 +53,17 @@ class Leasing:
         self._engine = engine
         self._parts = engine.parts
         self._logs = logs
+        self._giver = Giver(self._parts)
+
+    def poll(self, ask: Ask) -> Poll:
+        """A request for steps, which is looked at as long as the agent waits for an answer."""
+        return Poll(self._giver, ask)
 
     def lease(
-        self,
-        agent: str,
-        slots_free: int,
-        held: Sequence[Held],
-        labels: Collection[str] = (),
-        *,
-        only_known: bool = False,
+        self, agent: str, slots_free: int, held: Sequence[Held], labels: Collection[str] = ()
     ) -> tuple[Lease, ...]:
-        """Up to `slots_free` ready steps, in a fair order; see `choose`. None for an agent that is being drained, nor
-        with `only_known` for one that was removed.
-
-        A step that the server thinks this agent has, and that the agent does not name, never reached it: it is
-        leased again, with a higher fence.
-        """
-        named = {(one.step_run, one.attempt) for one in held}
-        for _ in range(ROUNDS_AT_MOST):
-            with self._parts.database.reading() as connection:
-                seen = agent_queries.agent(connection, agent)
-                if seen is None and only_known:
-                    return ()
-                running = queries.steps_of_agent(connection, agent)
-                orphaned = [one for one in running if (one.id, one.attempt) not in named]
-                slots = max(0, slots_free - len(orphaned)) if seen is None or seen.takes_more else 0
-                wanted = [*orphaned, *self._next_steps(connection, labels, slots)]
-            leases = tuple(lease for step in wanted if (lease := self._lease(agent, step)))
-            if leases or not wanted:
-                return leases
-        return ()
-
-    def _next_steps(self, connection: Connection, labels: Collection[str], slots: int) -> list[StepRun]:
-        ready = queue_queries.ready_steps(connection, max(slots, LOOKED_AT_EACH)) if slots else ()
-        chosen = choose(ready, queue_queries.steps_under_way(connection), labels, slots) if ready else ()
-        found = (queries.step(connection, one.id) for one in chosen)
-        # one of them may have been given to another agent since it was chosen
-        return [step for step in found if step and step.state is StepState.READY]
+        """Up to `slots_free` ready steps for an agent that asks and does not wait."""
+        return self.poll(Ask(agent, slots_free, held, labels)).look()
 
     def renew(self, agent: str, held: Sequence[Held], *, only_own: bool = False) -> Renewal:
         """Say that these attempts go on; with `only_own`, those that the agent leased under that name."""
@@ -102,7 +71,7 @@ class Leasing:
         refused: list[StepRunId] = []
         leased_until = self._parts.clock.now() + self._parts.settings.step_lease
         for one in held:
-            with self._changing(one.step_run) as (connection, step, _):
+            with changing(self._parts.database, one.step_run) as (connection, step, _):
                 if step is None or not _holds(step, one) or (only_own and step.agent != agent):
                     refused.append(one.step_run)
                     continue
@@ -125,20 +94,21 @@ class Leasing:
     def report(self, held: Held, report: StepReport, agent: str | None = None) -> bool:
         """Take the result of an attempt; the same result again changes nothing. Raises Refused for an old fence, or
         another agent's step."""
-        with self._changing(held.step_run) as (connection, step, run):
-            if step is None or run is None:
-                raise not_found("step run", held.step_run)
-            if agent not in (None, step.agent):
-                raise _not_yours(held)
-            if step.attempt == held.attempt and step.fence == held.fence and step.state.is_ended:
-                return True
-            if not _holds(step, held):
-                raise _not_yours(held)
-            self._end(connection, run, step, report)
-        self._engine.queue.hint(f"run:{run.id}")
-        if step.step.concurrency:
-            self._engine.steps_may_run()
+        self._tell_of(self._take(held, report, agent))
         return True
+
+    def report_and_ask(self, held: Held, report: StepReport, ask: Ask, agent: str | None = None) -> tuple[Lease, ...]:
+        """Take the result of an attempt, and give the agent at once what is ready for it by that, or was before.
+
+        Others hear only of what is left. What the agent asks names what it has besides that attempt. Raises Refused.
+        """
+        begin = self._take(held, report, agent)
+        leases: tuple[Lease, ...] = ()
+        try:
+            leases = Poll(self._giver, ask, with_result=True).look()
+        finally:
+            self._tell_of(begin, {one.step_run for one in leases})
+        return leases
 
     def end_lost(self) -> None:
         """Give up on steps whose agent is silent long after their own time-out."""
@@ -146,7 +116,7 @@ class Leasing:
         with self._parts.database.reading() as connection:
             lost = [step for step in queries.running_steps(connection) if _is_lost(step, now)]
         for one in lost:
-            with self._changing(one.id) as (connection, step, run):
+            with changing(self._parts.database, one.id) as (connection, step, run):
                 if step is None or run is None or not _is_lost(step, now):
                     continue
                 detail = f"agent {step.agent} has been silent since {step.leased_until}; the step's time is over"
@@ -169,81 +139,42 @@ class Leasing:
                 given_up.append(step)
         return tuple(given_up)
 
-    @contextmanager
-    def _changing(self, step_run: StepRunId) -> Iterator[tuple[Connection, StepRun | None, Run | None]]:
-        """A step run and its run, which nobody else changes before the transaction ends."""
-        with self._parts.database.writing() as connection:
-            step = queries.step(connection, step_run)
-            run = queries.run(connection, step.run) if step else None
-            if run:
-                self._parts.database.lock_service(connection, run.service)
-                step = queries.step(connection, step_run)
-            yield connection, step, run
+    def _take(self, held: Held, report: StepReport, agent: str | None) -> MayBegin:
+        """Keep a result, and look at its run with it: what may begin by that."""
+        with changing(self._parts.database, held.step_run) as (connection, step, run):
+            if step is None or run is None:
+                raise not_found("step run", held.step_run)
+            if agent not in (None, step.agent):
+                raise _not_yours(held)
+            if step.attempt == held.attempt and step.fence == held.fence and step.state.is_ended:
+                return MayBegin()
+            if not _holds(step, held):
+                raise _not_yours(held)
+            self._end(connection, run, step, report)
+            decision = self._look_at(connection, run)
+        if decision is None:
+            self._engine.queue.hint(f"run:{run.id}")
+        else:
+            self._engine.follow(run, decision)
+        ready = decision.ready_steps if decision else frozenset()
+        return MayBegin(ready, in_group=step.step.concurrency is not None)
 
-    def _lease(self, agent: str, seen: StepRun) -> Lease | None:
-        """Lease a step to an agent, unless it has changed since it was seen, or its group is full by now."""
-        with self._changing(seen.id) as (connection, step, run):
-            if step != seen or run is None or (step.state is StepState.READY and self._is_kept_out(connection, step)):
-                return None
-            return self._give(connection, agent, step, run)
+    def _look_at(self, connection: Connection, run: Run) -> Decision | None:
+        """Decide about a run in the transaction that ended a step of it. None where that fails: what an agent did is
+        kept all the same."""
+        try:
+            with connection.begin_nested():
+                return self._engine.decide_run(connection, run)
+        except Gone:
+            return None
+        except Exception:
+            log.exception("looking at run:%s with a result of it failed; it is looked at again", run.id)
+            return None
 
-    def _is_kept_out(self, connection: Connection, step: StepRun) -> bool:
-        """Whether others of the step's group run that were not seen when it was chosen."""
-        group = step.step.concurrency
-        if group is None:
-            return False
-        self._parts.database.lock_service(connection, f"group:{group.group}")
-        running = queue_queries.steps_under_way(connection)
-        return (
-            sum(one.concurrency is not None and one.concurrency.group == group.group for one in running) >= group.limit
-        )
-
-    def _give(self, connection: Connection, agent: str, step: StepRun, run: Run) -> Lease:
-        now = self._parts.clock.now()
-        assert run.pipeline is not None
-        first_time = step.state is StepState.READY
-        step = replace(
-            step,
-            state=StepState.RUNNING,
-            fence=step.fence + 1,
-            agent=agent,
-            leased_until=now + self._parts.settings.step_lease,
-            began_at=step.began_at or now,
-        )
-        rows.put(connection, step)
-        if first_time:
-            text = f"{step.scope}: {step.name} begins on {agent}"
-            events.append(connection, [self._event(EventKind.STEP_BEGAN, text, run, step)], now)
-        release = queries.release(connection, run.release)
-        needed = queries.needed_steps(connection, step)
-        environment, address = self._site(connection, run, step)
-        tests = known_tests.handed_with(connection, run, step, now)
-        return Lease(
-            step_run=step.id,
-            attempt=step.attempt,
-            fence=step.fence,
-            run=run.id,
-            service=run.service,
-            scope=step.scope,
-            step=step.step,
-            source=self._parts.sources.source_of(run.service),
-            commit=run.change.commit,
-            path=run.pipeline.path,
-            setup=run.pipeline.build.setup,
-            env=step_environment(run, step, environment, address),
-            artifacts={one.file: one.digest for one in release.artifacts} if release else {},
-            outputs=tuple(one.report.outputs for one in needed if one.report and one.report.outputs),
-            failed_tests=tests.failed,
-            watched_tests=tests.watched,
-            excused_tests=tests.excused,
-        )
-
-    def _site(self, connection: Connection, run: Run, step: StepRun) -> tuple[str | None, str | None]:
-        if step.scope == BUILD or run.pipeline is None:
-            return None, None
-        environment = next(one.environment for one in run.pipeline.stages if one.name == step.scope)
-        placement = queries.placement(connection, placement_id(run.service, environment))
-        return environment, address_of(placement) if placement else None
+    def _tell_of(self, begin: MayBegin, given: Collection[StepRunId] = ()) -> None:
+        """Have agents ask again where something is left for them."""
+        if begin.in_group or begin.ready - set(given):
+            self._engine.steps_may_run()
 
     def _end(self, connection: Connection, run: Run, step: StepRun, said: StepReport) -> None:
         now = self._parts.clock.now()
@@ -255,17 +186,13 @@ class Leasing:
             rows.put(connection, self._result(run, ended, ended.key, report))
         text = f"{step.scope}: {step.name} {state.value}" + (f": {report.detail}" if report.detail else "")
         found = known_tests.note(connection, run, step, report)
-        events.append(connection, [self._event(EventKind.STEP_ENDED, text, run, step), *found], now)
+        events.append(connection, [step_event(EventKind.STEP_ENDED, text, run, step), *found], now)
 
     def _result(self, run: Run, step: StepRun, key: str, report: StepReport) -> CachedResult:
         """What the cache keeps. The key is the server's own, so an agent cannot put a result under another one."""
         now = self._parts.clock.now()
         size = report.outputs.size if report.outputs else 0
         return CachedResult(key, run.service, run.id, step.id, step.attempt, report, size, now, now)
-
-    def _event(self, kind: EventKind, text: str, run: Run, step: StepRun) -> Event:
-        about = {"service": str(run.service), "run": str(run.id), "step": str(step.name), "scope": step.scope}
-        return Event(kind, text, about, data={"attempt": step.attempt})
 
 
 def _not_yours(held: Held) -> Refused:

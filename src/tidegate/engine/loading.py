@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from tidegate.model.environment import Environment
-from tidegate.model.ids import DeploymentId, EnvironmentName, PlacementId, ReleaseId, RunId, StageName, placement_id
+from tidegate.model.ids import DeploymentId, EnvironmentName, PlacementId, ReleaseId, StageName, placement_id
 from tidegate.model.placement import Placement
 from tidegate.model.placement_draft import PlacementState
 from tidegate.model.rollout import Rollout
@@ -25,17 +25,16 @@ class Gone(Exception):
 
 
 def load_run(
-    connection: Connection, run_id: RunId, environments: Mapping[EnvironmentName, Environment], new_release: ReleaseId
+    connection: Connection, run: Run, environments: Mapping[EnvironmentName, Environment], new_release: ReleaseId
 ) -> RunState:
-    """A run and all that its decision looks at. Raises Gone."""
-    run = queries.run(connection, run_id)
-    service = queries.known_service(connection, run.service) if run else None
-    if run is None or service is None:
-        raise Gone(run_id)
-    stages = queries.stages(connection, run_id)
+    """A run with all that its decision looks at. Raises Gone."""
+    service = queries.known_service(connection, run.service)
+    if service is None:
+        raise Gone(run.id)
+    stages = queries.stages(connection, run.id)
     release = queries.release(connection, run.release)
-    rollouts = queries.rollouts_of_run(connection, run_id)
-    steps = queries.steps(connection, run_id)
+    rollouts = queries.rollouts_of_run(connection, run.id)
+    steps = queries.steps(connection, run.id)
     if run.pipeline and any(one.files is not None and one.state is StepState.WAITING for one in steps):
         steps = with_keys(run, steps, agent_queries.agents(connection))
     owned = {stage.name: _rollout_of(stage, rollouts) for stage in stages}
@@ -47,7 +46,7 @@ def load_run(
         release=release,
         rollouts={name: one for name, one in owned.items() if one},
         sites=_sites(connection, run, stages, environments),
-        approvals=queries.approvals(connection, run_id),
+        approvals=queries.approvals(connection, run.id),
         new_release=new_release,
         cached={one.id: cache_queries.cached_result(connection, one.key) for one in steps if _is_asked(one)},
     )

@@ -8,7 +8,7 @@ from datetime import datetime
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Act
 from tidegate.model.event import Event
-from tidegate.model.ids import Generation, PlacementId
+from tidegate.model.ids import Generation, PlacementId, StepRunId
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
@@ -43,3 +43,8 @@ class Decision:
     def is_settled(self) -> bool:
         """Whether deciding again would change nothing: what did change are only steps that now wait for an agent."""
         return all(isinstance(one, StepRun) and one.state is StepState.READY for one in self.changes)
+
+    @property
+    def ready_steps(self) -> frozenset[StepRunId]:
+        """The steps that wait for an agent from now on."""
+        return frozenset(one.id for one in self.changes if isinstance(one, StepRun) and one.state is StepState.READY)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
-from tidegate.engine.leasing import Held, Leasing
+from tidegate.engine.giving import Ask, Held
+from tidegate.engine.leasing import Leasing
 from tidegate.engine.refusal import Refused
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, StepOutcome, StepReport
@@ -50,6 +51,7 @@ class SimulatedAgent:
         self.faults = faults
         self._held: dict[StepRunId, Held] = {}
         self._poll_planned = False
+        self._reports = 0
         self.late_reports_refused = 0
 
     def begin(self) -> None:
@@ -76,7 +78,10 @@ class SimulatedAgent:
         if leasing is None:
             self._plan(TRY_AGAIN, self._poll)
             return
-        for lease in leasing.lease("sim", SLOTS - len(self._held), list(self._held.values())):
+        self._take(leasing.lease("sim", SLOTS - len(self._held), list(self._held.values())))
+
+    def _take(self, leases: Iterable[Lease]) -> None:
+        for lease in leases:
             held = Held(lease.step_run, lease.attempt, lease.fence)
             if self._random.random() >= self.faults.answer_lost:
                 self._held[lease.step_run] = held
@@ -100,12 +105,19 @@ class SimulatedAgent:
         now = self._clock.now()
         code = {StepOutcome.SUCCEEDED: 0, StepOutcome.FAILED: 1}.get(outcome)
         report = StepReport(outcome, code, f"exit status {code}" if code is not None else outcome.value, now, now)
+        others = [one for one in self._held.values() if one != held]
+        leases: Iterable[Lease] = ()
         try:
-            leasing.report(held, report)
+            self._reports += 1
+            if self._reports % 2:  # agents of the releases before never ask with a result
+                leases = leasing.report_and_ask(held, report, Ask("sim", SLOTS - len(others), others))
+            else:
+                leasing.report(held, report)
         except Refused:
             self.late_reports_refused += 1
         if self._held.get(held.step_run) == held:
             del self._held[held.step_run]
+        self._take(leases)
 
     def _plan_again_while_held(self, held: Held, outcome: StepOutcome) -> None:
         """The server may be down, or go down while it is told."""

@@ -74,10 +74,14 @@ class Database:
                 f"the database could not be written for {WAIT_FOR_WRITER_SECONDS} s; nothing was changed"
             ) from None
 
-    def lock_service(self, connection: Connection, service: str) -> None:
-        """Let no other writer near this service's rows until the transaction ends."""
+    def lock_service(self, connection: Connection, service: str) -> bool:
+        """Let no other writer near this service's rows until the transaction ends.
+
+        Gives whether what the transaction read before may be out of date; on SQLite it is alone from its beginning.
+        """
         if not self.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"service:{service}"})
+        return not self.is_sqlite
 
     def close(self) -> None:
         """Give all connections back."""

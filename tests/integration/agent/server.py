@@ -17,9 +17,11 @@ from tidegate.agent.wire import (
     LEASES,
     LOG_REQUEST,
     RENEW_REQUEST,
+    RESULT_ANSWER,
     RESULT_REQUEST,
     Held,
     LeaseRequest,
+    ResultAnswer,
     decode,
     encode,
 )
@@ -44,9 +46,18 @@ class Server:
     artifacts: dict[Digest, bytes] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     refused_tokens: int = 0
+    answers_next: bool = True
+    """Whether leases come with the answer to a result, too; a server of the releases before does not know that."""
+
     corrupt_uploads: bool = False
     token: str = "agent-token"
     asked: list[LeaseRequest] = field(default_factory=list)
+    asked_next: list[tuple[str | None, LeaseRequest]] = field(default_factory=list)
+    """Who asked for more with a result, and what that one said."""
+
+    gives_too_many: int = 0
+    """How many leases more than there are free slots come with a result."""
+
     refusal: dict[str, str] | None = None
     """What agents that ask for work are told instead of an answer."""
 
@@ -91,6 +102,12 @@ class Server:
                 self.fences[lease.step_run] = lease.fence
                 self.ready.append(lease)
             self.changed.notify_all()
+
+    def give(self, slots: int) -> tuple[Lease, ...]:
+        """Give away so many of the steps that are ready."""
+        leases, self.ready = self.ready[:slots], self.ready[slots:]
+        self.given |= {held_by(lease): lease for lease in leases}
+        return tuple(leases)
 
     def until(self, condition: Callable[[Server], object], seconds: float = LIMIT_SECONDS) -> None:
         """Wait until the condition holds; it is looked at after every request."""
@@ -182,10 +199,8 @@ class Handler(BaseHTTPRequestHandler):
         unheard = [lease for held, lease in state.given.items() if held not in asked.held]
         state.ready = [*unheard, *state.ready]
         state.changed.wait_for(lambda: state.ready or not state.is_up, 1)
-        leases, state.ready = state.ready[: asked.slots_free], state.ready[asked.slots_free :]
         state.given = {held: lease for held, lease in state.given.items() if held in asked.held}
-        state.given |= {held_by(lease): lease for lease in leases}
-        return 200, encode(LEASES, tuple(leases))
+        return 200, encode(LEASES, state.give(asked.slots_free))
 
     def _agents_renew(self, name: str, body: bytes) -> tuple[int, bytes]:
         state = self.server_state
@@ -210,7 +225,11 @@ class Handler(BaseHTTPRequestHandler):
             return 409, b"{}"
         state.results[StepRunId(name)].append(asked.report)
         state.given.pop(Held(StepRunId(name), asked.attempt, asked.fence), None)
-        return 200, b'{"accepted": true}'
+        if asked.next is None or not state.answers_next:
+            return 200, b'{"accepted": true}'
+        state.asked_next.append((asked.agent, asked.next))
+        answer = ResultAnswer(accepted=True, leases=state.give(asked.next.slots_free + state.gives_too_many))
+        return 200, encode(RESULT_ANSWER, answer)
 
     def _chunks(self) -> list[bytes]:
         chunks = []

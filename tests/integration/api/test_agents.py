@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tidegate.api import agents
-from tidegate.engine import leasing
+from tidegate.engine import giving
 from tidegate.engine.agents import FORGET_AFTER
 from tidegate.model.agent import AWAY_AFTER
 from tidegate.store import tables
@@ -56,8 +56,8 @@ def _wait_ready(world: World) -> None:
     eventually(lambda: world.get("/queue")["total"], "a ready step")
 
 
-def _report(client: httpx.Client, lease: dict[str, Any]) -> httpx.Response:
-    body = {"attempt": lease["attempt"], "fence": lease["fence"], "report": REPORT}
+def _report(client: httpx.Client, lease: dict[str, Any], **more: Any) -> httpx.Response:
+    body = {"attempt": lease["attempt"], "fence": lease["fence"], "report": REPORT, **more}
     return client.post(f"/api/v1/steps/{lease['step_run']}/result", json=body)
 
 
@@ -137,6 +137,28 @@ def test_an_agent_neither_reports_nor_renews_nor_writes_for_another_ones_step(wo
         assert _report(two, lease).status_code == 409
 
 
+def test_an_agent_asks_with_its_result_in_its_own_name_only(world: World) -> None:
+    world.add_shop()
+    _wait_ready(world)
+    with world.client(_token(world, "one")) as one:
+        (lease,) = _leases(one, "one")
+        asked = {"slots_free": 1, "held": [], "version": VERSION}
+        assert _report(one, lease, agent="two", next=asked).status_code == 403
+        (package,) = _report(one, lease, agent="one", next=asked).json()["leases"]
+    assert package["source"] == "server:/api/v1/git/shop.git"
+
+
+def test_the_result_of_an_agent_that_gets_no_work_is_taken(world: World) -> None:
+    run = world.add_shop()
+    _wait_ready(world)
+    with world.client(AGENT) as agent:
+        (lease,) = _leases(agent, "one")
+        asked = {"slots_free": 1, "held": [], "version": f"{MAJOR}.{MINOR + 2}.0"}
+        assert _report(agent, lease, agent="one", next=asked).json() == {"accepted": True, "leases": []}
+    assert world.get(f"/runs/{run}")["steps"][0]["state"] == "succeeded"
+    assert world.get("/queue")["total"] == 1
+
+
 def test_the_local_agent_reads_the_folder_and_others_read_through_the_server(world: World) -> None:
     world.add_shop()
     _wait_ready(world)
@@ -161,7 +183,7 @@ def test_steps_go_only_where_all_their_labels_are(world: World) -> None:
 
 
 def test_steps_that_wait_for_a_rare_label_hide_no_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leasing, "LOOKED_AT_EACH", 2)
+    monkeypatch.setattr(giving, "LOOKED_AT_EACH", 2)
     plain_text = world.repositories.text
     world.repositories.text = plain_text.replace("run: make test", "run: make test, labels: [gpu]")
     world.add_shop()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -27,7 +28,7 @@ def _own(lease: dict[str, Any]) -> dict[str, Any]:
     return {"attempt": lease["attempt"], "fence": lease["fence"]}
 
 
-def _report(agent: httpx.Client, lease: dict[str, Any], **changed: Any) -> httpx.Response:
+def _report(agent: httpx.Client, lease: dict[str, Any], /, **changed: Any) -> httpx.Response:
     body = {**_own(lease), "report": REPORT, **changed}
     return agent.post(f"/api/v1/steps/{lease['step_run']}/result", json=body)
 
@@ -102,6 +103,66 @@ def test_the_same_result_again_is_taken_and_changes_nothing(world: World) -> Non
         after = [one for one in world.get(f"/runs/{run}/events") if one["kind"] == "step.ended"]
     assert after == [one for one in before if one["kind"] == "step.ended"]
     assert len(after) == 1
+
+
+def _next(agent: str = "one", **asked: Any) -> dict[str, Any]:
+    return {"agent": agent, "next": {"slots_free": 1, "held": [], **asked}}
+
+
+def test_the_answer_to_a_result_brings_the_next_step_to_an_agent_that_asks(world: World) -> None:
+    run = world.add_shop()
+    with world.client(AGENT) as agent:
+        (lease,) = _lease(agent)
+        answer = _report(agent, lease, **_next(labels=["gpu"], memory_free=1)).json()
+        (package,) = answer["leases"]
+        assert answer["accepted"] is True
+        assert (package["step"]["name"], package["fence"], package["source"]) == ("package", 1, "/repositories/shop")
+        assert _report(agent, package, **_next()).json() == {"accepted": True, "leases": []}
+    assert [step["agent"] for step in world.get(f"/runs/{run}")["steps"]] == ["one", "one"]
+
+
+def test_an_agent_that_does_not_ask_is_answered_as_ever_and_asks_later(world: World) -> None:
+    """As those of the releases before do."""
+    world.add_shop()
+    with world.client(AGENT) as agent:
+        (lease,) = _lease(agent)
+        for half in ({"agent": "one"}, {"next": {"slots_free": 1, "held": []}}, {}):
+            assert _report(agent, lease, **half).json() == {"accepted": True}
+        (package,) = _lease(agent)
+    assert package["step"]["name"] == "package"
+
+
+def test_an_agent_that_waits_is_not_woken_for_what_another_one_got_with_its_result(world: World) -> None:
+    world.add_shop()
+    with world.client(AGENT) as agent:
+        (lease,) = _lease(agent)
+        told = world.api.steps_ready.count
+        (package,) = _report(agent, lease, **_next()).json()["leases"]
+        assert world.api.steps_ready.count == told
+        assert _report(agent, package).is_success
+
+
+@pytest.mark.parametrize("changed", [{"slots_free": -1}, {"slots_free": 1001}, {"version": "newest"}])
+def test_what_is_asked_with_a_result_is_checked(world: World, changed: dict[str, Any]) -> None:
+    world.add_shop()
+    with world.client(AGENT) as agent:
+        (lease,) = _lease(agent)
+        assert _report(agent, lease, **_next(**changed)).status_code == 422
+        assert _report(agent, lease, **_next("-x")).status_code == 422
+        assert _report(agent, lease, fence=0, **_next()).status_code == 409
+        assert _report(agent, lease).is_success
+
+
+def test_a_request_that_crosses_an_answer_is_soon_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer may be lost, which is found out with the next request."""
+    monkeypatch.setattr(agents, "ON_ITS_WAY", timedelta(seconds=0.2))
+    world.add_shop()
+    with world.client(AGENT) as agent:
+        (lease,) = _lease(agent)
+        assert _report(agent, lease, **_next()).json()["leases"]
+        began = time.monotonic()
+        assert _lease(agent) == []
+        assert time.monotonic() - began < agents.LONG_POLL_SECONDS / 2
 
 
 def test_log_lines_with_a_gap_are_not_kept_and_the_missing_one_is_asked_for(world: World) -> None:

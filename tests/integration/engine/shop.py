@@ -21,8 +21,9 @@ from tests.integration.api.world import (
 )
 
 from tidegate.engine.engine import Engine
+from tidegate.engine.giving import Ask, Held
 from tidegate.engine.ids import new_ulid
-from tidegate.engine.leasing import Held, Leasing
+from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts, Settings
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.refusal import Refusal, Refused
@@ -136,12 +137,17 @@ class Shop:
         }
         self.parts = Parts(database=database, **(made | parts))
         self.logs = StepLogs(folder / "logs")
+        self.times_told = 0
         self._build_on(self.parts)
 
     def _build_on(self, parts: Parts) -> None:
-        self.engine = Engine(parts, self.queue)
+        self.engine = Engine(parts, self.queue, steps_ready=self._tell)
         self.runs, self.placements = RunActs(self.engine), PlacementActs(self.engine)
         self.services, self.leasing = ServiceActs(self.engine), Leasing(self.engine, self.logs)
+
+    def _tell(self) -> None:
+        """Agents that wait are told that there may be something for them."""
+        self.times_told += 1
 
     def restart(self, **parts: Any) -> None:
         """A new server on the same database; hints of the old one are lost. It sweeps, as servers do."""
@@ -201,6 +207,11 @@ class Shop:
         taken = self.leasing.report(holds(lease), report(self.clock.now(), outcome, detail))
         self.settle()
         return taken
+
+    def goes_on(self, lease: Lease, slots: int = 1, held: tuple[Held, ...] = (), **asked: Any) -> tuple[Lease, ...]:
+        """What an agent gets with the answer to the result of a step that went well."""
+        ask = Ask(asked.pop("agent", "one"), slots, held, **asked)
+        return self.leasing.report_and_ask(holds(lease), report(self.clock.now()), ask)
 
     def built(self) -> None:
         """An agent performs every step that is or becomes ready."""

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import text
 from tests.integration.engine.shop import SHOP, Shop, holds, report
 
+from tidegate.engine.giving import Ask
 from tidegate.engine.leasing import Renewal
 from tidegate.engine.refusal import Refused
 from tidegate.model.ids import StepRunId
@@ -147,3 +148,28 @@ def test_many_agents_that_ask_at_once_share_the_ready_steps(shop: Shop) -> None:
     with ThreadPoolExecutor(4) as pool:
         given = [step for steps in pool.map(_ask, range(4)) for step in steps]
     assert len(given) == len(set(given)) == 6
+
+
+def test_an_agent_whose_results_and_request_come_at_once_gets_no_more_than_it_has_room_for(shop: Shop) -> None:
+    """Three slots: each result says that its own and the free one are, and the request that the free one is."""
+    shop.pushed()
+    one, other = shop.leased("one", slots=2)
+    together = threading.Barrier(3, timeout=LIMIT_SECONDS)
+    poll = shop.leasing.poll(Ask("one", 1, [holds(one), holds(other)]))
+    assert poll.look() == ()
+    for _ in range(6):
+        shop.pushed()
+
+    def _hand_over(ended: Lease, still: Lease) -> int:
+        together.wait()
+        return len(shop.goes_on(ended, 2, (holds(still),)))
+
+    def _ask() -> int:
+        together.wait()
+        return len(poll.look())
+
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(_hand_over, one, other), pool.submit(_hand_over, other, one), pool.submit(_ask)]
+        given = sum(future.result(LIMIT_SECONDS) for future in asked)
+    with shop.database.reading() as connection:
+        assert len(queries.steps_of_agent(connection, "one")) == given == 3

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from tests.integration.engine.shop import OWNER, PLAIN, SHOP, Shop, holds, report
 
-from tidegate.engine.leasing import LOST_AFTER_TIMEOUT, Held, Renewal
+from tidegate.engine.giving import Held
+from tidegate.engine.leasing import LOST_AFTER_TIMEOUT, Renewal
 from tidegate.engine.refusal import Refusal
 from tidegate.model.ids import RunId, StepRunId
 from tidegate.model.lease import Lease, LogLine, StepOutcome

@@ -1,0 +1,239 @@
+"""Giving ready steps to agents: in a fair order, each to one agent at a time, never more than one has room for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from tidegate.engine import known_tests
+from tidegate.engine.parts import Parts
+from tidegate.model.event import Event, EventKind
+from tidegate.model.ids import StepRunId, placement_id
+from tidegate.model.lease import Lease
+from tidegate.model.run import Run
+from tidegate.model.step_environment import address_of, step_environment
+from tidegate.model.step_queue import choose
+from tidegate.model.step_run import BUILD, StepRun, StepState
+from tidegate.store import agent_queries, events, queries, queue_queries, rows
+from tidegate.store.database import Database
+
+LOOKED_AT_EACH = 20
+"""Ready steps of each name of each service, or as many as there are slots: where none of so many may run, those after
+them wait as well."""
+
+ROUNDS_AT_MOST = 10
+"""How often an agent to which others are ahead every time looks for steps that are left."""
+
+ON_ITS_WAY = timedelta(seconds=5)
+"""How long an answer with steps may be on its way to an agent that asks for more meanwhile."""
+
+_TURNS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An attempt that an agent says it has."""
+
+    step_run: StepRunId
+    attempt: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """An agent has room for `slots_free` more steps besides those that it has. With `only_known` there are none for one
+    that was removed."""
+
+    agent: str
+    slots_free: int
+    held: Sequence[Held]
+    labels: Collection[str] = ()
+    only_known: bool = False
+
+
+class Giver:
+    """Gives steps to agents. Safe to be asked by several threads."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self._turns = tuple(threading.Lock() for _ in range(_TURNS))
+        self._lock = threading.Lock()
+        self._answered: dict[Held, datetime] = {}
+
+    @contextmanager
+    def turn_of(self, agent: str) -> Iterator[None]:
+        """One ask of an agent at a time: two would both find the same room, and fill it twice."""
+        with self._turns[hash(agent) % _TURNS]:
+            yield
+
+    def note_answered(self, leases: Iterable[Lease]) -> None:
+        """These leave with the answer to a result: a request for more that was sent before that does not name them."""
+        now = self.parts.clock.now()
+        with self._lock:
+            self._answered = {one: at for one, at in self._answered.items() if now - at < ON_ITS_WAY}
+            self._answered |= {Held(one.step_run, one.attempt, one.fence): now for one in leases}
+
+    def is_on_its_way(self, step: StepRun) -> bool:
+        """Whether its agent may not have heard of it yet."""
+        with self._lock:
+            at = self._answered.get(Held(step.id, step.attempt, step.fence))
+        return at is not None and self.parts.clock.now() - at < ON_ITS_WAY
+
+    def next_steps(self, connection: Connection, labels: Collection[str], slots: int) -> list[StepRun]:
+        """The ready steps that an agent with so many free slots gets; see `choose`."""
+        ready = queue_queries.ready_steps(connection, max(slots, LOOKED_AT_EACH)) if slots else ()
+        chosen = choose(ready, queue_queries.steps_under_way(connection), labels, slots) if ready else ()
+        found = (queries.step(connection, one.id) for one in chosen)
+        # one of them may have been given to another agent since it was chosen
+        return [step for step in found if step and step.state is StepState.READY]
+
+    def give(self, agent: str, seen: StepRun) -> Lease | None:
+        """Lease a step to an agent, unless it has changed since it was seen, or its group is full by now."""
+        with changing(self.parts.database, seen.id) as (connection, step, run):
+            if step != seen or run is None or (step.state is StepState.READY and self._is_kept_out(connection, step)):
+                return None
+            return self._give(connection, agent, step, run)
+
+    def _is_kept_out(self, connection: Connection, step: StepRun) -> bool:
+        """Whether others of the step's group run that were not seen when it was chosen."""
+        group = step.step.concurrency
+        if group is None:
+            return False
+        self.parts.database.lock_service(connection, f"group:{group.group}")
+        running = queue_queries.steps_under_way(connection)
+        return (
+            sum(one.concurrency is not None and one.concurrency.group == group.group for one in running) >= group.limit
+        )
+
+    def _give(self, connection: Connection, agent: str, step: StepRun, run: Run) -> Lease:
+        now = self.parts.clock.now()
+        assert run.pipeline is not None
+        first_time = step.state is StepState.READY
+        step = replace(
+            step,
+            state=StepState.RUNNING,
+            fence=step.fence + 1,
+            agent=agent,
+            leased_until=now + self.parts.settings.step_lease,
+            began_at=step.began_at or now,
+        )
+        rows.put(connection, step)
+        if first_time:
+            text = f"{step.scope}: {step.name} begins on {agent}"
+            events.append(connection, [step_event(EventKind.STEP_BEGAN, text, run, step)], now)
+        release = queries.release(connection, run.release)
+        needed = queries.needed_steps(connection, step)
+        environment, address = self._site(connection, run, step)
+        tests = known_tests.handed_with(connection, run, step, now)
+        return Lease(
+            step_run=step.id,
+            attempt=step.attempt,
+            fence=step.fence,
+            run=run.id,
+            service=run.service,
+            scope=step.scope,
+            step=step.step,
+            source=self.parts.sources.source_of(run.service),
+            commit=run.change.commit,
+            path=run.pipeline.path,
+            setup=run.pipeline.build.setup,
+            env=step_environment(run, step, environment, address),
+            artifacts={one.file: one.digest for one in release.artifacts} if release else {},
+            outputs=tuple(one.report.outputs for one in needed if one.report and one.report.outputs),
+            failed_tests=tests.failed,
+            watched_tests=tests.watched,
+            excused_tests=tests.excused,
+        )
+
+    def _site(self, connection: Connection, run: Run, step: StepRun) -> tuple[str | None, str | None]:
+        if step.scope == BUILD or run.pipeline is None:
+            return None, None
+        environment = next(one.environment for one in run.pipeline.stages if one.name == step.scope)
+        placement = queries.placement(connection, placement_id(run.service, environment))
+        return environment, address_of(placement) if placement else None
+
+
+class Poll:
+    """One request of an agent for steps, which may be looked at again as long as the agent waits for the answer.
+
+    What the server thinks the agent has, and the agent does not name, never reached it, and is leased again with a
+    higher fence. That is found out when the request arrives and not later: by then the agent may have got steps with
+    the answer to a result. `with_result` is for what is asked along with one: nothing is found out by it.
+    """
+
+    def __init__(self, giver: Giver, ask: Ask, *, with_result: bool = False) -> None:
+        self._giver = giver
+        self._ask = ask
+        self._named = {(one.step_run, one.attempt) for one in ask.held}
+        self._with_result = with_result
+        self._finds_unheard = not with_result
+        self._room: int | None = None
+        self.is_uncertain = False
+        """Whether there is something that is perhaps still on its way to the agent: it should soon ask anew."""
+
+    def look(self) -> tuple[Lease, ...]:
+        """What there is for the agent now: none for one that is being drained."""
+        ask, giver = self._ask, self._giver
+        with giver.turn_of(ask.agent):
+            for _ in range(ROUNDS_AT_MOST):
+                with giver.parts.database.reading() as connection:
+                    seen = agent_queries.agent(connection, ask.agent)
+                    if seen is None and ask.only_known:
+                        return ()
+                    running = queries.steps_of_agent(connection, ask.agent)
+                    slots = self._slots(connection, running) if seen is None or seen.takes_more else 0
+                    wanted = [*self._unheard(running), *giver.next_steps(connection, ask.labels, slots)]
+                leases = tuple(lease for step in wanted if (lease := giver.give(ask.agent, step)))
+                if leases or not wanted:
+                    break
+            self._finds_unheard = False
+            if self._with_result:
+                giver.note_answered(leases)
+        return leases
+
+    def _slots(self, connection: Connection, running: Sequence[StepRun]) -> int:
+        """How many slots are free by now: the agent counted when it asked, and what was given to it since fills some.
+
+        One fills as well what it has and the server gave up: that is not among `running`.
+        """
+        if self._room is None:
+            run = {(one.id, one.attempt) for one in running}
+            counted = [one for one in self._ask.held if (one.step_run, one.attempt) in run or _is_over(connection, one)]
+            self._room = self._ask.slots_free + len(counted)
+        return max(0, min(self._ask.slots_free, self._room - len(running)))
+
+    def _unheard(self, running: Sequence[StepRun]) -> list[StepRun]:
+        if not self._finds_unheard:
+            return []
+        unnamed = [one for one in running if (one.id, one.attempt) not in self._named]
+        unheard = [one for one in unnamed if not self._giver.is_on_its_way(one)]
+        self.is_uncertain = len(unheard) < len(unnamed)
+        return unheard
+
+
+def _is_over(connection: Connection, held: Held) -> bool:
+    """Whether the attempt's result came while the request that names it was on its way."""
+    step = queries.step(connection, held.step_run)
+    return step is not None and step.state.is_ended and (step.attempt, step.fence) == (held.attempt, held.fence)
+
+
+@contextmanager
+def changing(database: Database, step_run: StepRunId) -> Iterator[tuple[Connection, StepRun | None, Run | None]]:
+    """A step run and its run, which nobody else changes before the transaction ends."""
+    with database.writing() as connection:
+        step = queries.step(connection, step_run)
+        run = queries.run(connection, step.run) if step else None
+        if run and database.lock_service(connection, run.service):
+            step, run = queries.step(connection, step_run), queries.run(connection, run.id)
+        yield connection, step, run
+
+
+def step_event(kind: EventKind, text: str, run: Run, step: StepRun) -> Event:
+    """Something that happened to a step."""
+    about = {"service": str(run.service), "run": str(run.id), "step": str(step.name), "scope": step.scope}
+    return Event(kind, text, about, data={"attempt": step.attempt})
