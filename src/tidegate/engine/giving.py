@@ -17,7 +17,7 @@ from tidegate.model.ids import StepRunId, placement_id
 from tidegate.model.lease import Lease
 from tidegate.model.run import Run
 from tidegate.model.step_environment import address_of, step_environment
-from tidegate.model.step_queue import choose
+from tidegate.model.step_queue import QueuedStep, choose
 from tidegate.model.step_run import BUILD, StepRun, StepState
 from tidegate.store import agent_queries, events, queries, queue_queries, rows
 from tidegate.store.database import Database
@@ -84,20 +84,22 @@ class Giver:
             at = self._answered.get(Held(step.id, step.attempt, step.fence))
         return at is not None and self.parts.clock.now() - at < ON_ITS_WAY
 
-    def next_steps(self, connection: Connection, labels: Collection[str], slots: int) -> list[StepRun]:
+    def next_steps(self, connection: Connection, labels: Collection[str], slots: int) -> tuple[QueuedStep, ...]:
         """The ready steps that an agent with so many free slots gets; see `choose`."""
         ready = queue_queries.ready_steps(connection, max(slots, LOOKED_AT_EACH)) if slots else ()
-        chosen = choose(ready, queue_queries.steps_under_way(connection), labels, slots) if ready else ()
-        found = (queries.step(connection, one.id) for one in chosen)
-        # one of them may have been given to another agent since it was chosen
-        return [step for step in found if step and step.state is StepState.READY]
+        return choose(ready, queue_queries.steps_under_way(connection), labels, slots) if ready else ()
 
-    def give(self, agent: str, seen: StepRun) -> Lease | None:
-        """Lease a step to an agent, unless it has changed since it was seen, or its group is full by now."""
-        with changing(self.parts.database, seen.id) as (connection, step, run):
-            if step != seen or run is None or (step.state is StepState.READY and self._is_kept_out(connection, step)):
+    def give(self, agent: str, chosen: StepRunId) -> Lease | None:
+        """Lease a step that was ready when it was chosen, unless somebody else has it, or its group is full by now."""
+        with changing(self.parts.database, chosen) as (connection, step, run):
+            if step is None or run is None or step.state is not StepState.READY or self._is_kept_out(connection, step):
                 return None
             return self._give(connection, agent, step, run)
+
+    def give_again(self, agent: str, seen: StepRun) -> Lease | None:
+        """Lease a step anew to the agent that has it and never heard of it, unless it has changed since."""
+        with changing(self.parts.database, seen.id) as (connection, step, run):
+            return self._give(connection, agent, step, run) if run and step and step == seen else None
 
     def _is_kept_out(self, connection: Connection, step: StepRun) -> bool:
         """Whether others of the step's group run that were not seen when it was chosen."""
@@ -187,9 +189,12 @@ class Poll:
                         return ()
                     running = queries.steps_of_agent(connection, ask.agent)
                     slots = self._slots(connection, running) if seen is None or seen.takes_more else 0
-                    wanted = [*self._unheard(running), *giver.next_steps(connection, ask.labels, slots)]
-                leases = tuple(lease for step in wanted if (lease := giver.give(ask.agent, step)))
-                if leases or not wanted:
+                    unheard = self._unheard(running)
+                    chosen = giver.next_steps(connection, ask.labels, slots)
+                given = [giver.give_again(ask.agent, one) for one in unheard]
+                given += [giver.give(ask.agent, one.id) for one in chosen]
+                leases = tuple(filter(None, given))
+                if leases or not given:
                     break
             self._finds_unheard = False
             if self._with_result:

@@ -51,6 +51,8 @@ def as_it_counts(connection: Connection, run: Run, step: StepRun, report: StepRe
 
 def note(connection: Connection, run: Run, step: StepRun, report: StepReport) -> tuple[Event, ...]:
     """Remember how tests ended; what there is to say of those that are flaky, as is known only now."""
+    if report.tests is None:
+        return ()
     new = outcomes_of(run, step, report, _watched(connection, run, step))
     before = outcome_queries.outcomes_of_tests(connection, {one.id for one in new})
     for one in new:

@@ -33,7 +33,8 @@ def load_run(
         raise Gone(run.id)
     stages = queries.stages(connection, run.id)
     release = queries.release(connection, run.release)
-    rollouts = queries.rollouts_of_run(connection, run.id)
+    # only stages have rollouts, and ask people
+    rollouts = queries.rollouts_of_run(connection, run.id) if stages else ()
     steps = queries.steps(connection, run.id)
     if run.pipeline and any(one.files is not None and one.state is StepState.WAITING for one in steps):
         steps = with_keys(run, steps, agent_queries.agents(connection))
@@ -46,7 +47,7 @@ def load_run(
         release=release,
         rollouts={name: one for name, one in owned.items() if one},
         sites=_sites(connection, run, stages, environments),
-        approvals=queries.approvals(connection, run.id),
+        approvals=queries.approvals(connection, run.id) if stages else (),
         new_release=new_release,
         cached={one.id: cache_queries.cached_result(connection, one.key) for one in steps if _is_asked(one)},
     )

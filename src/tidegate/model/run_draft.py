@@ -141,8 +141,13 @@ class RunDraft:
         if self.release is not None and self.release != self.state.release:
             changes.append(self.release)
         old_stages = {one.name: one for one in self.state.stages}
-        changes += [one for one in self.stages.values() if one != old_stages.get(one.name)]
+        changes += [one for one in self.stages.values() if _differs(one, old_stages.get(one.name))]
         old_steps = {one.id: one for one in self.state.steps}
-        changes += [one for one in self.steps.values() if one != old_steps.get(one.id)]
+        changes += [one for one in self.steps.values() if _differs(one, old_steps.get(one.id))]
         changes += self.others.values()
         return Decision(tuple(changes), tuple(self.events), (), wake_at)
+
+
+def _differs(one: StageRun | StepRun, old: StageRun | StepRun | None) -> bool:
+    """Most are the very same, which is seen without looking at their fields."""
+    return one is not old and one != old

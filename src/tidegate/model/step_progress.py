@@ -51,9 +51,11 @@ def advance_steps(
     for _ in advanced:
         by_name = {step.name: step for step in advanced}
         following = [_follow(step, by_name, now, cached, is_wanted) for step in advanced]
-        if following == advanced:
-            break
+        changed = [new for new, old in zip(following, advanced, strict=True) if new is not old]
         advanced = following
+        # one that is ready lets no other go on
+        if not any(step.state.is_ended for step in changed):
+            break
     return tuple(advanced)
 
 

@@ -54,6 +54,8 @@ class Word(TypeDecorator[StrEnum]):
     def __init__(self, words: type[StrEnum]) -> None:
         super().__init__()
         self.words = words
+        # looked up here: an enumeration takes several times as long to find its member, for every row that is read
+        self._members = {word.value: word for word in words}
 
     def process_bind_param(self, value: StrEnum | None, dialect: Dialect) -> str | None:
         """To its word."""
@@ -61,7 +63,7 @@ class Word(TypeDecorator[StrEnum]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
         """From its word; one that this version does not know is an error, never a guess."""
-        return None if value is None else self.words(value)
+        return None if value is None else self._members.get(value) or self.words(value)
 
 
 class Document(TypeDecorator[Any]):

@@ -17,6 +17,7 @@ from tidegate.store import tables
 GENESIS = "0" * 64
 _PAGE = 1000
 _LAST = select(tables.event.c.id, tables.event.c.hash).order_by(tables.event.c.id.desc()).limit(1)
+_INSERT = insert(tables.event)
 _SINCE = (
     select(tables.event)
     .where(tables.event.c.id > bindparam("after"))
@@ -48,7 +49,7 @@ def append(connection: Connection, events: Sequence[Event], now: datetime) -> No
         row = _row(number, now, event, previous)
         previous = row["hash"]
         rows.append(row)
-    connection.execute(insert(tables.event), rows)
+    connection.execute(_INSERT, rows)
 
 
 def of_run(connection: Connection, run: str, after: int = 0, limit: int = 1000) -> tuple[RecordedEvent, ...]:

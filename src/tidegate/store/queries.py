@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, insert, select, update
 
 from tidegate.model.approval import Approval
 from tidegate.model.deployment import Deployment
@@ -23,6 +23,14 @@ from tidegate.store import rows, tables
 from tidegate.store.columns import Utc
 
 _OPEN = (RunStatus.RUNNING, RunStatus.WAITING)
+_STEP = tables.step_run.c
+_NEEDED = (
+    rows.whole(StepRun)
+    .where(_STEP.run == bindparam("of_run"), _STEP.scope == bindparam("of_scope"))
+    .where(_STEP.name.in_(bindparam("named", expanding=True)))
+    .order_by(_STEP.position)
+)
+"""Made once, as all that is asked for each step: the making of a statement takes longer than a short query."""
 
 
 def service(connection: Connection, name: str) -> Service | None:
@@ -144,9 +152,8 @@ def needed_steps(connection: Connection, needing: StepRun) -> tuple[StepRun, ...
     """The step runs that this one needs, in order."""
     if not needing.step.needs:
         return ()
-    c = tables.step_run.c
-    named = (c.run == needing.run, c.scope == needing.scope, c.name.in_(needing.step.needs))
-    return rows.every(connection, StepRun, *named, order_by=c.position)
+    given = {"of_run": needing.run, "of_scope": needing.scope, "named": needing.step.needs}
+    return rows.read(connection, StepRun, _NEEDED, given)
 
 
 def steps_of_agent(connection: Connection, agent: str) -> tuple[StepRun, ...]:

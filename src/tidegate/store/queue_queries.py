@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Integer, bindparam, func, select
 
 from tidegate.model.change import Change
 from tidegate.model.ids import RunId
@@ -21,6 +21,14 @@ _QUEUED = (
 _PLACE = func.row_number().over(
     partition_by=(_run.service, _step.scope, _step.name), order_by=(_run.order, _step.ready_at, _step.id)
 )
+_RANKED = (
+    select(*_QUEUED, _PLACE.label("place"))
+    .join(tables.run, _run.id == _step.run)
+    .where(_step.state == StepState.READY)
+    .subquery()
+)
+_READY = select(_RANKED).where(_RANKED.c.place <= bindparam("each", type_=Integer))
+_UNDER_WAY = select(*_QUEUED).join(tables.run, _run.id == _step.run).where(_step.state == StepState.RUNNING)
 
 
 def ready_steps(connection: Connection, each: int) -> tuple[QueuedStep, ...]:
@@ -29,19 +37,12 @@ def ready_steps(connection: Connection, each: int) -> tuple[QueuedStep, ...]:
     Each step by its name, since runs of one service mostly have the same: those that wait for a rare label, or for
     their group, must not hide all others.
     """
-    ranked = (
-        select(*_QUEUED, _PLACE.label("place"))
-        .join(tables.run, _run.id == _step.run)
-        .where(_step.state == StepState.READY)
-        .subquery()
-    )
-    return tuple(_queued(row) for row in connection.execute(select(ranked).where(ranked.c.place <= each)))
+    return tuple(_queued(row) for row in connection.execute(_READY, {"each": each}))
 
 
 def steps_under_way(connection: Connection) -> tuple[QueuedStep, ...]:
     """The steps that agents perform."""
-    query = select(*_QUEUED).join(tables.run, _run.id == _step.run).where(_step.state == StepState.RUNNING)
-    return tuple(_queued(row) for row in connection.execute(query))
+    return tuple(_queued(row) for row in connection.execute(_UNDER_WAY))
 
 
 def changes(connection: Connection, runs: Collection[RunId]) -> dict[RunId, Change]:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from functools import cache
-from typing import Any, TypeVar
+from functools import cache, lru_cache
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Executable, Select, Table, bindparam, delete, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Dialect,
+    Executable,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    select,
+    type_coerce,
+)
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import NULLTYPE
 
 from tidegate.model.agent import Agent
 from tidegate.model.approval import Approval
@@ -24,6 +38,7 @@ from tidegate.model.service import Service
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun
 from tidegate.store import tables
+from tidegate.store.columns import Document, Utc, Word
 
 Value = TypeVar("Value")
 
@@ -47,6 +62,15 @@ TABLES: dict[type, Table] = {
     Rollout: tables.rollout,
     Effect: tables.effect,
 }
+KEPT_ROWS: dict[type, int] = {StepRun: 2048}
+"""How many values of a kind are kept as they were read, if not KEPT_ROWS_ELSE: all steps of a run are read whenever one
+of them changes."""
+
+KEPT_ROWS_ELSE = 64
+
+_READ_LATE = (Utc, Word, Document)
+"""What takes longest to read: only of rows that were not read before."""
+
 _FIELDS = {table: tuple(field.name for field in fields(cls)) for cls, table in TABLES.items()}
 
 
@@ -66,12 +90,12 @@ def drop(connection: Connection, value: object) -> None:
 def find(connection: Connection, cls: type[Value], **equal: object) -> Value | None:
     """The one value whose columns equal these, None where there is none."""
     row = connection.execute(_equal(TABLES[cls], tuple(equal)), equal).first()
-    return None if row is None else cls(*row)
+    return None if row is None else _reader(cls, connection.dialect).value(row)
 
 
 def every_equal(connection: Connection, cls: type[Value], **equal: object) -> tuple[Value, ...]:
     """All values whose columns equal these, in the order of the primary key."""
-    return tuple(cls(*row) for row in connection.execute(_equal(TABLES[cls], tuple(equal)), equal))
+    return read(connection, cls, _equal(TABLES[cls], tuple(equal)), equal)
 
 
 def every(
@@ -82,17 +106,67 @@ def every(
     limit: int | None = None,
 ) -> tuple[Value, ...]:
     """All values that fit, in the order of `order_by` (else of the primary key)."""
-    query = _whole(TABLES[cls]).where(*where)
+    query = whole(cls).where(*where)
     query = query.order_by(order_by) if order_by is not None else query.order_by(*TABLES[cls].primary_key)
     if limit is not None:
         query = query.limit(limit)
-    return tuple(cls(*row) for row in connection.execute(query))
+    return read(connection, cls, query, {})
+
+
+def read(
+    connection: Connection, cls: type[Value], query: Select[Any], given: Mapping[str, object]
+) -> tuple[Value, ...]:
+    """The values that a query made of `whole` finds."""
+    return _reader(cls, connection.dialect).values(connection.execute(query, given))
+
+
+def whole(cls: type) -> Select[Any]:
+    """A query for all fields of a value, as the database holds them: `read` makes values of what it finds."""
+    table = TABLES[cls]
+    return _whole(table)
 
 
 @cache
 def _whole(table: Table) -> Select[Any]:
-    """A query for all fields of a value, in their order."""
-    return select(*(table.c[name] for name in _FIELDS[table]))
+    columns = [table.c[name] for name in _FIELDS[table]]
+    held: list[ColumnElement[Any]] = [
+        type_coerce(one, NULLTYPE) if isinstance(one.type, _READ_LATE) else one for one in columns
+    ]
+    return select(*held)
+
+
+class _Reader(Generic[Value]):
+    """Makes values of rows. A row that was read before, and is as it was, is the same value again."""
+
+    def __init__(self, cls: type[Value], dialect: Dialect) -> None:
+        types = enumerate(TABLES[cls].c[name].type for name in _FIELDS[TABLES[cls]])
+        late = ((place, one.dialect_impl(dialect)) for place, one in types if isinstance(one, _READ_LATE))
+        processors = ((place, one.result_processor(dialect, None)) for place, one in late)
+        self._late = tuple((place, read) for place, read in processors if read)
+        self._cls = cls
+        self._kept = lru_cache(KEPT_ROWS.get(cls, KEPT_ROWS_ELSE))(self._made)
+
+    def value(self, row: Row[Any]) -> Value:
+        """The value that a row holds."""
+        return self._kept(tuple(row))
+
+    def values(self, found: Iterable[Row[Any]]) -> tuple[Value, ...]:
+        """The values that rows hold."""
+        return tuple(map(self._kept, map(tuple, found)))
+
+    def _made(self, held: tuple[Any, ...]) -> Value:
+        row = list(held)
+        for place, read in self._late:
+            row[place] = read(row[place])
+        return self._cls(*row)
+
+
+_READERS: dict[tuple[type, str], _Reader[Any]] = {}
+
+
+def _reader(cls: type[Value], dialect: Dialect) -> _Reader[Value]:
+    found = _READERS.get((cls, dialect.name))
+    return found or _READERS.setdefault((cls, dialect.name), _Reader(cls, dialect))
 
 
 @cache

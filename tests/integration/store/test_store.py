@@ -51,6 +51,20 @@ def test_what_is_put_comes_back_equal(database: Database, value: object) -> None
         assert rows.every(connection, type(value)) == (value,)
 
 
+def test_a_row_that_is_as_it_was_is_the_same_value_again_and_a_changed_one_is_read_anew(database: Database) -> None:
+    first, other = a_run(1), a_run(2)
+    with database.writing() as connection:
+        rows.put(connection, first)
+        rows.put(connection, other)
+        before = rows.every(connection, Run)
+        changed = replace(first, held_by="alice")
+        rows.put(connection, changed)
+        after = rows.every(connection, Run)
+    assert before == (first, other)
+    assert after == (changed, other)
+    assert after[1] is before[1]
+
+
 def test_the_migrations_make_exactly_the_tables_of_the_code(database: Database) -> None:
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
