@@ -1,19 +1,16 @@
 """The agent: leases step runs from a server and performs them.
 
-Its threads: one asks for leases, one renews those that it has, one sends logs, and one performs each attempt, which
-asks for what is next when it hands its result over. All that matters is on disk before it is done, so that a killed
-agent is only a delay.
+Its threads: one asks for leases, one renews those that it has, one sends logs, one removes what is over, and one
+performs each attempt, which asks for what is next when it hands its result over. All that matters is on disk before it
+is done, so that a killed agent is only a delay.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
-import os
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +19,7 @@ from threading import Condition, Event, Thread
 
 from tidegate.agent.attempt import Attempt
 from tidegate.agent.checkout import Checkouts
+from tidegate.agent.folder import locked, make_folder
 from tidegate.agent.follower import Limits
 from tidegate.agent.kept import KeptFolders
 from tidegate.agent.machine import installed_version, instance_of
@@ -44,13 +42,9 @@ _log = logging.getLogger(__name__)
 
 _RENEW_SECONDS = 1.0
 _SEND_SECONDS = 0.25
+_REST_SECONDS = 0.01
 _JOIN_SECONDS = 2.0
 _SAY_AGAIN_SECONDS = 10.0
-_PASSABLE = 0o711
-
-
-class AgentAlreadyRuns(Exception):
-    """Another agent uses the folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +76,8 @@ def run(settings: AgentSettings) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it says a line for each request
     stop = Event()
     _on_signals(stop.set, signal.SIGTERM, signal.SIGINT)
-    _make_folder(settings.folder)
-    with _locked(settings.folder):
+    make_folder(settings.folder)
+    with locked(settings.folder):
         agent = Agent.at(settings, stop)
         _on_signals(agent.leave, signal.SIGQUIT)
         agent.run()
@@ -119,6 +113,7 @@ class Agent:
     leaving: bool = False
     attempts: dict[Held, Attempt] = field(default_factory=dict)
     changed: Condition = field(default_factory=Condition)
+    _over: SimpleQueue[Attempt | None] = field(default_factory=SimpleQueue)
     _threads: list[Thread] = field(default_factory=list)
     _is_away: bool = False
 
@@ -148,6 +143,8 @@ class Agent:
         """Go on with what earlier agents left, then ask for more, until `stop` is set."""
         settings = self.settings
         self._adopt()
+        remover = Thread(target=self._remove, name="remove", daemon=True)
+        remover.start()
         for work in (self._lease, self._renew, self._send_logs):
             Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
         _log.info(
@@ -159,6 +156,8 @@ class Agent:
             left = list(self._threads)
         for thread in left:
             thread.join(_JOIN_SECONDS)
+        self._over.put(None)
+        remover.join(_JOIN_SECONDS)
         _log.info("agent %s stops; %d steps go on without it", settings.name, len(self.attempts))
 
     def leave(self) -> None:
@@ -226,7 +225,16 @@ class Agent:
         if leases is not None or not self.tools.stop.is_set():
             self._take(leases or (), instead_of=attempt)
         if leases is not None:
-            attempt.remove()
+            self._over.put(attempt)
+
+    def _remove(self) -> None:
+        """Remove what is over: a moment later, so that what begins in its place does not wait for that."""
+        while attempt := self._over.get():
+            self.tools.stop.wait(_REST_SECONDS)
+            try:
+                attempt.remove()
+            except OSError as error:
+                _log.error("what is left of attempt %s could not be removed: %s", attempt.held, error)
 
     def _lease(self) -> None:
         """Ask for work, from one thread: what an answer brings and the next request does not name, the server takes for
@@ -367,28 +375,3 @@ def _about(settings: AgentSettings) -> LeaseRequest:
         platform=this_platform(),
         instance=instance_of(settings.folder),
     )
-
-
-def _make_folder(folder: Path) -> None:
-    """The agent's folder; steps' users may pass through it to what is theirs, but list nothing."""
-    os.umask(0o022)
-    for path in (folder, *(folder / name for name in ("attempts", "checkouts", "homes", "tmp"))):
-        path.mkdir(mode=_PASSABLE, parents=True, exist_ok=True)
-        path.chmod(_PASSABLE)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise AgentAlreadyRuns(
-                f"an agent (process {lock.read().strip()}) runs in {folder} already; stop it first, or give this "
-                "one a folder of its own"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield

@@ -6,6 +6,8 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from threading import Event
 from typing import BinaryIO, TypeVar
@@ -13,6 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
+from tidegate.agent.near import NearServer
 from tidegate.agent.remote import is_loopback
 from tidegate.agent.wire import (
     ARTIFACT_ANSWER,
@@ -86,15 +89,21 @@ class ServerLink:
     name: str
     _token: str = ""
     _client: httpx.Client = field(init=False)
+    _near: NearServer | None = None
+    """For short requests, where the server is on this machine."""
 
     def __post_init__(self) -> None:
         limits = httpx.Limits(keepalive_expiry=_KEEP_ALIVE_SECONDS)
         # proxies of the environment are for other machines
         self._client = httpx.Client(base_url=self.url, limits=limits, trust_env=not is_loopback(self.url))
+        if is_loopback(self.url) and self.url.startswith("http:"):
+            self._near = NearServer(self.url, _KEEP_ALIVE_SECONDS)
 
     def close(self) -> None:
         """Hang up."""
         self._client.close()
+        if self._near:
+            self._near.close()
 
     def token(self) -> str:
         """The agent's token. Raises ServerAway where it cannot be read."""
@@ -131,7 +140,7 @@ class ServerLink:
     def upload(self, file: BinaryIO) -> tuple[Digest, int]:
         """Send the bytes of an artifact; gives their digest and size. Raises ArtifactDiffers."""
         sent = _Hashed(file)
-        answer = self._send("PUT", "/artifacts", sent.chunks(), _BYTES)
+        answer = self._send("PUT", "/artifacts", sent.chunks(), "application/octet-stream", _BYTES)
         kept = decode(ARTIFACT_ANSWER, answer.content)
         if kept.digest != sent.digest or kept.size != sent.size:
             raise ArtifactDiffers(f"the server kept {kept.digest} of what was sent as {sent.digest}")
@@ -159,16 +168,29 @@ class ServerLink:
             new.unlink(missing_ok=True)
 
     def _ask(self, path: str, body: bytes, read: Callable[[bytes], T], timeout: httpx.Timeout = _SHORT) -> T:
-        answer = self._send("POST", path, body, timeout)
+        content = self._post_near(self._near, path, body, timeout) if self._near else self._post(path, body, timeout)
         try:
-            return read(answer.content)
+            return read(content)
         except ValueError as error:
             raise ServerAway(f"{self.url}{path} answered what cannot be read: {error}") from error
 
-    def _send(self, method: str, path: str, body: bytes | Iterator[bytes], timeout: httpx.Timeout) -> httpx.Response:
+    def _post_near(self, near: NearServer, path: str, body: bytes, timeout: httpx.Timeout) -> bytes:
         headers = {**self._headers(), "Content-Type": "application/json"}
-        if method == "PUT":
-            headers["Content-Type"] = "application/octet-stream"
+        try:
+            status, content = near.post(f"/api/v1{path}", body, headers, timeout.read or 0)
+        except (OSError, HTTPException) as error:
+            raise ServerAway(f"{self.url}: {error or type(error).__name__}") from error
+        if status != HTTPStatus.OK:
+            self._check(httpx.Response(status, content=content, request=httpx.Request("POST", self.url + path)))
+        return content
+
+    def _post(self, path: str, body: bytes, timeout: httpx.Timeout) -> bytes:
+        return self._send("POST", path, body, "application/json", timeout).content
+
+    def _send(
+        self, method: str, path: str, body: bytes | Iterator[bytes], kind: str, timeout: httpx.Timeout
+    ) -> httpx.Response:
+        headers = {**self._headers(), "Content-Type": kind}
         try:
             answer = self._client.request(method, f"/api/v1{path}", content=body, headers=headers, timeout=timeout)
         except httpx.HTTPError as error:

@@ -67,7 +67,8 @@ def agent(
 
     SIGTERM ends it and leaves its steps running, for its next life; SIGQUIT lets it perform what it has, and then end.
     """
-    from tidegate.agent.agent import AgentAlreadyRuns, AgentSettings, run
+    from tidegate.agent.agent import AgentSettings, run
+    from tidegate.agent.folder import AgentAlreadyRuns
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,0 +1,73 @@
+"""Requests to a server on this machine. A client for all that HTTP knows (proxies, redirects, encryption) takes four
+times as long for each, and an agent sends some for every step."""
+
+from __future__ import annotations
+
+import http.client
+import select
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from urllib.parse import urlsplit
+
+
+@dataclass(slots=True)
+class NearServer:
+    """Sends to a plain `http://` server, over connections that are kept for at most `keep_seconds`. Safe for many
+    threads."""
+
+    url: str
+    keep_seconds: float
+    _free: list[tuple[http.client.HTTPConnection, float]] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str], seconds: float) -> tuple[int, bytes]:
+        """The status and the body of the answer, for each part of which it waits `seconds`.
+
+        Raises OSError or http.client.HTTPException; what was sent may have arrived by then.
+        """
+        connection = self._kept() or self._new()
+        try:
+            connection.timeout = seconds
+            if connection.sock is not None:
+                connection.sock.settimeout(seconds)
+            connection.request("POST", urlsplit(self.url).path.rstrip("/") + path, body, dict(headers))
+            answer = connection.getresponse()
+            content = answer.read()
+        except BaseException:
+            connection.close()
+            raise
+        if connection.sock is not None:  # else the server said that it closes it
+            with self._lock:
+                self._free.append((connection, time.monotonic() + self.keep_seconds))
+        return answer.status, content
+
+    def close(self) -> None:
+        """Hang up."""
+        with self._lock:
+            free, self._free = self._free, []
+        for connection, _ in free:
+            connection.close()
+
+    def _kept(self) -> http.client.HTTPConnection | None:
+        """The connection that was used last, unless the server has closed it."""
+        while True:
+            with self._lock:
+                if not self._free:
+                    return None
+                connection, until = self._free.pop()
+            if time.monotonic() < until and not _is_readable(connection):
+                return connection
+            connection.close()
+
+    def _new(self) -> http.client.HTTPConnection:
+        address = urlsplit(self.url)
+        return http.client.HTTPConnection(address.hostname or "", address.port)
+
+
+def _is_readable(connection: http.client.HTTPConnection) -> bool:
+    """Nothing may come on a connection on which nothing was asked, but its end."""
+    poller = select.poll()
+    poller.register(connection.sock, select.POLLIN)
+    return bool(poller.poll(0))
