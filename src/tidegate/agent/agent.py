@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,31 +76,36 @@ def run(settings: AgentSettings) -> None:
     """
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it says a line for each request
     stop = Event()
-    _on_signals(stop.set, signal.SIGTERM, signal.SIGINT)
+    leave = Event()
+    _on_signals({signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGQUIT: leave.set})
     make_folder(settings.folder)
     with locked(settings.folder):
         agent = Agent.at(settings, stop)
-        _on_signals(agent.leave, signal.SIGQUIT)
+        Thread(target=agent.leave_when, args=(leave,), name="leave", daemon=True).start()
         agent.run()
 
 
-def _on_signals(act: Callable[[], None], *numbers: signal.Signals) -> None:
+def _on_signals(acts: Mapping[int, Callable[[], None]]) -> None:
     """Have a thread act at each of these signals.
 
-    It waits already when the first comes: the main thread, which is interrupted, may hold any lock just then, the one
-    for the start of threads among them. The queue is the one thing that may be used there.
+    It reads what the system's own handler writes: Python's runs in the main thread only, which sleeps on where the
+    system gave the signal to another one, and which may hold any lock when it is interrupted.
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    asked: SimpleQueue[int] = SimpleQueue()
+    woken, wake = socket.socketpair()
+    wake.setblocking(False)
 
-    def act_when_asked() -> None:
-        while asked.get():
-            act()
+    def act_when_woken() -> None:
+        with woken, wake:
+            while numbers := woken.recv(64):
+                for number in numbers:
+                    acts.get(number, lambda: None)()
 
-    Thread(target=act_when_asked, name="signals", daemon=True).start()
-    for number in numbers:
-        signal.signal(number, lambda *_: asked.put(1))
+    Thread(target=act_when_woken, name="signals", daemon=True).start()
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    for number in acts:
+        signal.signal(number, lambda *_: None)
 
 
 @dataclass(slots=True)
@@ -115,7 +121,7 @@ class Agent:
     changed: Condition = field(default_factory=Condition)
     _over: SimpleQueue[Attempt | None] = field(default_factory=SimpleQueue)
     _threads: list[Thread] = field(default_factory=list)
-    _is_away: bool = False
+    _trouble: type[Exception] | None = None
 
     @classmethod
     def at(cls, settings: AgentSettings, stop: Event) -> Agent:
@@ -160,8 +166,9 @@ class Agent:
         remover.join(_JOIN_SECONDS)
         _log.info("agent %s stops; %d steps go on without it", settings.name, len(self.attempts))
 
-    def leave(self) -> None:
-        """Take no more, and stop once there is none left."""
+    def leave_when(self, asked: Event) -> None:
+        """Once that is asked, take no more, and stop when there is none left."""
+        asked.wait()
         _log.info("agent %s takes no more steps, and stops when it has none left", self.settings.name)
         with self.changed:
             self.leaving = True
@@ -244,12 +251,12 @@ class Agent:
             try:
                 leases = self.tools.link.lease(asked)
             except (ServerAway, Refused) as error:
-                self._note_server(error)
+                self._note_trouble(error)
                 if isinstance(error, Refused):
                     self._stop_when_done(asked)
                 backoff.wait()
                 continue
-            self._note_server(None)
+            self._note_answer(gives_work=True)
             backoff = Backoff(self.tools.stop)
             self._take(leases)
             if not leases:
@@ -286,9 +293,9 @@ class Agent:
             try:
                 answer = self.tools.link.renew(self._held())
             except (ServerAway, Refused) as error:
-                self._note_server(error)
+                self._note_trouble(error)
             else:
-                self._note_server(None)
+                self._note_answer(gives_work=False)
                 for attempt in self._of(answer.cancel):
                     attempt.cancelled.set()
                 for attempt in self._of(answer.refused):
@@ -302,7 +309,7 @@ class Agent:
                 try:
                     has_more |= attempt.handing.send_some_of_log()
                 except ServerAway as error:
-                    self._note_server(error)
+                    self._note_trouble(error)
                     has_more = False
                     break
                 except Refused as error:
@@ -351,17 +358,22 @@ class Agent:
             self.changed.wait_for(lambda: self.tools.stop.is_set() or self.attempts)
             return [] if self.tools.stop.is_set() else list(self.attempts.values())
 
-    def _note_server(self, error: Exception | None) -> None:
-        """Say once that the server is away, or gives no work, and once that it is back."""
-        if (error is not None) == self._is_away:
+    def _note_trouble(self, error: ServerAway | Refused) -> None:
+        """Say once that the server is away, or gives no work."""
+        if self._trouble is type(error):
             return
-        self._is_away = error is not None
-        if error is None:
-            _log.info("the server answers again")
-        elif isinstance(error, Refused):
+        self._trouble = type(error)
+        if isinstance(error, Refused):
             _log.error("the server gives this agent no work: %s", error)
         else:
             _log.warning("the server does not answer; steps go on and results are kept until it does: %s", error)
+
+    def _note_answer(self, *, gives_work: bool) -> None:
+        """Say once that the server is back. One that gives no work answers other requests as always."""
+        if self._trouble is None or (self._trouble is Refused and not gives_work):
+            return
+        self._trouble = None
+        _log.info("the server answers again")
 
 
 def _about(settings: AgentSettings) -> LeaseRequest:

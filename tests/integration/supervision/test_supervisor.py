@@ -433,5 +433,5 @@ def connected(data: Path) -> socket.socket:
 
 def request(method: str, *arguments: object) -> bytes:
     """A request to supervisord that keeps its connection."""
-    body = xmlrpc.client.dumps(arguments, f"supervisor.{method}").encode()
+    body = xmlrpc.client.dumps(arguments, f"supervisor.{method}").encode()  # type: ignore[arg-type]
     return b"POST /RPC2 HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
