@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, update
 
 from tidegate.model.people import AccessToken, Account, Held, Role, RoleGrant, Team, roles_held
-from tidegate.store import rows, tables
+from tidegate.store import people_tables, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +77,6 @@ def roles_of(connection: Connection, of: Account, cap: Role | None = None) -> tu
 
 def note_used(connection: Connection, token_id: str, now: datetime) -> None:
     """A token was used just now."""
-    connection.execute(update(tables.access_token).where(tables.access_token.c.id == token_id).values(used_at=now))
+    connection.execute(
+        update(people_tables.access_token).where(people_tables.access_token.c.id == token_id).values(used_at=now)
+    )

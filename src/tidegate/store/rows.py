@@ -37,7 +37,7 @@ from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun
-from tidegate.store import tables
+from tidegate.store import people_tables, tables
 from tidegate.store.columns import Document, Utc, Word
 
 Value = TypeVar("Value")
@@ -51,10 +51,10 @@ TABLES: dict[type, Table] = {
     TestOutcome: tables.test_outcome,
     TestQuarantine: tables.test_quarantine,
     Agent: tables.agent,
-    Account: tables.account,
-    Team: tables.team,
-    RoleGrant: tables.role_grant,
-    AccessToken: tables.access_token,
+    Account: people_tables.account,
+    Team: people_tables.team,
+    RoleGrant: people_tables.role_grant,
+    AccessToken: people_tables.access_token,
     Release: tables.release,
     Approval: tables.approval,
     Deployment: tables.deployment,
