@@ -94,7 +94,13 @@ def _check_end(world: World, run: str, wanted: str) -> None:
 
 @pytest.mark.parametrize(
     "moment",
-    [_slow("step.began"), _slow("release.created"), _slow("rollout.began"), "rollout.shares", "rollback.decided"],
+    [
+        _slow("step.began"),
+        _slow("release.created"),
+        _slow("rollout.began"),
+        "rollout.shares",
+        _slow("rollback.decided"),
+    ],
 )
 def test_a_killed_server_delays_the_run_and_nothing_else(world: World, moment: str) -> None:
     fails = 0.5 if moment == "rollback.decided" else 0.0
@@ -113,7 +119,7 @@ def test_a_killed_server_delays_the_run_and_nothing_else(world: World, moment: s
         ("agent", "step.began"),
         _slow("agent", "rollout.began"),
         _slow("envoy", "rollout.began"),
-        ("envoy", "rollout.shares"),
+        _slow("envoy", "rollout.shares"),
         _slow("supervisord", "step.began"),
         _slow("supervisord", "rollout.began"),
         ("supervisord", "rollout.shares"),

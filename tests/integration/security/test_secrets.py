@@ -28,11 +28,12 @@ SECRET = "postgres://tide:g4te'7Qx@db"
 TRACE = "g4te"
 """What nobody else would write."""
 
+# the build's step lasts for a while, or who watches the process list might miss it
 PIPELINE = """\
 service: sample
 build:
   steps:
-    - {name: test, run: env | sort}
+    - {name: test, run: env | sort; sleep 1}
 runtime:
   prepare: echo "prepared with $DATABASE_URL"
   command: echo "begun with $DATABASE_URL"; %s & wait
