@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,8 @@ import psutil
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CHUNK_BYTES = 4096
+_LOOKS_AT_MOST = 10
+_LOOK_EVERY_SECONDS = 0.001
 _HAS_PROC = sys.platform == "linux" and Path("/proc/self/stat").exists()
 
 
@@ -100,11 +103,23 @@ def has_mark(pid: int, variable: str, value: str) -> bool:
     """Whether the process was started with `variable=value` in its environment, as far as that may be read."""
     if not _HAS_PROC:
         return _has_mark_by_psutil(pid, variable, value)
+    mark = f"{variable}={value}".encode()
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return f"{variable}={value}".encode() in file.read().split(b"\0")
+        for _ in range(_LOOKS_AT_MOST):
+            environment = read_whole(f"/proc/{pid}/environ")
+            if environment or not _has_memory(pid):
+                return mark in environment.split(b"\0")
+            time.sleep(_LOOK_EVERY_SECONDS)
     except OSError:
-        return False
+        pass
+    return False
+
+
+def _has_memory(pid: int) -> bool:
+    """Not so of a zombie and of what the kernel itself runs, which have no environment. Whatever else shows none may
+    have none, or is becoming another program in this very moment."""
+    fields = read_whole(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(fields[20]) != 0
 
 
 def _has_mark_by_psutil(pid: int, variable: str, value: str) -> bool:
