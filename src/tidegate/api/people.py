@@ -235,8 +235,9 @@ def make_token(parts: Parts, who: Browser, body: TokenRequest) -> NewTokenAnswer
         raise not_found("account", who.actor.name, "name one: tidegate token create NAME --account ACCOUNT")
     if account != who.account:
         parts.authority.check(who, Permission.ADMINISTER)
-    role = who.cap if account == who.account and body.role is None else body.role
-    made = parts.people.make_token(account, body.name, timedelta(days=body.valid_days), _at_most(role, who), who.actor)
+    # a token that was made for little makes none for more
+    role = body.role.at_most(who.cap) if body.role else who.cap
+    made = parts.people.make_token(account, body.name, timedelta(days=body.valid_days), role, who.actor)
     parts.events.wake()
     return NewTokenAnswer(token=AccessTokenAnswer.model_validate(made.token), text=made.text)
 
@@ -249,14 +250,6 @@ def revoke_token(parts: Parts, who: Browser, token: IdentifierPath) -> AccessTok
     if known is None or (known.account != who.account and not who.may(Permission.ADMINISTER)):
         raise not_found("token", token, "tidegate token list")
     return AccessTokenAnswer.model_validate(parts.people.revoke_token(known.id, who.actor))
-
-
-def _at_most(role: Role | None, who: Identity) -> Role | None:
-    """A token that was made for little makes none for more."""
-    order = list(Role)
-    if who.cap is None or (role is not None and order.index(role) <= order.index(who.cap)):
-        return role
-    return who.cap
 
 
 def _grant(parts: ApiParts, who: Identity, kind: HolderKind, name: str, body: GrantRequest) -> GrantAnswer:

@@ -91,9 +91,7 @@ class Engine:
     def follow(self, run: Run, decision: Decision) -> None:
         """Have looked at what depends on a decision about a run, and at the run again when it is due. Agents are not
         told what may begin."""
-        self._hint_others(decision, run.service, but=f"run:{run.id}")
-        if decision.wake_at:
-            self.queue.hint(f"run:{run.id}", decision.wake_at)
+        self._hint_after(run, decision)
         if not decision.is_settled:
             self.queue.hint(f"run:{run.id}")
 
@@ -104,9 +102,7 @@ class Engine:
                 decision = self.decide_run(connection, run)
             if decision.ready_steps:
                 self._steps_ready()
-            self._hint_others(decision, run.service, but=f"run:{run_id}")
-            if decision.wake_at:
-                self.queue.hint(f"run:{run_id}", decision.wake_at)
+            self._hint_after(run, decision)
             if decision.is_settled:
                 return
         self.queue.hint(f"run:{run_id}")
@@ -161,6 +157,11 @@ class Engine:
         if run is None:
             raise Gone(run_id)
         return run
+
+    def _hint_after(self, run: Run, decision: Decision) -> None:
+        self._hint_others(decision, run.service, but=f"run:{run.id}")
+        if decision.wake_at:
+            self.queue.hint(f"run:{run.id}", decision.wake_at)
 
     def _hint_others(self, decision: Decision, service: str, but: str) -> None:
         """Whoever depends on what changed should look at it: runs at gates on all that moves in their service."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,6 +29,10 @@ class Role(StrEnum):
 
     ADMIN = "admin"
     """Everything."""
+
+    def at_most(self, cap: Role | None) -> Role:
+        """This role, or `cap` where that may do less."""
+        return self if cap is None else min(self, cap, key=list(Role).index)
 
 
 class AccountKind(StrEnum):
@@ -137,11 +141,4 @@ def roles_held(
     own = {(HolderKind.ACCOUNT, account.name)}
     own |= {(HolderKind.TEAM, team.name) for team in teams if account.name in team.members}
     held = {one.held for one in grants if (one.holder_kind, one.holder) in own} | {Held(Role.VIEWER)}
-    return tuple(sorted({_capped(one, cap) for one in held}, key=str))
-
-
-def _capped(held: Held, cap: Role | None) -> Held:
-    order = list(Role)
-    if cap is None or order.index(held.role) <= order.index(cap):
-        return held
-    return Held(cap, held.service, held.environment)
+    return tuple(sorted({replace(one, role=one.role.at_most(cap)) for one in held}, key=str))
