@@ -37,8 +37,7 @@ class Authority:
     def check_stage(self, who: Identity, permission: Permission, run: Run, stage: StageName) -> None:
         """Whether `who` has the permission for the run's service in the environment of that stage."""
         assert run.pipeline is not None  # it has stages
-        environment = next(one.environment for one in run.pipeline.stages if one.name == stage)
-        self.check(who, permission, run.service, environment)
+        self.check(who, permission, run.service, run.pipeline.stage(stage).environment)
 
     def _run(self, run_id: str) -> Run:
         with self._parts.database.reading() as connection:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from tidegate.engine import known_tests
 from tidegate.engine.parts import Parts
 from tidegate.model.event import Event, EventKind
-from tidegate.model.ids import StepRunId, placement_id
+from tidegate.model.ids import StageName, StepRunId, placement_id
 from tidegate.model.lease import Lease
 from tidegate.model.run import Run
 from tidegate.model.step_environment import address_of, step_environment
@@ -155,7 +155,7 @@ class Giver:
     def _site(self, connection: Connection, run: Run, step: StepRun) -> tuple[str | None, str | None]:
         if step.scope == BUILD or run.pipeline is None:
             return None, None
-        environment = next(one.environment for one in run.pipeline.stages if one.name == step.scope)
+        environment = run.pipeline.stage(StageName(step.scope)).environment
         placement = queries.placement(connection, placement_id(run.service, environment))
         return environment, address_of(placement) if placement else None
 
