@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.integration.agent.world import World, is_running, until
+from tests.integration.agent.world import World, until
+from tests.processes import is_running
 
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, StepHandle, StepOutcome

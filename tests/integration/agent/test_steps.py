@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import psutil
 import pytest
-from tests.integration.agent.world import World, is_running, until
+from tests.integration.agent.world import World, until
+from tests.processes import is_running
 
 from tidegate.model.ids import Commit, RunId
 from tidegate.model.lease import StepOutcome

@@ -17,7 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psutil
 from tests.integration.agent.server import LIMIT_SECONDS, Server
 
 from tidegate.model.ids import Commit, RunId, ServiceName, StepName, StepRunId
@@ -185,14 +184,6 @@ class World:
         """What the agents said."""
         log = self.data / "agent.log"
         return log.read_text() if log.exists() else ""
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process of that pid runs; one that only waits to be asked for its status does not."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def until(condition: Callable[[], object], seconds: float = LIMIT_SECONDS) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.processes import is_running
 
 from tidegate.api.git import REQUEST_BYTES
 from tidegate.integrations.upload_pack import AT_ONCE, SERVICE_LINE, Transfers
@@ -225,16 +226,9 @@ def slow_git(repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     def _running() -> list[str]:
         pids = Path(mark).read_text().split() if Path(mark).exists() else []
-        return [pid for pid in pids if Path(f"/proc/{pid}/stat").exists() and _state(pid) != "Z"]
+        return [pid for pid in pids if is_running(int(pid))]
 
     return _running
-
-
-def _state(pid: str) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return "Z"
 
 
 def test_a_transfer_ends_when_its_client_is_gone(repository: Repository, slow_git: Callable[[], list[str]]) -> None:

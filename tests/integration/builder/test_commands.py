@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.processes import is_running
 
 from tidegate.builder.command import Limits
 from tidegate.builder.stop import Stop
@@ -37,10 +38,7 @@ class Asking(Seen):
 
 def is_gone(tree: Tree) -> bool:
     """Whether the process whose pid is in the file `pid` has ended."""
-    try:
-        return "\nState:\tZ" in Path(f"/proc/{int(tree.text('pid'))}/status").read_text()
-    except FileNotFoundError:
-        return True
+    return not is_running(int(tree.text("pid")))
 
 
 @pytest.mark.parametrize("wrap", ["", "setsid", "nohup setsid"])

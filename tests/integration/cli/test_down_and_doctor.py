@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 from tests.integration.cli.command_line import Command
 from tests.integration.cli.contract_server import ContractServer
+from tests.processes import is_running
 
-from tidegate.supervision.processes import runs
 from tidegate.supervision.program import Program
 from tidegate.supervision.supervisor import Supervisor
 
@@ -72,14 +71,9 @@ def test_down_ends_the_server_and_all_that_it_keeps_alive(
     assert {"the server": server.pid, "svc-shop": pid}.items() <= what.items()
     assert "supervisor" in what
     assert server.wait(SECONDS) == -signal.SIGTERM
-    assert not _runs(pid) and not _runs(what["supervisor"])
+    assert not is_running(pid) and not is_running(what["supervisor"])
     assert not (alone.data / "server.json").exists()
     assert "and nothing did" in alone.as_process("down").out
-
-
-def _runs(pid: int) -> bool:
-    """Whether there is such a process, and not only its end that nobody has asked for yet."""
-    return psutil.pid_exists(pid) and runs(psutil.Process(pid))
 
 
 def test_down_ends_a_server_that_is_only_starting(
@@ -131,7 +125,7 @@ def test_every_problem_that_doctor_finds_has_a_remedy(alone: Command, place: Pat
     assert bad["secrets"] == f"chmod 600 {alone.data}/admin-token"
 
 
-def test_doctor_knows_the_server_that_runs(tidegate: Command, contract: ContractServer) -> None:
+def test_doctor_knows_the_server_thatis_running(tidegate: Command, contract: ContractServer) -> None:
     found = {one["about"]: one for one in tidegate("doctor", "--json").document}
     assert found["server"]["level"] == "ok"
     assert contract.address in found["server"]["text"]

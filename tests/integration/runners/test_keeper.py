@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.integration.runners.contract import AT_ONCE, UID, Bench, output, until
-from tests.integration.runners.test_process import is_running
+from tests.processes import is_running
 
 from tidegate.model.lease import ProcessState
 from tidegate.runners.keeper import BEGIN

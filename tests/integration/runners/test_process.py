@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from tests.integration.runners.contract import (
     AT_ONCE,
@@ -23,6 +22,7 @@ from tests.integration.runners.contract import (
     output,
     until,
 )
+from tests.processes import is_running
 
 from tidegate.model.lease import ProcessState, StepCommand, StepHandle
 from tidegate.runners.process import ProcessRunner
@@ -48,10 +48,6 @@ class TestDurableProcessRunner(DurableRunnerContract):
 def pid_in(path: Path) -> int:
     until(lambda: path.exists() and path.read_text().endswith("\n"))
     return int(path.read_text())
-
-
-def is_running(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def test_a_command_gets_exactly_its_own_environment(bench: Bench) -> None:

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 import psutil
 import pytest
+from tests.processes import is_running
 
 from tidegate.supervision import marks, processes, rpc
 from tidegate.supervision.program import Program, ProgramPhase
@@ -75,11 +76,7 @@ def _has_become_its_command(pid: int | None) -> bool:
 def kill_supervisord(data: Path) -> None:
     process = psutil.Process(int((data / "run" / "supervisord.pid").read_text()))
     process.kill()
-    until(lambda: process.is_running() and process.status() != psutil.STATUS_ZOMBIE, lambda runs: not runs)
-
-
-def alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    until(lambda: is_running(process.pid), lambda runs: not runs)
 
 
 def marked(data: Path) -> list[int]:
@@ -92,7 +89,7 @@ def marked(data: Path) -> list[int]:
             continue
         if any(f"{name}={data}".encode() in content for name in ("TIDEGATE_PART_OF", "TIDEGATE_RUN_FOLDER")):
             found.append(int(environ.parent.name))
-    return [pid for pid in found if alive(pid)]
+    return [pid for pid in found if is_running(pid)]
 
 
 def test_starting_twice_is_starting_once(data: Path, supervisor: Supervisor) -> None:
@@ -142,7 +139,7 @@ def test_a_data_folder_may_have_any_name(data: Path, name: str) -> None:
         assert psutil.Process(pid).cwd() == str(folder)
     finally:
         supervisor.shutdown()
-    assert not alive(pid)
+    assert not is_running(pid)
 
 
 def test_a_socket_in_a_short_folder_is_private_and_removed_in_the_end(data: Path) -> None:
@@ -177,7 +174,7 @@ def test_putting_the_same_changes_nothing_and_putting_another_replaces_it(data: 
     assert supervisor.state("sample").pid == first
     supervisor.put(program(data, "exec sleep 61"))
     assert running(supervisor) != first
-    assert not alive(first)
+    assert not is_running(first)
     assert supervisor.state("sample").restarts == 0
 
 
@@ -221,7 +218,7 @@ def test_removing_ends_the_whole_group_and_forgets_the_program(data: Path, super
     process = psutil.Process(pid)
     children = [one.pid for one in until(lambda: process.children(recursive=True), lambda seen: len(seen) > 2)]
     assert supervisor.remove("sample")
-    assert not any(alive(one) for one in (pid, *children))
+    assert not any(is_running(one) for one in (pid, *children))
     assert supervisor.state("sample").phase is ProgramPhase.ABSENT
     assert list((data / "run" / "programs").iterdir()) == []
     assert supervisor.remove("sample")
@@ -242,7 +239,7 @@ def test_what_a_crashed_program_left_behind_is_ended_before_it_starts_again(data
     child = until(psutil.Process(first).children, bool)[0]
     os.kill(first, 9)
     until(lambda: supervisor.state("sample"), lambda one: one.runs and one.pid != first)
-    until(lambda: alive(child.pid), lambda lives: not lives)
+    until(lambda: is_running(child.pid), lambda lives: not lives)
 
 
 def test_programs_outlive_supervisord_even_when_they_write_and_are_replaced_by_the_next(
@@ -259,7 +256,7 @@ def test_programs_outlive_supervisord_even_when_they_write_and_are_replaced_by_t
     ended = supervisor.ensure_running()
     assert first in [one.pid for one in ended]
     assert {one.program for one in ended} == {"sample"}
-    assert not alive(first)
+    assert not is_running(first)
     assert running(supervisor) != first
 
 
@@ -275,7 +272,7 @@ def test_an_orphan_that_hides_its_environment_and_ignores_us_is_ended_with_its_g
     kill_supervisord(data)
     ended = {one.pid: one for one in supervisor.ensure_running()}
     assert ended[pid].forced
-    assert not any(alive(one) for one in (pid, *children))
+    assert not any(is_running(one) for one in (pid, *children))
 
 
 def test_a_supervisord_that_is_merely_stopped_is_waited_for_and_nothing_is_ended(
@@ -299,7 +296,7 @@ def test_a_supervisord_whose_socket_was_removed_is_replaced(data: Path, supervis
     first = running(supervisor)
     (data / "run" / "supervisord.sock").unlink()
     supervisor.ensure_running()
-    assert not alive(first)
+    assert not is_running(first)
     running(supervisor)
 
 
@@ -324,7 +321,7 @@ def test_after_shutdown_nothing_of_the_data_folder_runs(data: Path, how: str) ->
         psutil.Process(int((data / "run" / "supervisord.pid").read_text())).suspend()
     supervisor.shutdown()
     step.wait(5)
-    assert not any(alive(pid) for pid in pids)
+    assert not any(is_running(pid) for pid in pids)
     assert marked(data) == []
     assert supervisor.shutdown() == ()
 
