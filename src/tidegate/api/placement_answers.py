@@ -10,7 +10,7 @@ from tidegate.model.environment import Environment
 from tidegate.model.ids import split_placement
 from tidegate.model.pipeline import Mode
 from tidegate.model.rollout import RolloutState
-from tidegate.model.service import Service, effective_mode
+from tidegate.model.service import Service, mode_of
 from tidegate.model.step_environment import address_of
 from tidegate.store.placement_queries import PlacementRecord
 
@@ -108,7 +108,7 @@ def deployment_answer(deployment: Deployment) -> DeploymentAnswer:
 
 def status_answer(service: Service, placements: list[PlacementAnswer]) -> StatusAnswer:
     """What of the service runs where."""
-    mode = effective_mode(service.mode, service.grant, protected=True)
+    mode = mode_of(service)
     return StatusAnswer(
         service=service.name,
         mode=mode.mode,

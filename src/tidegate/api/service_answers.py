@@ -8,7 +8,7 @@ from tidegate.api.answers import Answer, ReasonAnswer
 from tidegate.api.placement_answers import PlacementAnswer
 from tidegate.api.run_answers import RunItem
 from tidegate.model.pipeline import Mode, Risk
-from tidegate.model.service import Service, effective_mode
+from tidegate.model.service import Service, mode_of
 
 
 class ServiceAnswer(Answer):
@@ -58,6 +58,6 @@ def service_detail(service: Service, environments: dict[str, PlacementAnswer]) -
 
 
 def _fields(service: Service) -> dict[str, object]:
-    effective = effective_mode(service.mode, service.grant, protected=True)
+    effective = mode_of(service)
     own = {name: getattr(service, name) for name in ServiceAnswer.model_fields if hasattr(service, name)}
     return {**own, "effective_mode": effective.mode, "effective_because": effective.because}

@@ -8,16 +8,17 @@ from tidegate.config.resolve_steps import build, stage_steps
 from tidegate.config.sections import (
     ApprovalsSection,
     DeploySection,
+    GateSection,
     PipelineSection,
     RuntimeSection,
     ShareSection,
     StageSection,
     VerifySection,
 )
+from tidegate.model.gate_rules import THE_FILE, ApprovalGroup, ApprovalRule, GateRules
 from tidegate.model.ids import StageName
 from tidegate.model.pipeline import (
     ApprovalPoint,
-    ApprovalRule,
     DeployRule,
     Health,
     LatencyRule,
@@ -86,20 +87,33 @@ def _runtime(section: RuntimeSection) -> Runtime:
 
 
 def _stage(section: StageSection, before: tuple[StageName, ...], risk: Risk, runtime: Runtime | None) -> Stage:
-    approvals = section.gate.approvals
     return Stage(
         name=section.name,
         environment=section.environment,
         needs=before if section.needs is None else tuple(section.needs),
-        approvals=_approvals(approvals) if approvals else None,
+        gate=gate_rules(section.gate),
         deploy=_deploy(section.deploy, risk, runtime) if runtime else None,
         steps=stage_steps(section.steps),
         verify=_verify(section.verify) if section.verify else None,
     )
 
 
+def gate_rules(section: GateSection, source: str = THE_FILE) -> GateRules:
+    """The rules of a gate, as one source of them demands."""
+    return GateRules(approvals=_approvals(section.approvals) if section.approvals else None, source=source)
+
+
 def _approvals(section: ApprovalsSection) -> ApprovalRule:
-    return ApprovalRule(section.count, section.expires)
+    return ApprovalRule(
+        count=section.count,
+        expires=section.expires,
+        sources=section.sources,
+        all_of=tuple(ApprovalGroup(one.count, one.sources) for one in section.all_of),
+        not_author=section.not_author,
+        not_trigger=section.not_trigger,
+        comment=section.comment,
+        delegates=section.delegate,
+    )
 
 
 def _deploy(section: DeploySection, risk: Risk, runtime: Runtime) -> DeployRule:

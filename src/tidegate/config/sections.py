@@ -56,6 +56,10 @@ MOST_STAGES = 100
 MOST_INSTANCES = 100
 """Of one deployment: each has a port of its own."""
 
+MOST_SOURCES = 50
+MOST_GROUPS = 10
+"""Teams and accounts that one group names, and groups that one gate asks."""
+
 
 class HealthSection(Section):
     """The question by which an instance proves that it can serve."""
@@ -96,17 +100,54 @@ class RuntimeSection(Section):
     ] = _RUNTIME.mixed_versions
 
 
+class ApprovalGroupSection(Section):
+    """So many people out of these."""
+
+    count: Annotated[People, Field(description="How many people.")] = 1
+    sources: Annotated[
+        tuple[TeamWord, ...],
+        Field(alias="from", min_length=1, max_length=MOST_SOURCES, description="Teams and accounts that are asked."),
+    ]
+
+
 class ApprovalsSection(Section):
     """People who must say yes."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset(
-        {"from", "not_author", "not_trigger", "all_of", "comment", "delegate"}
-    )
-
     count: Annotated[People, Field(description="How many people.")] = 1
+    sources: Annotated[
+        tuple[TeamWord, ...],
+        Field(
+            alias="from",
+            min_length=1,
+            max_length=MOST_SOURCES,
+            description="Teams and accounts that are asked; without it, whoever may approve there.",
+        ),
+    ] = ()
+    all_of: Annotated[
+        tuple[ApprovalGroupSection, ...],
+        Field(
+            min_length=1,
+            max_length=MOST_GROUPS,
+            description="Groups that are all asked, in the place of `count` and `from`; a person counts for one.",
+        ),
+    ] = ()
+    not_author: Annotated[
+        bool, Field(strict=True, description="Nobody who made one of the changes counts; who is not known counts so.")
+    ] = False
+    not_trigger: Annotated[bool, Field(strict=True, description="Who asked for the run does not count.")] = False
+    comment: Annotated[bool, Field(strict=True, description="A yes needs words.")] = False
+    delegate: Annotated[
+        bool, Field(strict=True, description="Whether somebody may answer in another's place (tidegate delegate).")
+    ] = True
     expires: Annotated[
         PositiveDuration | None, Field(description="For how long their word holds; without it, for good.")
     ] = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ApprovalsSection:
+        if self.all_of and (self.sources or "count" in self.model_fields_set):
+            raise wrong('"all_of" takes the place of "count" and "from"', "write them inside of its groups")
+        return self
 
 
 class GateSection(Section):

@@ -9,9 +9,11 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from tidegate.config.section import Section
-from tidegate.config.values import EnvironmentWord, PositiveDuration, Size, one_of
+from tidegate.config.sections import GateSection
+from tidegate.config.values import EnvironmentWord, ModeWord, PositiveDuration, Size, StageWord, one_of
 from tidegate.model.environment import Environment, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
+from tidegate.model.pipeline import Mode
 
 _CONFIGURATION = ServerConfiguration({})
 _ENVIRONMENT = Environment(EnvironmentName("defaults"), False)
@@ -36,7 +38,7 @@ RouterWord = Annotated[RouterName, *one_of(RouterName, "gateway-api", "none")]
 class EnvironmentSection(Section):
     """Where services run."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"targets", "waves", "gate", "freezes", "requires"})
+    not_yet: ClassVar[frozenset[str]] = frozenset({"targets", "waves", "freezes"})
     misplaced: ClassVar[Mapping[str, str]] = {
         "secrets": 'secrets never stand in a file: "tidegate secret set" keeps them',
     }
@@ -46,17 +48,51 @@ class EnvironmentSection(Section):
     ] = _ENVIRONMENT.protected
     target: Annotated[TargetWord, Field(description="How deployments are installed.")] = TargetName(_ENVIRONMENT.target)
     router: Annotated[RouterWord, Field(description="What splits their traffic.")] = RouterName(_ENVIRONMENT.router)
+    gate: Annotated[GateSection, Field(description="What every gate into it demands, beside the service's file.")] = (
+        GateSection()
+    )
+    requires: Annotated[
+        tuple[EnvironmentWord, ...],
+        Field(description="Environments that the same artifacts must have passed before; names of this file."),
+    ] = ()
+    mode: Annotated[
+        ModeWord, Field(description="The most that a service may be granted here; delivery: a person opens every gate.")
+    ] = Mode.DEPLOYMENT
+
+
+class FloorSection(Section):
+    """What the server demands of some services wherever they go."""
+
+    name: Annotated[StageWord, Field(description="What it is called in reasons.")]
+    services: Annotated[
+        tuple[str, ...], Field(min_length=1, description="Names or patterns of names, like `billing-*`.")
+    ] = ("*",)
+    environments: Annotated[
+        tuple[EnvironmentWord, ...] | None, Field(min_length=1, description="Where; all that are protected without it.")
+    ] = None
+    gate: Annotated[GateSection, Field(description="What their gates demand, beside the service's file.")] = (
+        GateSection()
+    )
+    requires: Annotated[
+        tuple[EnvironmentWord, ...], Field(description="Environments that the same artifacts must have passed before.")
+    ] = ()
+    mode: Annotated[
+        ModeWord, Field(description="The most that they may be granted; delivery: a person opens every gate.")
+    ] = Mode.DEPLOYMENT
 
 
 class ServerSection(Section):
     """The server's own configuration: the whole of `tidegate-server.yaml`."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"templates", "teams", "floors", "configuration"})
+    not_yet: ClassVar[frozenset[str]] = frozenset({"templates", "teams", "configuration"})
 
     environments: Annotated[
         dict[EnvironmentWord, EnvironmentSection] | None,
         Field(min_length=1, description="The environments by name; dev, staging and production without it."),
     ] = None
+    floors: Annotated[
+        tuple[FloorSection, ...], Field(description="What some services must keep to, whatever their files say.")
+    ] = ()
     poll_interval: Annotated[
         PositiveDuration, Field(description="The time between two looks at a remote repository.")
     ] = _CONFIGURATION.poll_interval

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tidegate.config import document, explain
 from tidegate.config.json_schema import schema_of
-from tidegate.config.server_sections import ServerSection
+from tidegate.config.lookup import at
+from tidegate.config.problem import Problem, did_you_mean, quoted_list
+from tidegate.config.resolve import gate_rules
+from tidegate.config.server_sections import EnvironmentSection, FloorSection, ServerSection
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS, Environment, ServerConfiguration
+from tidegate.model.floor import Floor
+from tidegate.model.gate_rules import GateRules
+from tidegate.model.ids import EnvironmentName
+from tidegate.model.pipeline import Mode
 
 FILE = "tidegate-server.yaml"
 
@@ -28,18 +37,61 @@ def read(folder: Path) -> ServerConfiguration:
 
 def load(text: str, file: str = FILE) -> ServerConfiguration:
     """Read the configuration. `file` is what messages call the text. Raises ConfigError with everything wrong."""
-    section = explain.validate(document.read(text, file), ServerSection, iter(()))
+    read = document.read(text, file)
+    section = explain.validate(read, ServerSection, _unknown_environments(read))
     return ServerConfiguration(
-        environments=DEFAULT_ENVIRONMENTS
-        if section.environments is None
-        else {
-            name: Environment(name, one.protected, one.target.value, one.router.value)
-            for name, one in section.environments.items()
-        },
+        environments=_environments(section),
         poll_interval=section.poll_interval,
         cache=section.cache,
         batch=section.batch,
     )
+
+
+def _environments(section: ServerSection) -> Mapping[EnvironmentName, Environment]:
+    if section.environments is None:
+        known: Mapping[EnvironmentName, Environment] = DEFAULT_ENVIRONMENTS
+    else:
+        known = {name: _environment(name, one) for name, one in section.environments.items()}
+    return {
+        name: replace(one, floors=(*one.floors, *(_floor(floor) for floor in section.floors if _is_in(floor, one))))
+        for name, one in known.items()
+    }
+
+
+def _environment(name: EnvironmentName, section: EnvironmentSection) -> Environment:
+    rules = gate_rules(section.gate, f"environment {name}")
+    own = Floor(rules, must_have_passed=section.requires, deployment=section.mode is Mode.DEPLOYMENT)
+    floors = () if own == Floor(GateRules(source=rules.source)) else (own,)
+    return Environment(name, section.protected, section.target.value, section.router.value, floors)
+
+
+def _floor(section: FloorSection) -> Floor:
+    rules = gate_rules(section.gate, f"floor {section.name}")
+    return Floor(rules, section.services, section.requires, section.mode is Mode.DEPLOYMENT)
+
+
+def _is_in(section: FloorSection, environment: Environment) -> bool:
+    return environment.protected if section.environments is None else environment.name in section.environments
+
+
+def _unknown_environments(read: document.Document) -> Iterator[Problem]:
+    """Names of environments that the file does not have."""
+    plain = read.plain()
+    named = at(plain, ("environments",))
+    known = [*named] if isinstance(named, dict) else [*DEFAULT_ENVIRONMENTS]
+    places: list[document.Path] = [("environments", name, "requires") for name in known]
+    floors = at(plain, ("floors",))
+    for index in range(len(floors) if isinstance(floors, list) else 0):
+        places += [("floors", index, "environments"), ("floors", index, "requires")]
+    for place in places:
+        words = at(plain, place)
+        for index, word in enumerate(words if isinstance(words, list) else ()):
+            here = (*place, index)
+            if isinstance(word, str) and word not in known:
+                hint = did_you_mean(word, known) or f"the file has {quoted_list(known)}"
+                yield read.problem(here, f'there is no environment "{word}"', hint)
+            elif place[0] == "environments" and word == place[1]:
+                yield read.problem(here, f"{word} cannot wait for itself", "name an environment that comes before it")
 
 
 def json_schema() -> dict[str, Any]:

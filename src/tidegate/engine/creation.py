@@ -14,8 +14,9 @@ from tidegate.engine.parts import Parts
 from tidegate.model.actor import SYSTEM, Actor
 from tidegate.model.change import Change
 from tidegate.model.event import Event, EventKind
+from tidegate.model.foundation import pipeline_lacks
 from tidegate.model.ids import EnvironmentName, RunId, ServiceName, StepRunId, placement_id
-from tidegate.model.pipeline import Pipeline, Setup, Stage, Step
+from tidegate.model.pipeline import Mode, Pipeline, Setup, Stage, Step
 from tidegate.model.placement import Placement
 from tidegate.model.reason import Reason
 from tidegate.model.release import Release
@@ -75,7 +76,7 @@ def create_run(connection: Connection, parts: Parts, service: Service, pushed: P
         run = replace(run, status=RunStatus.FAILED, because=problems, ended_at=now)
     _put_run(connection, parts, run, run.pipeline.stages if run.pipeline else (), pushed.listing)
     if run.pipeline:
-        _follow_file(connection, service, run.pipeline)
+        _follow_file(connection, service, run.pipeline, parts)
     return run
 
 
@@ -168,8 +169,10 @@ def _created(run: Run) -> Event:
     return Event(EventKind.RUN_CREATED, text, about, run.actor if run.by_person else SYSTEM)
 
 
-def _follow_file(connection: Connection, service: Service, pipeline: Pipeline) -> None:
-    """The newest file says what team, risk and mode the service has."""
-    wished = replace(service, team=pipeline.team, risk=pipeline.risk, mode=pipeline.mode)
+def _follow_file(connection: Connection, service: Service, pipeline: Pipeline, parts: Parts) -> None:
+    """The newest file says what team, risk and mode the service has, and what it lacks for its mode."""
+    protected = frozenset(name for name, one in parts.environments.items() if one.protected)
+    lacks = pipeline_lacks(pipeline, protected) if pipeline.mode is Mode.DEPLOYMENT else ()
+    wished = replace(service, team=pipeline.team, risk=pipeline.risk, mode=pipeline.mode, lacks=lacks)
     if wished != service:
         rows.put(connection, wished)

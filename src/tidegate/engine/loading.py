@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from tidegate.model.approval import Approval
+from tidegate.model.change import Change
 from tidegate.model.environment import Environment
+from tidegate.model.gate_approvals import Voters
+from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import DeploymentId, EnvironmentName, PlacementId, ReleaseId, StageName, placement_id
+from tidegate.model.known_people import KnownPeople
 from tidegate.model.placement import Placement
 from tidegate.model.placement_draft import PlacementState
-from tidegate.model.rollout import Rollout
+from tidegate.model.release import Release
+from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunState, Site
 from tidegate.model.step_cache import with_keys
 from tidegate.model.step_run import StepRun, StepState
-from tidegate.store import agent_queries, cache_queries, queries
+from tidegate.store import agent_queries, cache_queries, gate_queries, queries
 
 
 class Gone(Exception):
@@ -39,6 +45,8 @@ def load_run(
     if run.pipeline and any(one.files is not None and one.state is StepState.WAITING for one in steps):
         steps = with_keys(run, steps, agent_queries.agents(connection))
     owned = {stage.name: _rollout_of(stage, rollouts) for stage in stages}
+    approvals = queries.approvals(connection, run.id) if stages else ()
+    sites = _sites(connection, run, release, stages, environments)
     return RunState(
         run=run,
         service=service,
@@ -46,11 +54,30 @@ def load_run(
         steps=steps,
         release=release,
         rollouts={name: one for name, one in owned.items() if one},
-        sites=_sites(connection, run, stages, environments),
-        approvals=queries.approvals(connection, run.id) if stages else (),
+        sites=sites,
+        approvals=approvals,
         new_release=new_release,
         cached={one.id: cache_queries.cached_result(connection, one.key) for one in steps if _is_asked(one)},
+        people=_people(connection, run, sites, approvals),
+        broken_glass=gate_queries.broken_glass(connection, run.id) if release else (),
     )
+
+
+def rules_at(run: Run, stage: StageName, environment: Environment) -> tuple[GateRules, ...]:
+    """All rules of a stage's gate: the file's first, then those that the server demands."""
+    assert run.pipeline is not None
+    floors = environment.floors_for(run.service)
+    return (run.pipeline.stage(stage).gate, *(floor.gate for floor in floors))
+
+
+def _people(
+    connection: Connection, run: Run, sites: Mapping[StageName, Site], approvals: Sequence[Approval]
+) -> KnownPeople:
+    rules = [rule for name, site in sites.items() for rule in rules_at(run, name, site.environment)]
+    authors = [author for site in sites.values() for change in site.brings for author in change.authors]
+    if not approvals and not any(rule.approvals for rule in rules):
+        return KnownPeople()
+    return gate_queries.known_people(connection, rules, approvals, authors)
 
 
 def _is_asked(step: StepRun) -> bool:
@@ -62,7 +89,11 @@ def _rollout_of(stage: StageRun, rollouts: tuple[Rollout, ...]) -> Rollout | Non
 
 
 def _sites(
-    connection: Connection, run: Run, stages: tuple[StageRun, ...], environments: Mapping[EnvironmentName, Environment]
+    connection: Connection,
+    run: Run,
+    release: Release | None,
+    stages: tuple[StageRun, ...],
+    environments: Mapping[EnvironmentName, Environment],
 ) -> dict[StageName, Site]:
     sites: dict[StageName, Site] = {}
     for stage in stages:
@@ -75,6 +106,9 @@ def _sites(
         if run.release:
             for one in queries.deployments_of_release(connection, placement.id, run.release):
                 deployments[one.id] = one
+        rules = rules_at(run, stage.name, environment) if may_wait else ()
+        asks_authors = any(rule.approvals and rule.approvals.not_author for rule in rules)
+        asks_passed = may_wait and any(floor.must_have_passed for floor in environment.floors_for(run.service))
         sites[stage.name] = Site(
             environment=environment,
             placement=placement,
@@ -82,8 +116,17 @@ def _sites(
             deployments=deployments,
             newer_waiting=queries.newer_waiting(connection, run, stage) if may_wait else None,
             older_ready=queries.older_ready(connection, run, stage) if may_wait else None,
+            brings=brought(connection, run, placement) if asks_authors else (),
+            passed_in=gate_queries.passed_in(connection, release) if asks_passed and release else frozenset(),
         )
     return sites
+
+
+def brought(connection: Connection, run: Run, placement: Placement) -> tuple[Change, ...]:
+    """The changes that the run's release would bring to the placement, the newest first; at least its own."""
+    serving = queries.deployment(connection, placement.serving) if placement.serving else None
+    found = gate_queries.changes_between(connection, run.service, serving.order if serving else 0, run.order)
+    return found if run.change in found else (run.change, *found)
 
 
 def load_placement(
@@ -101,18 +144,38 @@ def load_placement(
         raise Gone(placement)
     rollout = queries.rollout(connection, found.rollout)
     run = queries.run(connection, rollout.run) if rollout and rollout.run else None
-    approvals = queries.approvals(connection, rollout.run) if rollout and rollout.run else ()
+    environment = environments.get(found.environment) or Environment(found.environment, protected=True)
+    approvals: tuple[Approval, ...] = ()
+    gate, voters = GateRules(), Voters()
+    if run and rollout and rollout.stage and rollout.state is RolloutState.ASKING:
+        given = queries.approvals(connection, run.id)
+        approvals = tuple(one for one in given if one.stage == rollout.stage)
+        gate, voters = _asked_between_shares(connection, run, rollout.stage, found, approvals)
     return PlacementState(
         placement=found,
-        environment=environments.get(found.environment) or Environment(found.environment, protected=True),
+        environment=environment,
         service=service,
         rollout=rollout,
         deployments=queries.deployments_here(connection, placement, _named(found, rollout)),
         effects=queries.effects(connection, placement, found.generation),
-        approvals=tuple(one for one in approvals if rollout and one.stage == rollout.stage),
+        approvals=approvals,
+        gate=gate,
+        voters=voters,
         run_open=run is not None and not run.status.is_ended,
         batch=batch,
     )
+
+
+def _asked_between_shares(
+    connection: Connection, run: Run, stage: StageName, placement: Placement, approvals: Sequence[Approval]
+) -> tuple[GateRules, Voters]:
+    """The file's rules at the gate of the stage, and whom the words between its shares are weighed against."""
+    assert run.pipeline is not None
+    gate = run.pipeline.stage(stage).gate
+    changes = brought(connection, run, placement) if gate.approvals and gate.approvals.not_author else ()
+    authors = tuple(author for change in changes for author in change.authors)
+    people = gate_queries.known_people(connection, (gate,), approvals, authors)
+    return gate, Voters(people, authors, run.actor.name if run.by_person else None)
 
 
 def _named(placement: Placement, rollout: Rollout | None) -> list[DeploymentId | None]:

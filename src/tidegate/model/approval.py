@@ -11,10 +11,20 @@ from tidegate.model.ids import ReleaseId, RunId, StageName
 
 
 class Answer(StrEnum):
-    """Yes or no."""
+    """What a person says."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    """A yes that is taken back before anything began."""
+
+
+class Seen(StrEnum):
+    """A part of the evidence that somebody may have looked at."""
+
+    RUN = "run"
+    EVIDENCE = "evidence"
+    LOGS = "logs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +40,8 @@ class Approval:
     actor: Actor
     at: datetime
     comment: str = ""
+    stands_for: tuple[str, ...] = ()
+    """The accounts that had asked this person to answer in their place at that time."""
+
+    looked_at: tuple[Seen, ...] = ()
+    """What of the evidence the person had looked at before."""

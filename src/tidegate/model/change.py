@@ -9,6 +9,16 @@ from tidegate.model.ids import Commit
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """Who made a commit, as the commit says. `key` is the fingerprint of the key that signed it, where the signature
+    is good; whose key that is, the commit cannot say."""
+
+    name: str
+    email: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One commit as its author made it; `at` is the committer's time in UTC, `parents` begin with the first."""
 
@@ -18,3 +28,11 @@ class Change:
     at: datetime
     subject: str
     parents: tuple[Commit, ...] = ()
+    key: str | None = None
+    merged: tuple[Author, ...] = ()
+    """Who made the commits that it merges."""
+
+    @property
+    def authors(self) -> tuple[Author, ...]:
+        """Everybody who made a part of it."""
+        return (Author(self.author_name, self.author_email, self.key), *self.merged)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tidegate.model.floor import Floor
 from tidegate.model.ids import EnvironmentName
 
 
@@ -20,6 +21,16 @@ class Environment:
     protected: bool
     target: str = "local"
     router: str = "envoy"
+    floors: tuple[Floor, ...] = ()
+    """What the server demands of what goes into it: of every service, or of some."""
+
+    def floors_for(self, service: str) -> tuple[Floor, ...]:
+        """Those that hold for the service."""
+        return tuple(one for one in self.floors if one.concerns(service))
+
+    def forbids_deployment(self, service: str) -> str | None:
+        """The floor by which a person always opens the gate for the service."""
+        return next((one.name for one in self.floors_for(service) if not one.deployment), None)
 
 
 @dataclass(frozen=True, slots=True)

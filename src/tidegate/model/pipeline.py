@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
 from tidegate.model.share import Share
 
@@ -190,14 +191,6 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalRule:
-    """How many people must say yes, and for how long their word holds."""
-
-    count: int
-    expires: timedelta | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SharePoint:
     """A share of a canary and the least time that it is given."""
 
@@ -262,7 +255,7 @@ class Stage:
     name: StageName
     environment: EnvironmentName
     needs: tuple[StageName, ...] = ()
-    approvals: ApprovalRule | None = None
+    gate: GateRules = GateRules()
     deploy: DeployRule | None = None
     steps: tuple[Step, ...] = ()
     verify: VerifyRule | None = None

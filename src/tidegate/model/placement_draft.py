@@ -13,6 +13,8 @@ from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Act, Effect, act_key
 from tidegate.model.environment import Environment
 from tidegate.model.event import Event, EventKind
+from tidegate.model.gate_approvals import Voters
+from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import DeploymentId, Generation
 from tidegate.model.installation import Installation
 from tidegate.model.placement import Arrangement, Part, Placement
@@ -48,6 +50,10 @@ class PlacementState:
     deployments: Mapping[DeploymentId, Deployment]
     effects: tuple[Effect, ...] = ()
     approvals: tuple[Approval, ...] = ()
+    gate: GateRules = GateRules()
+    """The file's rules at the gate of the rollout's stage: they say whose word counts between two shares, too."""
+
+    voters: Voters = Voters()
     judgement: Judgement | None = None
     observed: Mapping[DeploymentId, Installation] | None = None
     measured: bool = False

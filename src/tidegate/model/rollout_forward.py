@@ -9,7 +9,7 @@ from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.approval import Answer
 from tidegate.model.convergence import Convergence, Progress, retry_install
 from tidegate.model.event import EventKind
-from tidegate.model.gate import valid_approvals
+from tidegate.model.gate_approvals import is_enough, valid_approvals
 from tidegate.model.installation import InstallationState
 from tidegate.model.pipeline import OnDoubt
 from tidegate.model.placement import Arrangement, Part
@@ -188,8 +188,9 @@ def _hold(draft: PlacementDraft, rollout: Rollout, reason: str) -> None:
 def _ask(draft: PlacementDraft, rollout: Rollout) -> None:
     following = rollout.step + 1
     answers = [one for one in draft.state.approvals if one.point == following]
-    given = valid_approvals(answers, None, draft.now)
-    if len(given) >= rollout.plan[following].approvals and not rollout.held:
+    rule = draft.state.gate.asking(rollout.plan[following].approvals)
+    given = valid_approvals(answers, rule, draft.now, draft.state.voters)
+    if is_enough(given, rule, draft.state.voters) and not rollout.held:
         names = ", ".join(one.actor.name for one in given)
         draft.say(EventKind.ROLLOUT_STEP, f"{rollout.plan[following].share} approved by {names}", given[-1].actor)
         _next_step(draft, rollout)

@@ -8,11 +8,14 @@ from datetime import datetime
 
 from tidegate.model.actor import SYSTEM, Actor
 from tidegate.model.approval import Approval
+from tidegate.model.break_glass import BreakGlass
+from tidegate.model.change import Change
 from tidegate.model.decision import Decision, Entity
 from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
 from tidegate.model.event import Event, EventKind
-from tidegate.model.ids import DeploymentId, ReleaseId, StageName, StepRunId
+from tidegate.model.ids import DeploymentId, EnvironmentName, ReleaseId, StageName, StepRunId
+from tidegate.model.known_people import KnownPeople
 from tidegate.model.pipeline import Stage
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
@@ -38,6 +41,12 @@ class Site:
     older_ready: str | None = None
     """An older run that nothing but the placement itself keeps out."""
 
+    brings: tuple[Change, ...] = ()
+    """The changes between what serves there and this release, where a rule of the gate asks for their authors."""
+
+    passed_in: frozenset[EnvironmentName] = frozenset()
+    """The environments in which a stage passed with the same artifacts, where the server asks for some."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunState:
@@ -54,6 +63,9 @@ class RunState:
     new_release: ReleaseId
     cached: Mapping[StepRunId, CachedResult | None] = field(default_factory=dict)
     """For each step of the build whose key is known: what the cache has of it."""
+
+    people: KnownPeople = KnownPeople()
+    broken_glass: tuple[BreakGlass, ...] = ()
 
 
 @dataclass

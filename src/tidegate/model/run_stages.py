@@ -6,18 +6,23 @@ from dataclasses import replace
 from functools import partial
 
 from tidegate.model.actor import POLICY
+from tidegate.model.break_glass import BreakGlass
+from tidegate.model.decide_gate import decide_gate
 from tidegate.model.deployment import Deployment
+from tidegate.model.environment import Environment
 from tidegate.model.event import EventKind
-from tidegate.model.gate import Closing, GateDecision, GateQuestion, GateState, decide_gate
+from tidegate.model.foundation import missing_foundation
+from tidegate.model.gate import Closing, GateDecision, GateState
+from tidegate.model.gate_question import GateQuestion
 from tidegate.model.ids import RolloutId, StageName
 from tidegate.model.pipeline import ApprovalPoint
 from tidegate.model.pipeline import Stage as StageDefinition
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Cause, Rollout, RolloutState
 from tidegate.model.rollout_begin import Opening, begin_release, deployment_for, end_of_watch
-from tidegate.model.run import StageRun, StageState
+from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunDraft, Site
-from tidegate.model.service import effective_mode
+from tidegate.model.service import EffectiveMode, Service, effective_mode
 from tidegate.model.step_condition import is_wanted
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
 from tidegate.model.step_run import StepState
@@ -32,7 +37,8 @@ _CLOSED = {
 
 def advance_stage(draft: RunDraft, name: StageName) -> None:
     """Bring one stage as far as what is known allows."""
-    if draft.stages[name].state is StageState.PENDING and _needs_passed(draft, name):
+    may_ask = _needs_passed(draft, name) or _broken_glass(draft, name) is not None
+    if draft.stages[name].state is StageState.PENDING and may_ask:
         draft.update_stage(name, state=StageState.GATE, began_at=draft.now)
     if draft.stages[name].state is StageState.GATE:
         _ask_gate(draft, name)
@@ -88,17 +94,21 @@ def _record(draft: RunDraft, stage: StageRun, decision: GateDecision) -> None:
 def _question(draft: RunDraft, stage: StageRun) -> GateQuestion:
     site = draft.state.sites[stage.name]
     run, service, definition = draft.run, draft.state.service, draft.definition(stage.name)
-    assert run.pipeline is not None
     known = _known_deployment(draft, site)
+    floors = site.environment.floors_for(service.name)
     return GateQuestion(
         run=run.id,
         order=run.order,
         environment=stage.environment,
         protected=site.environment.protected,
-        mode=effective_mode(run.pipeline.mode, service.grant, site.environment.protected),
-        rule=definition.approvals,
+        mode=mode_at(run, service, definition, site.environment),
+        rules=(definition.gate, *(floor.gate for floor in floors)),
         approvals=[one for one in draft.state.approvals if one.stage == stage.name and one.point == 0],
+        people=draft.state.people,
+        authors=tuple(author for change in site.brings for author in change.authors),
+        triggered_by=run.actor.name if run.by_person else None,
         by_person=run.by_person,
+        break_glass=_broken_glass(draft, stage.name),
         held_by=run.held_by,
         paused_because=service.paused_because,
         line_stopped_because=service.line_stopped_because,
@@ -107,8 +117,29 @@ def _question(draft: RunDraft, stage: StageRun) -> GateQuestion:
         newest_order=site.placement.highest_order if definition.deploy and not _serves(site, known) else 0,
         quarantined_because=known.quarantined_because if known else None,
         busy_with=_busy(draft, site),
+        must_have_passed=tuple(dict.fromkeys(one for floor in floors for one in floor.must_have_passed)),
+        passed_in=site.passed_in,
         before_first_share=_before_first_share(definition, site),
     )
+
+
+def mode_at(run: Run, service: Service, stage: StageDefinition, environment: Environment) -> EffectiveMode:
+    """The mode by which the stage's gate goes."""
+    assert run.pipeline is not None
+    return effective_mode(
+        run.pipeline.mode,
+        service.grant,
+        environment.protected,
+        lacks=missing_foundation(run.pipeline, stage.name),
+        forbidden_by=environment.forbids_deployment(service.name),
+    )
+
+
+def _broken_glass(draft: RunDraft, name: StageName) -> BreakGlass | None:
+    """The break-glass for exactly this release here."""
+    release = draft.release.id if draft.release else None
+    found = (one for one in draft.state.broken_glass if one.stage == name and one.release == release)
+    return next(found, None)
 
 
 def _busy(draft: RunDraft, site: Site) -> str | None:

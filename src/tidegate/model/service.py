@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +26,9 @@ class Service:
     risk: Risk = Risk.STANDARD
     mode: Mode = Mode.DELIVERY
     grant: Mode | None = None
+    lacks: tuple[str, ...] = ()
+    """What the newest file lacks of the foundation of continuous deployment."""
+
     last_seen: Commit | None = None
     trouble: str | None = None
     paused_because: str | None = None
@@ -40,19 +44,35 @@ class EffectiveMode:
     because: Reason
 
 
-def effective_mode(wish: Mode, grant: Mode | None, protected: bool) -> EffectiveMode:
-    """The stricter of the file's wish and the grant; an environment that is not protected needs no grant."""
+def mode_of(service: Service) -> EffectiveMode:
+    """The mode by which the gates to protected environments go, as the service's newest file stands."""
+    return effective_mode(service.mode, service.grant, protected=True, lacks=service.lacks)
+
+
+def effective_mode(
+    wish: Mode,
+    grant: Mode | None,
+    protected: bool,
+    lacks: Sequence[str] = (),
+    forbidden_by: str | None = None,
+) -> EffectiveMode:
+    """The stricter of the file's wish and the grant; an environment that is not protected needs no grant.
+
+    `lacks` is what the foundation of continuous deployment misses, `forbidden_by` the rule of the server that says
+    never: each makes a person open the gate, whatever is wished and granted.
+    """
     if not protected:
         return EffectiveMode(Mode.DEPLOYMENT, Reason("mode", "the environment is not protected: policy opens its gate"))
     if wish is Mode.DELIVERY:
         return EffectiveMode(Mode.DELIVERY, Reason("mode", "mode: delivery, so a person opens the gate"))
-    if grant is Mode.DEPLOYMENT:
-        return EffectiveMode(Mode.DEPLOYMENT, Reason("mode", "mode: deployment is wished and granted"))
-    return EffectiveMode(
-        Mode.DELIVERY,
-        Reason(
-            "mode",
-            "the file wishes mode: deployment, but it is not granted, so a person opens the gate",
-            "tidegate service mode SERVICE deployment --reason …",
-        ),
-    )
+    wished = "the file wishes mode: deployment, but"
+    if forbidden_by:
+        text = f"{wished} the server never grants it here ({forbidden_by}), so a person opens the gate"
+        return EffectiveMode(Mode.DELIVERY, Reason("mode", text))
+    if grant is not Mode.DEPLOYMENT:
+        text = f"{wished} it is not granted, so a person opens the gate"
+        return EffectiveMode(Mode.DELIVERY, Reason("mode", text, "tidegate service mode SERVICE deployment --reason …"))
+    if lacks:
+        text = f"{wished} its foundation lacks something, so a person opens the gate: {'; '.join(lacks)}"
+        return EffectiveMode(Mode.DELIVERY, Reason("mode", text, "tidegate validate"))
+    return EffectiveMode(Mode.DEPLOYMENT, Reason("mode", "mode: deployment is wished and granted"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -47,7 +48,7 @@ def draw_shape(random: Random) -> Shape:
     """A pipeline."""
     strategy = random.choice((Strategy.CANARY, Strategy.CANARY, Strategy.ROLLING, Strategy.BLUE_GREEN))
     staging = random.random() < 0.4
-    return Shape(
+    shape = Shape(
         mode=random.choice((Mode.DEPLOYMENT, Mode.DELIVERY)),
         strategy=strategy,
         shares=random.choice(SHARES),
@@ -66,6 +67,20 @@ def draw_shape(random: Random) -> Shape:
         no_data=random.choice((OnDoubt.HOLD, OnDoubt.HOLD, OnDoubt.PROMOTE, OnDoubt.ROLLBACK)),
         undecided=random.choice((OnDoubt.HOLD, OnDoubt.HOLD, OnDoubt.PROMOTE, OnDoubt.ROLLBACK)),
         objective=random.choice((None, None, "98%")),
+    )
+    return with_foundation(shape) if shape.mode is Mode.DEPLOYMENT and shape.instances != 3 else shape
+
+
+def with_foundation(shape: Shape) -> Shape:
+    """The shape with all that policy needs before it opens a gate in a person's place."""
+    never = {OnDoubt.PROMOTE: OnDoubt.HOLD}
+    return replace(
+        shape,
+        staging=True,
+        staging_steps=shape.staging_steps or not shape.staging_verified,
+        verified=True,
+        no_data=never.get(shape.no_data, shape.no_data),
+        undecided=never.get(shape.undecided, shape.undecided),
     )
 
 

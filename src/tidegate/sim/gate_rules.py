@@ -11,7 +11,7 @@ from tidegate.model.actor import ActorKind
 from tidegate.model.approval import Answer, Approval
 from tidegate.model.event import EventKind, RecordedEvent
 from tidegate.model.ids import EnvironmentName, PlacementId, StageName, placement_id
-from tidegate.model.pipeline import ApprovalPoint, Mode, Stage
+from tidegate.model.pipeline import ApprovalPoint, Mode, OnDoubt, Stage
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, RunStatus, StageState
 from tidegate.sim.broken import RuleBroken
@@ -101,9 +101,9 @@ class GateRules:
         service = queries.known_service(connection, run.service)
         assert service is not None and run.pipeline is not None
         granted = run.pipeline.mode is Mode.DEPLOYMENT and service.grant is Mode.DEPLOYMENT
-        if granted or not self._protected[stage.environment]:
+        if (granted and _has_foundation(run, stage)) or not self._protected[stage.environment]:
             return 0
-        return stage.approvals.count if stage.approvals else 1
+        return stage.gate.approvals.count if stage.gate.approvals else 1
 
     def _check_beginning(self, connection: Connection, recorded: RecordedEvent) -> None:
         about, text = recorded.event.about, recorded.event.text
@@ -161,6 +161,16 @@ def _stage(run: Run, name: StageName) -> Stage:
     return run.pipeline.stage(name)
 
 
+def _has_foundation(run: Run, stage: Stage) -> bool:
+    """Whether policy may open the gate: tests in the build, proof before it, verification that leads back."""
+    assert run.pipeline is not None
+    tested = any(step.junit for step in run.pipeline.build.steps)
+    proven = any(before.steps or before.verify for before in run.pipeline.stages if before.name in stage.needs)
+    verify = stage.verify
+    returns = verify is not None and verify.undecided is not OnDoubt.PROMOTE and verify.no_data is not OnDoubt.PROMOTE
+    return tested and proven and returns
+
+
 def _asked_first(stage: Stage) -> int:
     """How many people its canary asks before the first share."""
     first = stage.deploy.shares[0] if stage.deploy and stage.deploy.shares else None
@@ -169,11 +179,11 @@ def _asked_first(stage: Stage) -> int:
 
 def _answers(connection: Connection, run: Run, stage: StageName, at: datetime) -> tuple[set[str], set[str]]:
     """Who said yes and who said no at a stage's gate, as it counts at a time."""
-    rule = _stage(run, stage).approvals
+    rule = _stage(run, stage).gate.approvals
     latest: dict[str, Approval] = {}
     for one in queries.approvals(connection, run.id):
         expired = rule is not None and rule.expires is not None and one.at + rule.expires <= at
         if one.stage == stage and one.point == 0 and one.release == run.release and one.at <= at and not expired:
             latest[one.actor.name] = one
     yes = {name for name, one in latest.items() if one.answer is Answer.APPROVED}
-    return yes, set(latest) - yes
+    return yes, {name for name, one in latest.items() if one.answer is Answer.REJECTED}

@@ -50,7 +50,7 @@ def pipeline_text(service: str, shape: Shape) -> str:
         f"mode: {shape.mode.value}",
         "build:",
         "  steps:",
-        f"    - {{name: unit tests, run: 'true', {retry}}}",
+        f"    - {{name: unit tests, run: 'true', reports: {{junit: tests.xml}}, {retry}}}",
         f"    - {{name: package, needs: [unit tests], run: 'true', {retry}}}",
         "runtime:",
         "  command: serve",

@@ -15,12 +15,10 @@ from tidegate.sim.shop import ANNA, BEN, SimulatedRun, SimulatedService
 from tidegate.sim.telling import Story, ToldOtherwise
 from tidegate.store import queries
 
-QUICK = Shape(strategy=Strategy.BLUE_GREEN, staging=False, verified=False, keep_warm="0s")
-CANARY = Shape(staging=False, shares=("10%", "50%"), keep_warm="0s")
+QUICK = Shape(Mode.DELIVERY, Strategy.BLUE_GREEN, staging=False, verified=False, keep_warm="0s")
+CANARY = Shape(Mode.DELIVERY, staging=False, shares=("10%", "50%"), keep_warm="0s")
 ASKING = Shape(Mode.DELIVERY, staging=False, shares=("10%", Approve()), keep_warm="0s")
-ROLLING = Shape(strategy=Strategy.ROLLING, staging=False, instances=3, verified=False, keep_warm="0s")
-
-ONE_YES = Shape(Mode.DELIVERY, Strategy.BLUE_GREEN, staging=False, verified=False, keep_warm="0s")
+ROLLING = Shape(Mode.DELIVERY, strategy=Strategy.ROLLING, staging=False, instances=3, verified=False, keep_warm="0s")
 WATCHED = Shape(
     Mode.DELIVERY,
     Strategy.BLUE_GREEN,
@@ -31,7 +29,6 @@ WATCHED = Shape(
     keep_warm="0s",
     objective="98%",
 )
-WATCHED_FIRST = replace(WATCHED, mode=Mode.DEPLOYMENT)
 
 
 def _ends(run: SimulatedRun, status: RunStatus, serving: str | None) -> None:
@@ -43,8 +40,16 @@ def _ends(run: SimulatedRun, status: RunStatus, serving: str | None) -> None:
         raise ToldOtherwise(f"{shop.serving()} serves in production, not {serving}")
 
 
+def _let_in(shop: SimulatedService, version: str, shape: Shape) -> SimulatedRun:
+    """Push a version, and approve it as soon as production asks."""
+    run = shop.push(version, shape)
+    shop.world.advance(until=run.waits_at("production"))
+    shop.approve(run)
+    return run
+
+
 def _first_is_out(shop: SimulatedService, shape: Shape = QUICK) -> None:
-    _ends(shop.push("v1", shape), RunStatus.SUCCEEDED, "v1")
+    _ends(_let_in(shop, "v1", shape), RunStatus.SUCCEEDED, "v1")
 
 
 def _first_is_rolled_out(shop: SimulatedService) -> None:
@@ -52,7 +57,7 @@ def _first_is_rolled_out(shop: SimulatedService) -> None:
 
 
 def _first_is_watched(shop: SimulatedService) -> None:
-    _first_is_out(shop, WATCHED_FIRST)
+    _first_is_out(shop, WATCHED)
 
 
 def _nothing(shop: SimulatedService) -> None:
@@ -77,7 +82,7 @@ def _good_canary(shop: SimulatedService) -> None:
 
 def _bad_canary(shop: SimulatedService) -> None:
     shop.world.version("v2").fails(0.2)
-    run = shop.push("v2", CANARY)
+    run = _let_in(shop, "v2", CANARY)
     _ends(run, RunStatus.ROLLED_BACK, "v1")
     _must_be_quarantined(shop, quarantined=True)
 
@@ -93,9 +98,9 @@ def _breach_while_asking(shop: SimulatedService) -> None:
 
 def _newer_arrives(shop: SimulatedService) -> None:
     """The second is rolling out when the third arrives, and is finished first."""
-    second = shop.push("v2", QUICK)
+    second = _let_in(shop, "v2", QUICK)
     shop.world.advance(until=second.rollout_is(RolloutState.MOVING))
-    third = shop.push("v3", QUICK)
+    third = _let_in(shop, "v3", QUICK)
     _ends(third, RunStatus.SUCCEEDED, "v3")
     if second.outcome is not RunStatus.SUCCEEDED:
         raise ToldOtherwise(f"the one before is {second.outcome.value}")
@@ -103,9 +108,9 @@ def _newer_arrives(shop: SimulatedService) -> None:
 
 def _superseded(shop: SimulatedService) -> None:
     """The second waits for an approval when the third arrives, and only the third gets one."""
-    second = shop.push("v2", ONE_YES)
+    second = shop.push("v2", QUICK)
     shop.world.advance(until=second.waits_at("production"))
-    third = shop.push("v3", ONE_YES)
+    third = shop.push("v3", QUICK)
     shop.world.advance(until=third.waits_at("production"))
     shop.approve(third, ANNA)
     _ends(third, RunStatus.SUCCEEDED, "v3")
@@ -113,7 +118,7 @@ def _superseded(shop: SimulatedService) -> None:
 
 
 def _rolled_back_by_a_person(shop: SimulatedService) -> None:
-    run = shop.push("v2", ROLLING)
+    run = _let_in(shop, "v2", ROLLING)
     shop.world.advance(until=run.rollout_is(RolloutState.MOVING, step=1))
     shop.roll_back()
     _ends(run, RunStatus.ROLLED_BACK, "v1")
@@ -121,7 +126,7 @@ def _rolled_back_by_a_person(shop: SimulatedService) -> None:
 
 
 def _cancelled_while_installing(shop: SimulatedService) -> None:
-    run = shop.push("v2", CANARY)
+    run = _let_in(shop, "v2", CANARY)
     shop.world.advance(until=lambda: _is_present(shop, "v2"))
     shop.cancel(run)
     _ends(run, RunStatus.CANCELLED, "v1")
@@ -132,7 +137,7 @@ def _cancelled_while_installing(shop: SimulatedService) -> None:
 
 def _never_healthy(shop: SimulatedService) -> None:
     shop.world.version("v2").never_healthy = True
-    _ends(shop.push("v2", QUICK), RunStatus.ROLLED_BACK, "v1")
+    _ends(_let_in(shop, "v2", QUICK), RunStatus.ROLLED_BACK, "v1")
     _must_be_quarantined(shop, quarantined=True)
 
 
@@ -144,7 +149,7 @@ def _first_good_second_bad(shop: SimulatedService) -> None:
 def _line_stopped(shop: SimulatedService) -> None:
     """The third is the second in a row to go back for cause, so the fourth waits until a person says go."""
     shop.world.version("v3").never_healthy = True
-    _ends(shop.push("v3", QUICK), RunStatus.ROLLED_BACK, "v1")
+    _ends(_let_in(shop, "v3", QUICK), RunStatus.ROLLED_BACK, "v1")
     fourth = shop.push("v4", QUICK)
     shop.world.advance(until=fourth.waits_at("production"))
     if fourth.decided() or not any(one.rule == "line" for one in fourth.row.because):
@@ -153,13 +158,13 @@ def _line_stopped(shop: SimulatedService) -> None:
 
 def _two_are_out(shop: SimulatedService) -> None:
     _first_is_out(shop, ROLLING)
-    _ends(shop.push("v2", ROLLING), RunStatus.SUCCEEDED, "v2")
+    _ends(_let_in(shop, "v2", ROLLING), RunStatus.SUCCEEDED, "v2")
     shop.world.advance(until=lambda: not _is_present(shop, "v1"))
 
 
 def _another_way_back(shop: SimulatedService) -> None:
     """While the third goes back to the second, somebody says that it should be the first."""
-    third = shop.push("v3", ROLLING)
+    third = _let_in(shop, "v3", ROLLING)
     shop.world.advance(until=third.rollout_is(RolloutState.MOVING, step=1))
     shop.roll_back(by=ANNA)
     shop.roll_back(by=BEN, to=shop.world.version("v1"))
@@ -167,7 +172,7 @@ def _another_way_back(shop: SimulatedService) -> None:
 
 
 def _removed(shop: SimulatedService) -> None:
-    second = shop.push("v2", CANARY)
+    second = _let_in(shop, "v2", CANARY)
     shop.world.advance(until=lambda: _is_present(shop, "v2"))
     shop.remove()
     _ends(second, RunStatus.CANCELLED, None)
@@ -179,10 +184,10 @@ def _approved_before(shop: SimulatedService) -> None:
     shop.world.advance(until=second.waits_at("production"))
     shop.approve(second, ANNA)
     shop.world.advance(until=second.rollout_is(RolloutState.ASKING))
-    third = shop.push("v3", ONE_YES)
+    third = shop.push("v3", QUICK)
     shop.world.advance(until=third.waits_at("production"))
     shop.approve(third, ANNA)
-    fourth = shop.push("v4", ONE_YES)
+    fourth = shop.push("v4", QUICK)
     shop.world.advance(until=fourth.waits_at("production"))
     shop.approve(second, BEN)
     _ends(third, RunStatus.SUCCEEDED, "v3")
@@ -196,7 +201,7 @@ def _expired(shop: SimulatedService) -> None:
     shop.world.advance(until=second.waits_at("production"))
     shop.approve(second, ANNA)
     shop.world.advance(until=second.rollout_is(RolloutState.ASKING))
-    third = shop.push("v3", replace(ONE_YES, approvals=1, expires="20s"))
+    third = shop.push("v3", replace(QUICK, approvals=1, expires="20s"))
     shop.world.advance(until=third.waits_at("production"))
     shop.approve(third, ANNA)
     shop.world.advance(timedelta(seconds=30))
@@ -213,6 +218,7 @@ def _held(shop: SimulatedService) -> None:
     run = shop.push("v2", QUICK)
     shop.hold(run)
     shop.world.advance(until=run.waits_at("production"))
+    shop.approve(run)
     shop.world.advance(timedelta(seconds=60))
     if run.outcome is not RunStatus.WAITING:
         raise ToldOtherwise(f"a held run is {run.outcome.value}")
@@ -222,11 +228,11 @@ def _held(shop: SimulatedService) -> None:
 
 def _overtaken_while_held(shop: SimulatedService) -> None:
     """The second is approved and held; the third goes on, and the second comes too late."""
-    second = shop.push("v2", ONE_YES)
+    second = shop.push("v2", QUICK)
     shop.hold(second)
     shop.world.advance(until=second.waits_at("production"))
     shop.approve(second, ANNA)
-    third = shop.push("v3", ONE_YES)
+    third = shop.push("v3", QUICK)
     shop.world.advance(until=third.waits_at("production"))
     shop.approve(third, ANNA)
     _ends(third, RunStatus.SUCCEEDED, "v3")
@@ -235,9 +241,9 @@ def _overtaken_while_held(shop: SimulatedService) -> None:
 
 def _nobody_approves(shop: SimulatedService) -> None:
     """That only the newest is left waiting is a rule of every ending."""
-    second = shop.push("v2", ONE_YES)
+    second = shop.push("v2", QUICK)
     shop.world.advance(until=second.waits_at("production"))
-    third = shop.push("v3", ONE_YES)
+    third = shop.push("v3", QUICK)
     shop.world.advance(until=third.waits_at("production"))
     shop.world.advance(timedelta(seconds=60))
 

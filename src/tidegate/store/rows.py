@@ -25,6 +25,9 @@ from sqlalchemy.types import NULLTYPE
 
 from tidegate.model.agent import Agent
 from tidegate.model.approval import Approval
+from tidegate.model.authorship import AuthorAddress, AuthorKey
+from tidegate.model.break_glass import BreakGlass
+from tidegate.model.delegation import Delegation
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect
 from tidegate.model.flaky import TestOutcome
@@ -37,7 +40,7 @@ from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun
-from tidegate.store import people_tables, tables
+from tidegate.store import gate_tables, people_tables, tables
 from tidegate.store.columns import Document, Utc, Word
 
 Value = TypeVar("Value")
@@ -57,6 +60,10 @@ TABLES: dict[type, Table] = {
     AccessToken: people_tables.access_token,
     Release: tables.release,
     Approval: tables.approval,
+    BreakGlass: gate_tables.break_glass,
+    Delegation: gate_tables.delegation,
+    AuthorAddress: gate_tables.author_address,
+    AuthorKey: gate_tables.author_key,
     Deployment: tables.deployment,
     Placement: tables.placement,
     Rollout: tables.rollout,

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Ta
 
 from tidegate.model.actor import Actor
 from tidegate.model.agent import Platform
-from tidegate.model.approval import Answer
+from tidegate.model.approval import Answer, Seen
 from tidegate.model.change import Change
 from tidegate.model.effect import Act, EffectState
 from tidegate.model.figures import Counters
@@ -45,6 +45,7 @@ service = Table(
     Column("risk", Word(Risk), nullable=False),
     Column("mode", Word(Mode), nullable=False),
     Column("grant", Word(Mode)),
+    Column("lacks", Document(tuple[str, ...]), nullable=False, server_default="[]"),
     text_column("last_seen", null=True),
     text_column("trouble", null=True),
     text_column("paused_because", null=True),
@@ -213,6 +214,8 @@ approval = Table(
     Column("actor", Document(Actor), nullable=False),
     Column("at", Utc, nullable=False),
     text_column("comment"),
+    Column("stands_for", Document(tuple[str, ...]), nullable=False, server_default="[]"),
+    Column("looked_at", Document(tuple[Seen, ...]), nullable=False, server_default="[]"),
     Index("approval_by_run", "run", "stage"),
 )
 

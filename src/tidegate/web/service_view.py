@@ -12,7 +12,7 @@ from tidegate.model.ids import EnvironmentName, ReleaseId
 from tidegate.model.known_test import KnownTest
 from tidegate.model.release import Release
 from tidegate.model.run import Run
-from tidegate.model.service import Service, effective_mode
+from tidegate.model.service import Service, mode_of
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.web.board_view import PlacementCell, RunLine, in_order, placement_cell, run_line, service_notes
 from tidegate.web.tests_view import TestRow, expired_in_words, rows_of_tests
@@ -98,7 +98,7 @@ def service_view(
 ) -> ServiceView:
     """A service's page, from what was read."""
     cards = {one.record.placement.environment: _card(one, now) for one in placements}
-    words = str(effective_mode(service.mode, service.grant, protected=True).because)
+    words = str(mode_of(service).because)
     return ServiceView(
         name=service.name,
         repository=service.repository if service.path == "." else f"{service.repository}, folder {service.path}",

@@ -25,9 +25,10 @@ def test_a_paused_service_keeps_its_gates_shut_and_says_what_ends_it(world: Worl
 
 
 def test_a_mode_is_granted_with_a_reason_and_then_policy_opens_the_gate(world: World) -> None:
-    world.repositories.text = world.repositories.text.replace("build:", "mode: deployment\nbuild:", 1).replace(
-        "    gate: {approvals: {count: 1}}\n", ""
-    )
+    text = world.repositories.text.replace("build:", "mode: deployment\nbuild:", 1)
+    text = text.replace("run: make test}", "run: make test, reports: {junit: tests.xml}}")
+    text = text.replace("strategy: blue-green}\n", "strategy: blue-green}\n    verify: {}\n")
+    world.repositories.text = text.replace("    gate: {approvals: {count: 1}}\n", "")
     first = world.add_shop()
     assert "not granted" in world.get("/services/shop")["effective_because"]["text"]
     world.post("/services/shop/mode", {"mode": "deployment", "reason": "two good months"})

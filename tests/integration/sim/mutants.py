@@ -27,9 +27,10 @@ from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Case
 from tidegate.model import (
     convergence,
+    decide_gate,
     decide_placement,
     decide_run,
-    gate,
+    gate_order,
     rollout_forward,
     rollout_return,
     run_stages,
@@ -38,7 +39,8 @@ from tidegate.model.convergence import Convergence, Progress
 from tidegate.model.decision import Decision
 from tidegate.model.effect import Act, Effect, Install
 from tidegate.model.event import Event, EventKind
-from tidegate.model.gate import GateDecision, GateQuestion, GateState, RuleVerdict
+from tidegate.model.gate import GateDecision, GateState, RuleVerdict
+from tidegate.model.gate_question import GateQuestion
 from tidegate.model.ids import PlacementId
 from tidegate.model.placement import Arrangement, Part
 from tidegate.model.placement_draft import PlacementDraft
@@ -49,7 +51,7 @@ from tidegate.model.run_draft import RunDraft
 from tidegate.model.share import WHOLE
 from tidegate.model.verdict import Judgement, Verdict
 from tidegate.sim.shop import SimulatedService
-from tidegate.sim.stories import ONE_YES, STORIES, WATCHED
+from tidegate.sim.stories import QUICK, STORIES, WATCHED
 from tidegate.sim.telling import Story
 from tidegate.store import events, queries, saving
 
@@ -98,27 +100,30 @@ def every_gate_is_open(patch: Patch) -> None:
 
 def an_approval_opens_for_ever(patch: Patch) -> None:
     def decide(question: GateQuestion, now: datetime) -> GateDecision:
-        rule = replace(question.rule, expires=None) if question.rule else None
-        return gate.decide_gate(replace(question, rule=rule), now)
+        rules = tuple(
+            replace(one, approvals=replace(one.approvals, expires=None)) if one.approvals else one
+            for one in question.rules
+        )
+        return decide_gate.decide_gate(replace(question, rules=rules), now)
 
     patch.setattr(run_stages, "decide_gate", decide)
 
 
 def an_older_release_comes_after_a_newer_one(patch: Patch) -> None:
-    patch.setattr(gate, "_order", _open)
+    patch.setattr(gate_order, "order", _open)
 
 
 def nothing_is_superseded(patch: Patch) -> None:
-    patch.setattr(gate, "_newer_waiting", _open)
+    patch.setattr(gate_order, "newer_release", _open)
 
 
 def an_approved_release_is_superseded(patch: Patch) -> None:
-    newer_waiting = gate._newer_waiting
-    patch.setattr(gate, "_newer_waiting", lambda question, _approved: newer_waiting(question, -1))
+    newer_release = gate_order.newer_release
+    patch.setattr(gate_order, "newer_release", lambda question, _approved: newer_release(question, False))
 
 
 def a_hold_holds_nothing(patch: Patch) -> None:
-    patch.setattr(gate, "_hold", _open)
+    patch.setattr(gate_order, "hold", _open)
 
 
 def two_rollouts_at_once(patch: Patch) -> None:
@@ -335,11 +340,11 @@ def _approved_late(shop: SimulatedService) -> None:
 
 def _let_go_late(shop: SimulatedService) -> None:
     """The second is approved and held until the third is out."""
-    second = shop.push("v2", ONE_YES)
+    second = shop.push("v2", QUICK)
     shop.hold(second)
     shop.world.advance(until=second.waits_at("production"))
     shop.approve(second)
-    third = shop.push("v3", ONE_YES)
+    third = shop.push("v3", QUICK)
     shop.world.advance(until=third.waits_at("production"))
     shop.approve(third)
     shop.world.advance(until=third.decided)
@@ -424,7 +429,7 @@ MUTANTS = (
         "",
     ),
     Mutant("a move keeps its generation", a_move_keeps_its_generation, Told(BAD), "every move"),
-    Mutant("late effects act as the newest", late_effects_act_as_the_newest, Seeds(66, 200), ""),
+    Mutant("late effects act as the newest", late_effects_act_as_the_newest, Seeds(21), ""),
     Mutant(
         "traffic before the instances are healthy", traffic_before_the_instances_are_healthy, Told(BAD), "new instances"
     ),

@@ -48,7 +48,7 @@ def test_a_service_without_users_is_switched_blue_green_and_judged_by_synthetic_
 
 
 def test_one_person_alone_is_not_asked_for_a_second_one(tmp_path: Path) -> None:
-    assert all(stage.approvals is None for stage in started(tmp_path, SERVICE).stages)
+    assert all(stage.gate.approvals is None for stage in started(tmp_path, SERVICE).stages)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 
 from tidegate.config.tidegate_yaml import load
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
+from tidegate.model.gate_rules import ApprovalRule, GateRules
 from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
 from tidegate.model.pipeline import (
     ApprovalPoint,
-    ApprovalRule,
     Build,
     DeployRule,
     Health,
@@ -145,7 +145,7 @@ def test_every_key_of_the_format_arrives_in_the_pipeline() -> None:
                 StageName("production"),
                 EnvironmentName("production"),
                 needs=(StageName("staging"),),
-                approvals=ApprovalRule(2, timedelta(days=3)),
+                gate=GateRules(ApprovalRule(2, timedelta(days=3))),
                 deploy=DeployRule(
                     Strategy.CANARY,
                     (SharePoint(Share(50)), ApprovalPoint(1), SharePoint(Share(5000), minutes(5))),

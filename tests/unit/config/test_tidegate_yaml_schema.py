@@ -80,8 +80,8 @@ SCHEMAS = {**keys_of(json_schema()), **keys_of(server_yaml.json_schema())}
 DOCUMENTED = {
     key: said
     for key, said in SCHEMAS.items()
-    # the page says once that a stage's steps have the keys of the build's
-    if not key.startswith("stages[].steps[].")
+    # the page says once that a stage's steps have the keys of the build's, and gates of the server those of a stage's
+    if not key.startswith(("stages[].steps[].", "environments.NAME.gate.", "floors[].gate."))
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 
@@ -12,6 +13,7 @@ from tidegate.model.approval import Answer, Approval
 from tidegate.model.change import Change
 from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
+from tidegate.model.gate_rules import ApprovalRule, GateRules
 from tidegate.model.ids import (
     Commit,
     DeploymentId,
@@ -30,7 +32,6 @@ from tidegate.model.installation import Endpoint
 from tidegate.model.lease import StepOutcome, StepReport
 from tidegate.model.pipeline import (
     ApprovalPoint,
-    ApprovalRule,
     Build,
     DeployRule,
     Mode,
@@ -255,6 +256,7 @@ def a_pipeline(
     production_steps: tuple[Step, ...] = (),
     approvals: ApprovalRule | None = None,
     mode: Mode = Mode.DELIVERY,
+    verify: VerifyRule | None = None,
 ) -> Pipeline:
     """Staging, and then production."""
     return Pipeline(
@@ -264,17 +266,24 @@ def a_pipeline(
         build=Build(build),
         runtime=a_runtime(),
         stages=(
-            Stage(STAGE_STAGING, STAGING, deploy=deploy, steps=staging_steps),
+            Stage(STAGE_STAGING, STAGING, deploy=deploy, steps=staging_steps, verify=verify),
             Stage(
                 STAGE_PRODUCTION,
                 PRODUCTION,
                 needs=(STAGE_STAGING,),
-                approvals=approvals,
+                gate=GateRules(approvals),
                 deploy=deploy,
                 steps=production_steps,
+                verify=verify,
             ),
         ),
     )
+
+
+def a_proven_pipeline(**changes: Any) -> Pipeline:
+    """One that wishes deployment mode, and has all that policy needs to open a gate."""
+    tests = replace(a_step("unit tests"), junit="tests.xml")
+    return a_pipeline(mode=Mode.DEPLOYMENT, build=(tests,), verify=VerifyRule(), **changes)
 
 
 def a_run(

@@ -16,6 +16,7 @@ from tests.unit.model.builders import (
     STAGE_PRODUCTION,
     STAGE_STAGING,
     a_pipeline,
+    a_proven_pipeline,
     a_report,
     a_step,
     an_approval,
@@ -24,10 +25,11 @@ from tests.unit.model.run_story import RunStory, a_run_story
 
 from tidegate.model.approval import Answer
 from tidegate.model.event import EventKind
+from tidegate.model.gate_rules import ApprovalRule
 from tidegate.model.ids import Digest, StepName
 from tidegate.model.lease import BuiltFile, StepOutcome, TestReport
 from tidegate.model.origin import Origin
-from tidegate.model.pipeline import ApprovalRule, Mode, RetryCause
+from tidegate.model.pipeline import Build, Mode, RetryCause
 from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus, StageState
 from tidegate.model.step_run import StepRun, StepState
@@ -327,9 +329,16 @@ def test_what_a_gate_says_is_recorded_when_it_changes_and_not_at_every_look() ->
 
 
 def test_in_deployment_mode_a_run_goes_to_the_end_without_a_person() -> None:
-    story = a_run_story(a_pipeline(mode=Mode.DEPLOYMENT)).change_service(grant=Mode.DEPLOYMENT)
-    assert story.settle().passes(STAGE_STAGING).passes().status is RunStatus.SUCCEEDED
+    story = a_run_story(a_proven_pipeline()).change_service(grant=Mode.DEPLOYMENT).settle().step_ends("unit tests")
+    assert story.passes(STAGE_STAGING).passes().status is RunStatus.SUCCEEDED
     assert story.stage(STAGE_PRODUCTION).opened_by == "policy: mode: deployment is wished and granted"
+
+
+def test_a_granted_mode_opens_nothing_while_its_foundation_lacks_something() -> None:
+    pipeline = replace(a_proven_pipeline(), build=Build(()))
+    story = a_run_story(pipeline).change_service(grant=Mode.DEPLOYMENT).settle().passes(STAGE_STAGING)
+    assert story.stage(STAGE_PRODUCTION).state is StageState.GATE
+    assert "no step of the build reports automated tests" in story.why()
 
 
 def test_only_where_steps_wait_for_an_agent_now_is_there_no_need_to_look_again() -> None:

@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from tests.unit.model.builders import ANNA, BEN, DAY, HOUR, MINUTE, NOON, RUN, UNHURRIED, an_approval
 
 from tidegate.model.approval import Answer, Approval
-from tidegate.model.gate import Closing, GateDecision, GateQuestion, GateState, decide_gate, valid_approvals
-from tidegate.model.pipeline import ApprovalRule, Mode
+from tidegate.model.decide_gate import decide_gate
+from tidegate.model.gate import Closing, GateDecision, GateState
+from tidegate.model.gate_approvals import valid_approvals
+from tidegate.model.gate_question import GateQuestion
+from tidegate.model.gate_rules import ApprovalRule, GateRules
+from tidegate.model.pipeline import Mode
 from tidegate.model.service import effective_mode
 
 REJECTED = Answer.REJECTED
@@ -32,7 +36,7 @@ def a_question(
         environment="production",
         protected=protected,
         mode=effective_mode(mode, Mode.DEPLOYMENT, protected),
-        rule=rule,
+        rules=(GateRules(rule),),
         approvals=approvals,
         newest_order=4,
         before_first_share=before_first_share,
@@ -152,7 +156,7 @@ def test_a_no_closes_the_gate_even_in_deployment_mode() -> None:
 
 
 def test_a_no_is_not_taken_for_a_yes() -> None:
-    assert valid_approvals([an_approval(ANNA, REJECTED)], None, NOON) == ()
+    assert valid_approvals([an_approval(ANNA, REJECTED)], ApprovalRule(1), NOON) == ()
 
 
 # newer and older releases
@@ -293,7 +297,7 @@ def questions(draw: st.DrawFn) -> GateQuestion:
         environment="production",
         protected=protected,
         mode=mode,
-        rule=draw(rules),
+        rules=(GateRules(draw(rules)),),
         approvals=draw(st.lists(answers, max_size=4)),
         by_person=draw(st.booleans()),
         held_by=draw(why),
@@ -323,11 +327,12 @@ def test_an_open_gate_means_that_nothing_at_all_speaks_against_it(question: Gate
     assert not question.paused_because
     assert not question.busy_with
     assert not (question.protected and question.line_stopped_because)
-    assert all(one.answer is Answer.APPROVED for one in question.approvals)
+    assert not any(one.answer is Answer.REJECTED for one in question.approvals)
     assert question.by_person or (question.order > question.newest_order and not question.quarantined_because)
     if question.protected and question.mode.mode is Mode.DELIVERY:
         people = {one.actor for one in question.approvals}
-        assert len(people) >= (question.rule.count if question.rule else 1)
+        rule = question.rules[0].approvals
+        assert len(people) >= (rule.count if rule else 1)
 
 
 @UNHURRIED

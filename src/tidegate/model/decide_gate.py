@@ -1,0 +1,66 @@
+"""The decision of a gate: it opens only if every rule says so, and all of them are listed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from tidegate.model import gate_order
+from tidegate.model.break_glass import BreakGlass
+from tidegate.model.gate import PLACEMENT_RULE, GateDecision, GateState, RuleVerdict
+from tidegate.model.gate_approvals import approvals, approved_by
+from tidegate.model.gate_question import GateQuestion
+from tidegate.model.reason import Reason
+
+
+def decide_gate(question: GateQuestion, now: datetime) -> GateDecision:
+    """Decide whether a stage's gate lets this release pass.
+
+    The gate opens only if every rule says so; the decision lists them all. An operator who broke the glass opens all
+    of them but one: what moves at a placement is never mixed.
+    """
+    verdicts = _verdicts(question, now)
+    broken = question.break_glass
+    if broken:
+        verdicts = [_overruled(one, broken) for one in verdicts]
+    state = max((verdict.state for verdict in verdicts), key=lambda state: state.strictness)
+    again = [verdict.look_again_at for verdict in verdicts if verdict.look_again_at]
+    return GateDecision(
+        state=state,
+        because=tuple(verdict.reason for verdict in verdicts),
+        opened_by=_opener(question, now) if state is GateState.OPEN else "",
+        look_again_at=min(again, default=None),
+        closing=next((verdict.closing for verdict in verdicts if verdict.closing), None),
+        blocking=tuple(verdict.reason for verdict in verdicts if verdict.state is not GateState.OPEN),
+    )
+
+
+def _verdicts(question: GateQuestion, now: datetime) -> list[RuleVerdict]:
+    asked = approvals(question, now)
+    return [
+        gate_order.upstream(question),
+        gate_order.promotion(question),
+        gate_order.rejection(question),
+        gate_order.newer_release(question, asked.state is GateState.OPEN),
+        gate_order.order(question),
+        gate_order.quarantine(question),
+        asked,
+        gate_order.hold(question),
+        gate_order.line(question),
+        gate_order.busy(question),
+    ]
+
+
+def _overruled(verdict: RuleVerdict, broken: BreakGlass) -> RuleVerdict:
+    if verdict.state is GateState.OPEN or verdict.reason.rule == PLACEMENT_RULE:
+        return verdict
+    text = f"{verdict.reason.text}; {broken.actor.name} broke the glass all the same: {broken.reason}"
+    return replace(verdict, state=GateState.OPEN, reason=Reason(verdict.reason.rule, text), closing=None)
+
+
+def _opener(question: GateQuestion, now: datetime) -> str:
+    if question.break_glass:
+        return f"break-glass by {question.break_glass.actor.name}: {question.break_glass.reason}"
+    if question.approval_rules:
+        return "approved by " + ", ".join(approved_by(question, now))
+    return f"policy: {question.mode.because.text}"

@@ -1,0 +1,78 @@
+"""What a gate is asked: one release at one stage, and all that its rules look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidegate.model.approval import Approval
+from tidegate.model.break_glass import BreakGlass
+from tidegate.model.change import Author
+from tidegate.model.gate_rules import ApprovalRule, GateRules
+from tidegate.model.ids import EnvironmentName
+from tidegate.model.known_people import KnownPeople
+from tidegate.model.pipeline import Mode
+from tidegate.model.service import EffectiveMode
+
+ONE_PERSON = ApprovalRule(1)
+"""What a gate to a protected environment asks for in delivery mode where the file says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateQuestion:
+    """All that a gate looks at, for one release and one stage.
+
+    `busy_with` says what moves at the placement now; `newer_waiting` names a newer release that waits at the same
+    gate; `newest_order` is the order of the newest release that was ever deployed there; `by_person` says that a
+    person asked for exactly this release there.
+    """
+
+    run: str
+    order: int
+    environment: str
+    protected: bool
+    mode: EffectiveMode
+    rules: tuple[GateRules, ...]
+    """The file's, the environment's, and those of the floors that hold here."""
+
+    approvals: Sequence[Approval]
+    people: KnownPeople = KnownPeople()
+    authors: tuple[Author, ...] = ()
+    """Who made the changes that the gate would let in."""
+
+    triggered_by: str | None = None
+    """The person who asked for the run, where one did."""
+
+    by_person: bool = False
+    break_glass: BreakGlass | None = None
+    held_by: str | None = None
+    paused_because: str | None = None
+    line_stopped_because: str | None = None
+    upstream_failed: str | None = None
+    newer_waiting: str | None = None
+    newest_order: int = 0
+    quarantined_because: str | None = None
+    busy_with: str | None = None
+    must_have_passed: tuple[EnvironmentName, ...] = ()
+    """The environments that a release must have passed before it may come here, as the server demands."""
+
+    passed_in: frozenset[EnvironmentName] = frozenset()
+    """The environments in which a stage passed with exactly these artifacts."""
+
+    before_first_share: int = 0
+    """How many people the rollout asks before its first share, in whatever mode."""
+
+    @property
+    def approval_rules(self) -> tuple[tuple[str, ApprovalRule], ...]:
+        """The source and the rule of all approvals that are needed.
+
+        Those of the file are asked for in delivery mode, and one person where it names none; in deployment mode none
+        of them. What the rollout asks before its first share comes on top of no one: the same people may answer both.
+        """
+        asked = [(one.source, one.approvals) for one in self.rules if one.is_floor and one.approvals]
+        own = next((one for one in self.rules if not one.is_floor), GateRules())
+        if self.protected and self.mode.mode is Mode.DELIVERY:
+            asked.insert(0, (own.source, own.approvals or ONE_PERSON))
+        if self.before_first_share:
+            asked.append(("the first share", own.asking(self.before_first_share)))
+        return tuple((source, rule) for source, rule in asked if rule.people)
