@@ -11,8 +11,10 @@ from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.store import ArtifactStore
 from tidegate.engine.agents import AgentActs
 from tidegate.engine.authority import Authority
+from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
+from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
@@ -57,6 +59,8 @@ class ApiParts:
     leasing: Leasing
     agents: AgentActs
     people: PeopleActs
+    glass: GlassActs
+    authorship: AuthorshipActs
     authority: Authority
     logs: StepLogs
     artifacts: ArtifactStore

@@ -7,6 +7,7 @@ from datetime import datetime
 from tidegate.api.answers import ActorAnswer, Answer, NextAnswer, ReasonAnswer
 from tidegate.api.rollout_answers import RolloutAnswer, rollout_answer
 from tidegate.model.approval import Answer as Word
+from tidegate.model.approval import Seen
 from tidegate.model.gate import GateState
 from tidegate.model.known_test import KnownTest
 from tidegate.model.lease import StepOutcome, StepReport
@@ -129,6 +130,8 @@ class ApprovalAnswer(Answer):
     actor: ActorAnswer
     at: datetime
     comment: str
+    stands_for: tuple[str, ...]
+    looked_at: tuple[Seen, ...]
 
 
 class RunDetail(RunItem):

@@ -77,6 +77,15 @@ def reject(parts: Parts, who: Approver, run: RunPath, body: AnswerRequest | None
     return _answer(parts, who, run, Word.REJECTED, body)
 
 
+@router.post("/{run}/withdraw")
+def withdraw(parts: Parts, who: Approver, run: RunPath, body: AnswerRequest | None = None) -> ApprovalAnswer:
+    """Take back one's own yes, as long as nothing has begun that it let in."""
+    said = body or AnswerRequest()
+    check = partial(parts.authority.check_stage, who, Permission.APPROVE)
+    taken = parts.runs.withdraw(run.lower(), who.actor, stage=said.stage, comment=said.comment, check=check)
+    return ApprovalAnswer.model_validate(taken)
+
+
 @router.post("/{run}/cancel")
 def cancel(parts: Parts, who: Developer, run: RunPath, body: NoFields | None = None) -> RunItem:
     """Stop the run; what moves is rolled back, not for cause."""

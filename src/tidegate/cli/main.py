@@ -13,11 +13,13 @@ import typer
 from tidegate.cli import (
     agent,
     agent_commands,
+    authorship_commands,
     build,
     doctor,
     down,
     environment_commands,
     file_commands,
+    gate_commands,
     logs,
     long_running,
     people_commands,
@@ -161,6 +163,10 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
     "Decide": {
         "approve": run_commands.approve,
         "reject": run_commands.reject,
+        "withdraw": gate_commands.withdraw,
+        "delegate": gate_commands.delegate,
+        "break-glass": gate_commands.break_glass,
+        "review": gate_commands.review,
         "hold": run_commands.hold,
         "resume": run_commands.resume,
         "promote": run_commands.promote,
@@ -193,6 +199,8 @@ _GROUPS = {
 for _panel, _commands in _PANELS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
+people_commands.users.command("address")(authorship_commands.know_address)
+people_commands.users.command("key")(authorship_commands.know_key)
 for _name, _group in _GROUPS.items():
     app.add_typer(_group, name=_name, rich_help_panel="Things")
 

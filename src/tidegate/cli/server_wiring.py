@@ -14,7 +14,9 @@ from tidegate.cli.server_parts import ServerParts, agent_program, envoy_program
 from tidegate.cli.upkeep import Upkeep
 from tidegate.engine.agents import AgentActs
 from tidegate.engine.authority import Authority
+from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.engine import Engine
+from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
@@ -88,6 +90,8 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         leasing=leasing,
         agents=agents,
         people=people,
+        glass=GlassActs(engine),
+        authorship=AuthorshipActs(engine),
         authority=Authority(engine),
         logs=logs,
         artifacts=parts.artifacts,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from tidegate.engine.engine import Engine
+from tidegate.engine.loading import rules_at
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.actor import Actor
 from tidegate.model.approval import Answer, Approval
@@ -18,7 +20,7 @@ from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import MADE_IS_KEPT, Run, RunStatus, StageRun, StageState
 from tidegate.model.step_progress import reset_step
 from tidegate.model.step_run import BUILD, StepState
-from tidegate.store import events, queries, rows
+from tidegate.store import events, gate_queries, queries, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class RunActs:
                 raise Refused(Refusal.CONFLICT, f"run {run.id} has no release yet: its build has not ended")
             asked = self._asked(connection, run, stage)
             check(run, asked.stage)
+            now = self._parts.clock.now()
+            if answer is Answer.APPROVED and not comment.strip() and self._wants_words(run, asked.stage):
+                remedy = f"tidegate approve {run.id} --comment TEXT"
+                raise Refused(Refusal.INVALID, f"a yes at {asked.stage} needs words: say why", remedy)
             approval = Approval(
                 id=self._parts.new_id(),
                 run=run.id,
@@ -63,14 +69,49 @@ class RunActs:
                 point=asked.point,
                 answer=answer,
                 actor=actor,
-                at=self._parts.clock.now(),
+                at=now,
                 comment=comment,
+                stands_for=_stands_for(connection, actor, run, now),
             )
             rows.put(connection, approval)
-            where = f"{asked.stage}" if asked.point == 0 else f"{asked.stage}, share {asked.point + 1}"
-            text = f"{actor.name} {answer.value} {run.label} for {where}" + (f": {comment}" if comment else "")
+            text = f"{actor.name} {answer.value} {run.label} for {_where(asked)}" + (f": {comment}" if comment else "")
             self._say(connection, run, EventKind.APPROVAL_GIVEN, text, actor, stage=asked.stage)
         return approval
+
+    def withdraw(
+        self,
+        run_id: str,
+        actor: Actor,
+        *,
+        stage: str | None = None,
+        comment: str = "",
+        check: Callable[[Run, StageName], None] = lambda run, stage: None,
+    ) -> Approval:
+        """Take back one's own yes, as long as nothing has begun that it let in. `check` raises where this is nobody
+        who may answer there."""
+        with self._changing(run_id) as (connection, run):
+            if run.status.is_ended or run.release is None:
+                raise Refused(Refusal.CONFLICT, f"run {run.id} is {run.status.value}: there is nothing to take back")
+            asked = self._asked(connection, run, stage)
+            check(run, asked.stage)
+            words = [one for one in queries.approvals(connection, run.id) if one.actor.name == actor.name]
+            here = [one for one in words if (one.stage, one.point) == (asked.stage, asked.point)]
+            if not here or here[-1].answer is not Answer.APPROVED:
+                text = f"{actor.name} has said no yes to {run.label} for {_where(asked)}"
+                raise Refused(Refusal.CONFLICT, text, f"tidegate watch {run.id}")
+            new_id, now = self._parts.new_id(), self._parts.clock.now()
+            taken = replace(here[-1], id=new_id, answer=Answer.WITHDRAWN, at=now, comment=comment)
+            rows.put(connection, taken)
+            text = f"{actor.name} takes back the yes to {run.label} for {_where(asked)}"
+            self._say(connection, run, EventKind.APPROVAL_WITHDRAWN, text, actor, stage=asked.stage)
+        return taken
+
+    def _wants_words(self, run: Run, stage: StageName) -> bool:
+        """Whether a rule of the stage's gate wants a comment with every yes."""
+        assert run.pipeline is not None
+        environment = self._parts.environment(run.pipeline.stage(stage).environment)
+        rules = rules_at(run, stage, environment)
+        return any(one.approvals.comment for one in rules if one.approvals)
 
     def cancel(self, run_id: str, actor: Actor) -> Run:
         """Stop the run; what moves is rolled back, not for cause."""
@@ -212,3 +253,13 @@ class RunActs:
         if stage:
             about["stage"] = stage
         events.append(connection, [Event(kind, text, about, actor)], self._parts.clock.now())
+
+
+def _where(asked: Asked) -> str:
+    return asked.stage if asked.point == 0 else f"{asked.stage}, share {asked.point + 1}"
+
+
+def _stands_for(connection: Connection, actor: Actor, run: Run, now: datetime) -> tuple[str, ...]:
+    """Those in whose place this person may answer now."""
+    delegated = gate_queries.delegations_to(connection, actor.name)
+    return tuple(dict.fromkeys(one.giver for one in delegated if one.holds(run.service, now)))

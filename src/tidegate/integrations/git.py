@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -22,14 +22,22 @@ from tidegate.integrations.git_command import (
     run_git,
     shown,
 )
-from tidegate.model.change import Change
+from tidegate.model.change import Author, Change
 from tidegate.model.ids import Commit
 from tidegate.model.step_inputs import InputFile, Listing
 
 __all__ = ["Credential", "FileUnreadable", "GitMirror", "RepositoryError", "head_of"]
 
-_CHANGE_FORMAT = "%H%x00%an%x00%ae%x00%ct%x00%P%x00%s"
-_CHANGE_FIELDS = 6
+_CHANGE_FORMAT = "%H%x00%an%x00%ae%x00%ct%x00%P%x00%s%x00%G?%x00%GF"
+_CHANGE_FIELDS = 8
+_AUTHOR_FORMAT = "%an%x00%ae%x00%G?%x00%GF"
+_AUTHOR_FIELDS = 4
+_SIGNATURES = ("-c", "gpg.ssh.allowedSignersFile=/dev/null")
+"""Nobody is trusted here, so that a good signature says "U" and its key; whose the key is, we know ourselves."""
+
+MOST_MERGED = 500
+"""Of the commits that one merge brings, whose authors are read."""
+
 _FILE_BYTES = 1024 * 1024
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """What git calls a commit's files where there are none."""
@@ -98,7 +106,8 @@ class GitMirror:
         """The changes of a branch after `since` (None: from its beginning), oldest first; the newest `limit`."""
         head = self.head(branch)
         wanted = head if since is None else f"{_checked_commit(since)}..{head}"
-        return self._changes("--first-parent", "--reverse", f"--max-count={limit}", wanted)
+        changes = self._changes("--first-parent", "--reverse", f"--max-count={limit}", wanted)
+        return tuple(self._with_merged(change) for change in changes)
 
     def order(self, commit: Commit, branch: str) -> int:
         """How many commits the first-parent line has up to `commit`, which has to be part of the branch."""
@@ -149,16 +158,28 @@ class GitMirror:
 
     def change(self, commit: Commit) -> Change:
         """The change of that commit."""
-        return self._changes("--max-count=1", _checked_commit(commit))[0]
+        return self._with_merged(self._changes("--max-count=1", _checked_commit(commit))[0])
 
     def _changes(self, *selection: str) -> tuple[Change, ...]:
+        fields = self._log(_CHANGE_FORMAT, *selection)
+        return tuple(_change(fields[first : first + _CHANGE_FIELDS]) for first in range(0, len(fields), _CHANGE_FIELDS))
+
+    def _with_merged(self, change: Change) -> Change:
+        """A merge with those who made what it merges: they made the change, too."""
+        if len(change.parents) < 2:
+            return change
+        first, *others = (_checked_commit(parent) for parent in change.parents)
+        fields = self._log(_AUTHOR_FORMAT, "--no-merges", f"--max-count={MOST_MERGED}", *others, f"^{first}")
+        authors = (_author(fields[begin : begin + _AUTHOR_FIELDS]) for begin in range(0, len(fields), _AUTHOR_FIELDS))
+        return replace(change, merged=tuple(dict.fromkeys(authors)))
+
+    def _log(self, form: str, *selection: str) -> list[str]:
         output = self._git(
-            *("-c", "log.showSignature=false", "-c", "i18n.logOutputEncoding=UTF-8"),
-            *("log", "-z", "--no-notes", "--no-color", "--no-decorate", f"--format=tformat:{_CHANGE_FORMAT}"),
+            *("-c", "log.showSignature=false", "-c", "i18n.logOutputEncoding=UTF-8", *_SIGNATURES),
+            *("log", "-z", "--no-notes", "--no-color", "--no-decorate", f"--format=tformat:{form}"),
             *(*selection, "--"),
         )
-        fields = output.decode(errors="replace").split("\0")[:-1]
-        return tuple(_change(fields[first : first + _CHANGE_FIELDS]) for first in range(0, len(fields), _CHANGE_FIELDS))
+        return output.decode(errors="replace").split("\0")[:-1]
 
     def _fetch(self, folder: Path, url: str, credential: Credential | None, branch: str | None) -> None:
         options = ["--quiet", "--prune", "--force", "--no-tags", "--update-shallow", "--no-write-fetch-head"]
@@ -259,7 +280,7 @@ def _remote_head(url: str, credential: Credential | None) -> str:
 
 
 def _change(fields: list[str]) -> Change:
-    commit, name, email, seconds, parents, subject = fields
+    commit, name, email, seconds, parents, subject, signature, key = fields
     return Change(
         commit=Commit(commit),
         author_name=name,
@@ -267,7 +288,18 @@ def _change(fields: list[str]) -> Change:
         at=datetime.fromtimestamp(int(seconds), UTC),
         subject=subject,
         parents=tuple(Commit(parent) for parent in parents.split()),
+        key=_key(signature, key),
     )
+
+
+def _author(fields: list[str]) -> Author:
+    name, email, signature, key = fields
+    return Author(name, email, _key(signature, key))
+
+
+def _key(signature: str, key: str) -> str | None:
+    """The fingerprint of the SSH key of a good signature; other kinds of keys are not known here."""
+    return key if signature in ("G", "U") and key.startswith("SHA256:") else None
 
 
 def _input_file(line: bytes) -> InputFile:

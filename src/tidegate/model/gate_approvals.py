@@ -33,6 +33,7 @@ def latest_words(approvals: Iterable[Approval]) -> tuple[Approval, ...]:
     """The last word of each person, in the order in which they were given."""
     latest: dict[str, Approval] = {}
     for approval in sorted(approvals, key=lambda one: one.at):
+        latest.pop(approval.actor.name, None)
         latest[approval.actor.name] = approval
     return tuple(latest.values())
 

@@ -22,22 +22,21 @@ class KnownPeople:
     addresses: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
 
-    def account_of(self, author: Author) -> str | None:
-        """Who made a change, as far as it is verified: by the key that signed it, else by the address."""
-        if author.key is not None:
-            return self.keys.get(author.key)
-        return self.addresses.get(author.email.casefold())
+    def accounts_behind(self, author: Author) -> frozenset[str]:
+        """Who stands behind a commit: the owner of the key that signed it, and that of the address that it names; one
+        may have signed what another wrote. Nobody where neither is known."""
+        found = (self.keys.get(author.key or ""), self.addresses.get(author.email.casefold()))
+        return frozenset(one for one in found if one is not None)
 
     def accounts_of(self, authors: Iterable[Author]) -> tuple[frozenset[str], tuple[Author, ...]]:
         """The accounts of those who are verified, and those who are not."""
         known: set[str] = set()
         unknown: dict[str, Author] = {}
         for author in authors:
-            account = self.account_of(author)
-            if account is None:
+            accounts = self.accounts_behind(author)
+            known |= accounts
+            if not accounts:
                 unknown[author.email.casefold()] = author
-            else:
-                known.add(account)
         return frozenset(known), tuple(unknown.values())
 
     def is_among(self, account: str, sources: Iterable[str]) -> bool:

@@ -39,6 +39,10 @@ EXAMPLES = {
     "step_run": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "digest": "sha256:" + "0" * 64,
     "act": "cancel",
+    "glass": "01hzzzzzzzzzzzzzzzzzzzzzzz",
+    "address": "ada@example.com",
+    "fingerprint:path": "SHA256:" + "A" * 43,
+    "delegation": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "grant": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "token": "01hzzzzzzzzzzzzzzzzzzzzzzz",
 }

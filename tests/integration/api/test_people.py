@@ -63,6 +63,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/accounts": {"name": "eve"},
     "POST /api/v1/accounts/{name}/disable": {},
     "POST /api/v1/accounts/{name}/grants": {"role": "viewer"},
+    "POST /api/v1/accounts/{name}/addresses": {"address": "eve@example.com"},
+    "POST /api/v1/accounts/{name}/keys": {"public_key": "ssh-ed25519 AAAA"},
+    "POST /api/v1/runs/{run}/break-glass": {"reason": "because"},
+    "POST /api/v1/break-glass/{glass}/review": {"comment": "fine"},
+    "POST /api/v1/delegations": {"taker": "bob", "giver": "carl"},
     "POST /api/v1/teams/{name}/grants": {"role": "viewer"},
     "PUT /api/v1/teams/{name}": {"members": []},
 }  # fmt: skip

@@ -20,9 +20,11 @@ from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.folder import FolderStore
 from tidegate.engine.agents import AgentActs
 from tidegate.engine.authority import Authority
+from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
+from tidegate.engine.glass import GlassActs
 from tidegate.engine.ids import new_ulid
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts, Settings
@@ -289,6 +291,8 @@ class World:
             leasing=leasing,
             agents=agents,
             people=self.people,
+            glass=GlassActs(self.engine),
+            authorship=AuthorshipActs(self.engine),
             authority=Authority(self.engine),
             logs=logs,
             artifacts=FolderStore(folder / "artifacts"),

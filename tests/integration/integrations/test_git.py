@@ -82,6 +82,43 @@ def test_changes_come_oldest_first_along_the_first_parents(repository: Repositor
     assert not mirror.contains(Commit(aside), Commit(second))
 
 
+def test_a_merge_names_all_who_made_what_it_brings(repository: Repository, mirror: GitMirror) -> None:
+    repository.commit("first")
+    repository.git("checkout", "--quiet", "-b", "side")
+    repository.git("commit", "--quiet", "--allow-empty", "-m", "aside", "--author", "Bob <bob@example.com>")
+    repository.git("checkout", "--quiet", "trunk")
+    repository.git("merge", "--quiet", "--no-ff", "-m", "merge", "side")
+    mirror.clone_or_fetch(str(repository.path))
+
+    (first, merge) = mirror.first_parent_commits(None, "trunk")
+    assert [author.email for author in merge.authors] == ["ada@example.com", "bob@example.com"]
+    assert mirror.change(merge.commit) == merge
+    assert first.merged == ()
+
+
+def test_a_good_signature_names_its_key_and_a_bad_one_none(
+    repository: Repository, mirror: GitMirror, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    shown = subprocess.run(["ssh-keygen", "-l", "-f", key], capture_output=True, text=True, check=True).stdout
+    for name, value in (("gpg.format", "ssh"), ("user.signingkey", str(key))):
+        repository.git("config", name, value)
+    repository.git("commit", "--quiet", "--allow-empty", "-S", "-m", "signed")
+    signed = repository.git("cat-file", "commit", "HEAD")
+    forged = tmp_path / "forged"
+    forged.write_text(signed.replace("Ada", "Eve") + "\n")
+    repository.git("reset", "--hard", "--quiet", repository.git("hash-object", "-t", "commit", "-w", str(forged)))
+    repository.commit("unsigned", a_txt="x")
+    mirror.clone_or_fetch(str(repository.path))
+
+    bad, unsigned = mirror.first_parent_commits(None, "trunk")
+    assert (bad.author_name[:3], bad.key, unsigned.key) == ("Eve", None, None)
+    repository.git("commit", "--quiet", "--allow-empty", "-S", "-m", "signed")
+    mirror.clone_or_fetch(str(repository.path))
+    assert mirror.change(mirror.head("trunk")).key == shown.split()[1]
+
+
 def test_files_are_read_at_a_commit(repository: Repository, mirror: GitMirror) -> None:
     old = repository.commit("first", tidegate_yaml="service: shöp\n")
     new = repository.commit("second", tidegate_yaml="service: changed\n")
