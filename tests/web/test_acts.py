@@ -33,6 +33,29 @@ def test_approve(page: Page, world: World) -> None:
     )
 
 
+def test_a_yes_is_taken_back_where_two_are_asked(page: Page, world: World) -> None:
+    world.repositories.text = world.repositories.text.replace("{count: 1}", "{count: 2}")
+    run = at_its_gate(world)
+    page.goto(f"/runs/{run}")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator(".answers")).to_have_text("owner approved")
+    page.get_by_role("button", name="Take back my yes").click()
+    expect(page.locator(".answers")).to_contain_text("owner withdrawn")
+    expect(page.get_by_role("button", name="Take back my yes")).to_have_count(0)
+
+
+def test_breaking_the_glass_wants_a_reason_and_opens_the_gate(page: Page, world: World) -> None:
+    run = at_its_gate(world)
+    page.goto(f"/runs/{run}")
+    page.get_by_text("Break the glass…").click()
+    page.get_by_role("button", name="Yes, open it").click()
+    assert world.get("/break-glass") == []
+    page.get_by_label("The reason").fill("the shop sells for nothing")
+    page.get_by_role("button", name="Yes, open it").click()
+    expect(page.locator("#stage-2 summary.heading")).to_contain_text("break-glass by owner: the shop sells for nothing")
+    assert [one["run"] for one in world.get("/break-glass")] == [run]
+
+
 def test_reject(page: Page, world: World) -> None:
     run = at_its_gate(world)
     page.goto(f"/runs/{run}")

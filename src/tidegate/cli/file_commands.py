@@ -42,11 +42,15 @@ def validate(
         pipeline = load(document.decode(raw, str(path)), str(path))
     except ConfigError as error:
         problems = error.problems
-    output.document({"file": str(path), "ok": not problems, "problems": [_as_json(one) for one in problems]})
+    notes = _notes(pipeline) if pipeline else ()
+    found = {"file": str(path), "ok": not problems, "problems": [_as_json(one) for one in problems]}
+    output.document({**found, "notes": list(notes)})
     if json:
         pass
     elif pipeline is not None:
         output.say(f"{path} is valid: {_summary(pipeline)}")
+        for note in notes:
+            output.say(f"note: {note}")
     else:
         for problem in problems:
             output.say(str(problem))
@@ -54,6 +58,19 @@ def validate(
         output.note(f"{count} problem{'s' if count > 1 else ''} in {path}")
     if problems:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _notes(pipeline: Pipeline) -> tuple[str, ...]:
+    """What is no mistake, but has another effect than the file wishes."""
+    from tidegate.model.environment import DEFAULT_ENVIRONMENTS
+    from tidegate.model.foundation import pipeline_lacks
+    from tidegate.model.pipeline import Mode
+
+    if pipeline.mode is not Mode.DEPLOYMENT:
+        return ()
+    protected = frozenset(name for name, one in DEFAULT_ENVIRONMENTS.items() if one.protected)
+    why = "mode: deployment has no effect where its foundation lacks something, and a person opens the gate"
+    return tuple(f"{lack} – {why}" for lack in pipeline_lacks(pipeline, protected))
 
 
 def schema(

@@ -119,6 +119,11 @@ class ServiceActs:
         """Grant (or take back) that policy opens the gates to protected environments."""
         if not reason.strip():
             raise Refused(Refusal.INVALID, "a change of mode is recorded with its reason", "add --reason TEXT")
+        protected = [one for one in self._parts.environments.values() if one.protected]
+        never = [one.forbids_deployment(name) for one in protected]
+        if mode is Mode.DEPLOYMENT and protected and all(never):
+            text = f"the server never lets policy open the gates of {name}: {never[0]}"
+            raise Refused(Refusal.REFUSED, text, "its administrator changes tidegate-server.yaml")
         text = f"{actor.name} grants mode: {mode.value}: {reason}"
         return self._change(name, actor, EventKind.SERVICE_MODE, text, lambda one: replace(one, grant=mode))
 

@@ -41,10 +41,22 @@ def answer(
     stage: NameForm,
     comment: TextForm = "",
 ) -> RedirectResponse:
-    """Approve or reject."""
+    """Approve, reject, or take back one's own yes."""
     who = session.identity
     check = partial(parts.authority.check_stage, who, Permission.APPROVE)
-    parts.runs.answer(run.lower(), word, who.actor, stage=stage, comment=comment.strip(), check=check)
+    if word is Answer.WITHDRAWN:
+        parts.runs.withdraw(run.lower(), who.actor, stage=stage, comment=comment.strip(), check=check)
+    else:
+        parts.runs.answer(run.lower(), word, who.actor, stage=stage, comment=comment.strip(), check=check)
+    return _see(parts, f"/runs/{run}")
+
+
+@router.post("/runs/{run}/break-glass")
+def break_glass(parts: Parts, session: Sent, run: IdPath, stage: NameForm, reason: TextForm = "") -> RedirectResponse:
+    """Open a gate at once, whatever it says."""
+    who = session.identity
+    check = partial(parts.authority.check_stage, who, Permission.OPERATE)
+    parts.glass.break_glass(run.lower(), reason, who.actor, stage=stage, check=check)
     return _see(parts, f"/runs/{run}")
 
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from tidegate.engine.authority import Authority
 from tidegate.engine.engine import Engine
+from tidegate.engine.glass import GlassActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
@@ -42,6 +43,10 @@ class PageParts(Protocol):
     @property
     def services(self) -> ServiceActs:
         """What people do to services."""
+
+    @property
+    def glass(self) -> GlassActs:
+        """Opening gates at once, and the reviews that are owed for it."""
 
     @property
     def authority(self) -> Authority:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.model.actor import SYSTEM
+from tidegate.model.approval import Answer
 from tidegate.model.event import RecordedEvent
 from tidegate.model.figures import Snapshot
 from tidegate.model.gate import GateState
+from tidegate.model.gate_approvals import latest_words
 from tidegate.model.ids import EnvironmentName, RolloutId
 from tidegate.model.lease import BuiltFile
 from tidegate.model.next_acts import NextAct, next_acts
@@ -100,6 +102,9 @@ class StageBox:
     gate_state: Badge | None
     asks: Question | None
     answers: tuple[str, ...]
+    agreed: frozenset[str]
+    """Whose last word here is a yes."""
+
     steps: tuple[StepLine, ...]
     rollout: RolloutView | None
     can_go_back: bool
@@ -307,6 +312,11 @@ def _stage(sources: RunSources, stage: StageRun, now: datetime) -> StageBox:
             f"{one.actor.name} {one.answer.value}" + (f": {one.comment}" if one.comment else "")
             for one in record.approvals
             if one.stage == stage.name
+        ),
+        agreed=frozenset(
+            one.actor.name
+            for one in latest_words(answer for answer in record.approvals if answer.stage == stage.name)
+            if one.answer is Answer.APPROVED
         ),
         steps=tuple(_step(record, one, now) for one in record.steps if one.scope == stage.name),
         rollout=rollout_view(rollout, record.deployments, sources.snapshots.get(rollout.id, ()), now)

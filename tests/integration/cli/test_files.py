@@ -38,8 +38,25 @@ def test_a_valid_file_is_said_to_be_so(alone: Command) -> None:
     ended = alone("validate")
     assert ended.code == 0
     assert ended.out == "tidegate.yaml is valid: service shop, 1 build step, no stages\n"
-    assert alone("validate", ".", "--json").document == {"file": "tidegate.yaml", "ok": True, "problems": []}
+    assert alone("validate", ".", "--json").document == {
+        "file": "tidegate.yaml",
+        "ok": True,
+        "problems": [],
+        "notes": [],
+    }
     assert alone("validate", "-", stdin=GOOD).code == 0
+
+
+def test_validate_names_what_the_mode_that_a_file_wishes_lacks(alone: Command) -> None:
+    file = alone.cwd / "tidegate.yaml"
+    stage = "stages: [{name: production, environment: production}]"
+    run = "runtime: {command: ./serve}"
+    file.write_text(f"service: shop\nmode: deployment\nbuild: {{steps: [{{name: make, run: make}}]}}\n{run}\n{stage}\n")
+    ended = alone("validate")
+    assert ended.code == 0
+    for lack in ("no step of the build reports automated tests", "no earlier stage", "the deployment is not verified"):
+        assert f"note: production: {lack}" in ended.out
+    assert len(alone("validate", "--json").document["notes"]) == 3
 
 
 def test_all_problems_come_at_once_with_their_places(alone: Command) -> None:
