@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 JOBS ?= 2
 
-.PHONY: install demo test lint check sim kills bench wheel clean
+.PHONY: install demo test lint check sim crashes kills bench wheel clean
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,9 @@ sim: $(VENV)/.installed
 
 kills: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/acceptance -m slow
+
+crashes: $(VENV)/.installed-dev
+	$(BIN)/pytest tests/integration/sim -m slow -n $(JOBS)
 
 bench: $(VENV)/.installed-dev
 	for file in tests/bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done

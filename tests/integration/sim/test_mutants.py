@@ -12,7 +12,18 @@ from tidegate.sim.random_run import simulate
 from tidegate.sim.telling import Telling, ToldOtherwise
 from tidegate.sim.world import WorldStuck
 
-by_name = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+TAKE_LONG = (
+    "late effects act as the newest",
+    "events are told before their changes",
+    "the leases of a dead server are respected",
+    "nobody looks while people are asked",
+)
+"""Caught only after some crashes or seeds: they are in `make crashes`, and not in the test command."""
+
+by_name = pytest.mark.parametrize(
+    "mutant",
+    [pytest.param(one, marks=pytest.mark.slow if one.name in TAKE_LONG else (), id=one.name) for one in MUTANTS],
+)
 
 
 @by_name

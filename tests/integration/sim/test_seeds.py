@@ -6,7 +6,7 @@ import pytest
 
 from tidegate.sim.random_run import simulate
 
-SAMPLE = range(1000, 1040)
+SAMPLE = range(1000, 1024)
 
 FOUND = {
     2: "the end of a rollout that gave way to the next one was not in the record",
@@ -29,8 +29,8 @@ def test_what_a_seed_once_found_stays_corrected(seed: int) -> None:
 
 
 def test_a_sample_of_random_runs_has_crashes_and_all_kinds_of_ends() -> None:
-    outcomes = [simulate(seed) for seed in range(20)]
-    assert sum(one.crashes for one in outcomes) > 5
+    outcomes = [simulate(seed) for seed in range(12)]
+    assert sum(one.crashes for one in outcomes) > 3
     assert {"succeeded", "rolled_back", "superseded"} <= {status for one in outcomes for status in one.statuses}
 
 
@@ -40,4 +40,4 @@ def test_the_same_seed_gives_the_same_history(seed: int) -> None:
 
 
 def test_other_seeds_give_other_histories() -> None:
-    assert len({simulate(seed).fingerprint for seed in range(5)}) == 5
+    assert len({simulate(seed).fingerprint for seed in range(3)}) == 3
