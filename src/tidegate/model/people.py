@@ -128,6 +128,13 @@ class AccessToken:
         return self.revoked_at is None and now < self.expires_at
 
 
+def roles_given(account: str, teams: Iterable[Team], grants: Iterable[RoleGrant]) -> frozenset[Held]:
+    """What an account was given, by itself and through its teams, whether or not it is disabled."""
+    own = {(HolderKind.ACCOUNT, account)}
+    own |= {(HolderKind.TEAM, team.name) for team in teams if account in team.members}
+    return frozenset(one.held for one in grants if (one.holder_kind, one.holder) in own)
+
+
 def roles_held(
     account: Account, teams: Iterable[Team], grants: Iterable[RoleGrant], cap: Role | None = None
 ) -> tuple[Held, ...]:
@@ -138,7 +145,5 @@ def roles_held(
     """
     if account.disabled_because is not None:
         return ()
-    own = {(HolderKind.ACCOUNT, account.name)}
-    own |= {(HolderKind.TEAM, team.name) for team in teams if account.name in team.members}
-    held = {one.held for one in grants if (one.holder_kind, one.holder) in own} | {Held(Role.VIEWER)}
+    held = roles_given(account.name, teams, grants) | {Held(Role.VIEWER)}
     return tuple(sorted({replace(one, role=one.role.at_most(cap)) for one in held}, key=str))

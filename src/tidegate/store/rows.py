@@ -33,14 +33,16 @@ from tidegate.model.effect import Effect
 from tidegate.model.flaky import TestOutcome
 from tidegate.model.people import AccessToken, Account, RoleGrant, Team
 from tidegate.model.placement import Placement
+from tidegate.model.provider_person import ProviderAccount
 from tidegate.model.quarantine import TestQuarantine
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
+from tidegate.model.sign_in import BrowserSession, OneTimeLink, Password
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun
-from tidegate.store import gate_tables, people_tables, tables
+from tidegate.store import gate_tables, people_tables, sign_in_tables, tables
 from tidegate.store.columns import Document, Utc, Word
 
 Value = TypeVar("Value")
@@ -58,6 +60,10 @@ TABLES: dict[type, Table] = {
     Team: people_tables.team,
     RoleGrant: people_tables.role_grant,
     AccessToken: people_tables.access_token,
+    Password: sign_in_tables.password,
+    OneTimeLink: sign_in_tables.one_time_link,
+    BrowserSession: sign_in_tables.browser_session,
+    ProviderAccount: sign_in_tables.provider_account,
     Release: tables.release,
     Approval: tables.approval,
     BreakGlass: gate_tables.break_glass,
