@@ -14,6 +14,7 @@ from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
+from tidegate.engine.entrance import Entrance
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
@@ -66,6 +67,7 @@ class ApiParts:
     artifacts: ArtifactStore
     tokens: Tokens
     sign_in: SignIn
+    entrance: Entrance
     repositories: Repositories
     events: EventFeed
     steps_ready: Wakeup

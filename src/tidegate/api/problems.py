@@ -19,6 +19,8 @@ from starlette.requests import ClientDisconnect
 
 from tidegate.artifacts.store import ArtifactCorrupt, ArtifactMissing, ArtifactNotKept
 from tidegate.engine.refusal import Refusal, Refused
+from tidegate.security.attempts import TooManyAttempts
+from tidegate.security.password_hash import TooManyAtOnce
 from tidegate.security.secret_box import WrongKey
 from tidegate.store.database import StoreFull, StoreUnavailable
 
@@ -39,6 +41,7 @@ _OWN_WORDS: Mapping[type[Exception], HTTPStatus] = {
     ArtifactNotKept: HTTPStatus.INSUFFICIENT_STORAGE,
     StoreFull: HTTPStatus.INSUFFICIENT_STORAGE,
     StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooManyAtOnce: HTTPStatus.SERVICE_UNAVAILABLE,
     WrongKey: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """Exceptions whose message is meant for users."""
@@ -99,6 +102,7 @@ def handle_problems(app: FastAPI) -> None:
     """Turn every exception into a problem."""
     app.add_exception_handler(Refused, _refused)
     app.add_exception_handler(ProblemRaised, _raised)
+    app.add_exception_handler(TooManyAttempts, _too_often)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _gone)
@@ -114,6 +118,12 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _raised(request: Request, error: Exception) -> Response:
     raised = cast(ProblemRaised, error)
     return respond(request, raised.problem, raised.headers)
+
+
+async def _too_often(request: Request, error: Exception) -> Response:
+    tried = cast(TooManyAttempts, error)
+    problem = describe(HTTPStatus.TOO_MANY_REQUESTS, str(tried), "wait for that long, and try again")
+    return respond(request, problem, {"Retry-After": str(tried.seconds)})
 
 
 async def _own_words(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from tidegate.api.problems import ProblemRaised
 from tidegate.security.browser import is_same_origin, session_cookie
 from tidegate.security.permission import Identity, Permission
 from tidegate.security.sign_in import Session
+from tidegate.security.tokens import token_hash
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 CSRF_HEADER = "X-CSRF-Token"
@@ -29,18 +30,37 @@ def parts_of(request: Request) -> ApiParts:
 def identify(request: Request) -> Identity | None:
     """Who asks: by a bearer token, else by the browser's session; None for nobody.
 
-    Raises ProblemRaised where a session's request to change something was not sent by the server's own page.
+    Raises ProblemRaised where a session's request to change something was not sent by the server's own page,
+    security.attempts.TooManyAttempts where unknown tokens came from that address again and again.
     """
     parts = parts_of(request)
     token = _token_of(request)
     if token is not None:
-        return parts.tokens.find(token)
+        return _identify_by_token(parts, token, address_of(request))
     session = parts.sign_in.session(request.cookies.get(session_cookie(request.headers.get("host"))))
     if session is None:
         return None
     if request.method not in SAFE_METHODS:
         _check_own_page(request, session)
     return session.identity
+
+
+def address_of(request: Request) -> str:
+    """From where a request comes; a proxy on this machine says for whom it asks."""
+    return request.client.host if request.client else ""
+
+
+def _identify_by_token(parts: ApiParts, token: str, address: str) -> Identity | None:
+    if known := parts.tokens.added(token):
+        return known
+    limits, hashed = parts.entrance.limits, token_hash(token)
+    limits.begin_token(address, hashed)
+    identity = parts.tokens.find(token)
+    if identity is None:
+        limits.bad_token(hashed)
+    else:
+        limits.good_token(address, hashed)
+    return identity
 
 
 class Needs:

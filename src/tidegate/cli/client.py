@@ -35,6 +35,7 @@ _CODES = {
     404: ExitCode.USAGE,
     422: ExitCode.USAGE,
     423: ExitCode.REFUSED,
+    429: ExitCode.REFUSED,
     502: ExitCode.UNREACHABLE,
     503: ExitCode.UNREACHABLE,
     504: ExitCode.UNREACHABLE,

@@ -30,6 +30,7 @@ from tidegate.cli import (
     run_commands,
     secret_commands,
     service_commands,
+    sign_in_commands,
     tests_commands,
     token_commands,
     watch,
@@ -180,6 +181,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "agent": agent.agent,
         "down": down.down,
         "doctor": doctor.doctor,
+        "admin-link": sign_in_commands.admin_link,
         "schema": file_commands.schema,
     },
 }

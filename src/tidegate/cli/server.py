@@ -20,6 +20,7 @@ from tidegate.cli.server_lock import DataFolderInUse, announce, only_server, wit
 from tidegate.cli.server_parts import compose
 from tidegate.cli.server_wiring import Wired, wire
 from tidegate.config.problem import ConfigError
+from tidegate.model.actor import SYSTEM
 from tidegate.routers.envoy_process import EnvoyMissing, envoy_binary
 from tidegate.store.database import StoreUnavailable
 from tidegate.web.pages import add_pages
@@ -84,6 +85,9 @@ def _run(data: Path, listener: socket.socket, host: str, envoy: Path, database_u
     wired = wire(parts, address, host, envoy)
     sys.stdout.write(f"Tidegate serves at {address}\n")
     sys.stdout.write(f"Sign in: {address}/sign-in?code={wired.api.sign_in.new_code()}\n")
+    if wired.api.entrance.links.nobody_is_here():
+        made = wired.api.entrance.links.for_first_admin(SYSTEM)
+        sys.stdout.write(f"Make an administrator's account: {address}/welcome?code={made.code}\n")
     sys.stdout.flush()
     log.info("%s", parts.isolation.reason)
     app = create_app(wired.api)

@@ -67,6 +67,7 @@ class ServerParts:
     supervisor: Supervisor
     artifacts: FolderStore
     mirrors: Mirrors
+    secrets: SecretBox
     engine: Parts
 
 
@@ -83,6 +84,7 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
     supervisor = Supervisor(data)
     artifacts = FolderStore(data / "artifacts")
     mirrors = Mirrors(data / "git")
+    secrets = SecretBox(data / "secret-key")
     clock = SystemClock()
     admin = EnvoyAdmin(admin_socket_path(data / "run"))
     parts = Parts(
@@ -94,12 +96,12 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
         router=EnvoyRouter(data / "router", admin, clock.now),
         metrics=EnvoyMetrics(admin),
         judge=ComparisonJudge(),
-        secrets=SecretBox(data / "secret-key"),
+        secrets=secrets,
         ports=LoopbackPorts(data),
         sources=mirrors,
         settings=Settings(batch=configuration.batch),
     )
-    return ServerParts(data, configuration, isolation, supervisor, artifacts, mirrors, parts)
+    return ServerParts(data, configuration, isolation, supervisor, artifacts, mirrors, secrets, parts)
 
 
 def _private_database(data: Path) -> Path:

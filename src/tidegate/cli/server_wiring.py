@@ -16,6 +16,7 @@ from tidegate.engine.agents import AgentActs
 from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.engine import Engine
+from tidegate.engine.entrance import make_entrance
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
@@ -78,6 +79,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
     agents = AgentActs(engine, leasing)
     quarantines = QuarantineActs(engine)
     people = PeopleActs(engine)
+    entrance = make_entrance(engine, lambda cookie: parts.secrets.mark("csrf", cookie))
     repositories = Repositories(parts.engine, parts.mirrors, services, parts.configuration.poll_interval)
     programs = (envoy_program(parts.data, envoy), agent_program(parts.data, address, parts.isolation))
     owner = everywhere(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
@@ -96,7 +98,8 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         logs=logs,
         artifacts=parts.artifacts,
         tokens=_tokens(parts.data, owner, agents, people),
-        sign_in=SignIn(owner, parts.engine.clock.now, people.now_as),
+        sign_in=SignIn(owner, parts.engine.clock.now, entrance.sessions),
+        entrance=entrance,
         repositories=repositories,
         events=EventFeed(parts.engine.database),
         steps_ready=steps_ready,

@@ -13,9 +13,10 @@ from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.actor import Actor
 from tidegate.model.event import Event, EventKind
 from tidegate.model.people import NAME, AccessToken, Account, AccountKind, Held, HolderKind, Role, RoleGrant, Team
+from tidegate.model.sign_in import LinkPurpose
 from tidegate.security.permission import Identity, account_identity
 from tidegate.security.tokens import new_token, token_hash
-from tidegate.store import events, people_queries, queries, rows
+from tidegate.store import events, people_queries, queries, rows, sign_in_queries
 
 LIST = "tidegate user list"
 LIST_TEAMS = "tidegate team list"
@@ -40,7 +41,7 @@ class PeopleActs:
 
     def add(self, name: str, kind: AccountKind, full_name: str, actor: Actor) -> Account:
         """Make an account, which may read and nothing more. Raises Refused where the name is taken or impossible."""
-        _check_name(name)
+        check_name(name)
         made = Account(name, kind, self._parts.clock.now(), full_name.strip())
         with self._parts.database.writing() as connection:
             if people_queries.account(connection, name):
@@ -51,10 +52,12 @@ class PeopleActs:
         return made
 
     def disable(self, name: str, reason: str, actor: Actor) -> Account:
-        """Let an account do nothing any more, at once; its tokens stay and open nothing."""
+        """Let an account do nothing any more, at once: its browsers are signed out, its tokens open nothing."""
         with self._parts.database.writing() as connection:
             changed = replace(self._account(connection, name), disabled_because=reason.strip() or "no reason given")
             rows.put(connection, changed)
+            sign_in_queries.end_sessions(connection, name)
+            sign_in_queries.drop_links(connection, LinkPurpose.PASSWORD, name)
             text = f"{actor.name} disables the account {name}: {changed.disabled_because}"
             self._say(connection, EventKind.ACCOUNT_DISABLED, text, actor, account=name)
         return changed
@@ -70,7 +73,7 @@ class PeopleActs:
 
     def set_team(self, name: str, members: Collection[str], actor: Actor) -> Team:
         """Let exactly these accounts be in a team, which is made where there is none of that name."""
-        _check_name(name)
+        check_name(name)
         with self._parts.database.writing() as connection:
             for one in members:
                 self._account(connection, one)
@@ -165,18 +168,16 @@ class PeopleActs:
             token = people_queries.token_with(connection, token_hash(text))
             if token is None or not token.opens(now):
                 return None
-            identity = _identity(connection, token.account, token.role)
+            identity = identity_in(connection, token.account, token.role, token.id)
         if identity and (token.used_at is None or now - token.used_at >= USED_EVERY):
             with self._parts.database.writing() as connection:
                 people_queries.note_used(connection, token.id, now)
         return identity
 
-    def now_as(self, identity: Identity) -> Identity | None:
-        """Somebody who signed in a while ago, with what that account may do now; None where it may not even sign in."""
-        if identity.account is None:
-            return identity
+    def identity_for(self, account: str) -> Identity | None:
+        """Who has proven to be that account, with what it may do; None where it is unknown or disabled."""
         with self._parts.database.reading() as connection:
-            return _identity(connection, identity.account, identity.cap)
+            return identity_in(connection, account)
 
     def _account(self, connection: Connection, name: str) -> Account:
         known = people_queries.account(connection, name)
@@ -206,11 +207,14 @@ class PeopleActs:
         events.append(connection, [Event(kind, text, about, actor)], self._parts.clock.now())
 
 
-def _identity(connection: Connection, account: str, cap: Role | None) -> Identity | None:
+def identity_in(
+    connection: Connection, account: str, cap: Role | None = None, token: str | None = None
+) -> Identity | None:
+    """An account with what it may do now; None where it may not even sign in."""
     known = people_queries.account(connection, account)
     if known is None or known.disabled_because is not None:
         return None
-    return account_identity(account, people_queries.roles_of(connection, known, cap), cap)
+    return account_identity(account, people_queries.roles_of(connection, known, cap), cap, token)
 
 
 def _about(grant: RoleGrant) -> dict[str, str]:
@@ -218,7 +222,8 @@ def _about(grant: RoleGrant) -> dict[str, str]:
     return {name: value for name, value in about.items() if value is not None}
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise Refused where that cannot be the name of an account or a team."""
     if not NAME.fullmatch(name):
         raise Refused(
             Refusal.INVALID, f"{name!r} cannot be a name", 'use small letters, digits and "._-", at most 63 of them'

@@ -67,6 +67,9 @@ class Identity:
     cap: Role | None = None
     """The most that its token was made for."""
 
+    token: str | None = None
+    """The id of the account's token that proved it; a browser that signs in with it stays no longer than it."""
+
     def may(self, permission: Permission, service: str | None = None, environment: str | None = None) -> bool:
         """Whether it has the permission there; without a service, whether it has it for what concerns no one service,
         and likewise for environments."""
@@ -91,9 +94,9 @@ def everywhere(actor: Actor, role: Role) -> Identity:
     return Identity(actor, (Held(role),))
 
 
-def account_identity(name: str, held: Iterable[Held], cap: Role | None = None) -> Identity:
+def account_identity(name: str, held: Iterable[Held], cap: Role | None = None, token: str | None = None) -> Identity:
     """An account with the roles that it holds now."""
-    return Identity(Actor(ActorKind.PERSON, name), tuple(held), account=name, cap=cap)
+    return Identity(Actor(ActorKind.PERSON, name), tuple(held), account=name, cap=cap, token=token)
 
 
 def local_agent_identity() -> Identity:

@@ -51,6 +51,17 @@ class Sends(Sees):
         return session
 
 
+def check_own_page(request: Request) -> None:
+    """Raise Refused for a form that no page of this server sent."""
+    if not sent_by_own_page(request):
+        raise foreign_form()
+
+
+def address_of(request: Request) -> str:
+    """From where a request comes; a proxy on this machine says for whom it asks."""
+    return request.client.host if request.client else ""
+
+
 def foreign_form() -> Refused:
     """What a form gets that did not come from one of our pages."""
     return Refused(
@@ -69,4 +80,5 @@ def sent_by_own_page(request: Request) -> bool:
 Parts = Annotated[PageParts, Depends(parts_of)]
 Seen = Annotated[Session, Depends(Sees(Permission.READ))]
 Sent = Annotated[Session, Depends(Sends(Permission.DEVELOP))]
+OwnForm = Annotated[Session, Depends(Sends(Permission.SIGN_IN))]
 SignedOut = Annotated[Session, Depends(Sends(Permission.READ))]

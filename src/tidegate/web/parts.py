@@ -6,7 +6,9 @@ from typing import Protocol
 
 from tidegate.engine.authority import Authority
 from tidegate.engine.engine import Engine
+from tidegate.engine.entrance import Entrance
 from tidegate.engine.glass import GlassActs
+from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
@@ -49,6 +51,10 @@ class PageParts(Protocol):
         """Opening gates at once, and the reviews that are owed for it."""
 
     @property
+    def people(self) -> PeopleActs:
+        """Who there is."""
+
+    @property
     def authority(self) -> Authority:
         """Whether somebody may do what is asked."""
 
@@ -59,6 +65,10 @@ class PageParts(Protocol):
     @property
     def sign_in(self) -> SignIn:
         """Codes and sessions."""
+
+    @property
+    def entrance(self) -> Entrance:
+        """Passwords, one-time links, and how often somebody may try."""
 
     @property
     def tokens(self) -> Tokens:

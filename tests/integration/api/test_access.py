@@ -17,6 +17,8 @@ OPEN = {
     "GET /readyz",
     "GET /metrics",
     "POST /sign-in",
+    "POST /sign-in/password",
+    "POST /welcome",
     "MOUNT /static/",
 }
 """What nobody has to be signed in for, on purpose. None of it names a service."""

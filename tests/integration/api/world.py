@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import httpx
 import uvicorn
+from argon2.profiles import CHEAPEST
 
 from tidegate.api.app import ApiParts, create_app
 from tidegate.api.event_feed import EventFeed
@@ -24,6 +25,7 @@ from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
+from tidegate.engine.entrance import make_entrance
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.ids import new_ulid
 from tidegate.engine.leasing import Leasing
@@ -56,6 +58,8 @@ from tidegate.model.people import Role
 from tidegate.model.service import Service
 from tidegate.model.step_inputs import Listing
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
+from tidegate.security.attempts import Patience, SignInLimits
+from tidegate.security.password_hash import PasswordHashes
 from tidegate.security.permission import agent_identity, everywhere, local_agent_identity
 from tidegate.security.secret_box import SecretBox
 from tidegate.security.sign_in import SignIn
@@ -90,6 +94,9 @@ stages:
       shares: [5%, 25%]
     verify: {at_most: 10m, watch: 1m}
 """
+
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+"""Where the limits of sign-ins have their time from: it passes only when a test puts the clock forward."""
 
 Found = TypeVar("Found")
 
@@ -243,7 +250,7 @@ class MovableClock(SystemClock):
 class World:
     """A server in a folder, and what people and an agent do with it over HTTP."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, unknown_tokens: int = 1000) -> None:
         self.target, self.router, self.users, self.judge = (
             ObedientTarget(),
             ObedientRouter(),
@@ -254,6 +261,7 @@ class World:
         self.clock = MovableClock()
         self.database = Database(sqlite_url(folder / "tidegate.sqlite3"), durable=False)
         migrate(self.database)
+        secrets = SecretBox(folder / "secret-key")
         parts = Parts(
             database=self.database,
             clock=self.clock,
@@ -263,7 +271,7 @@ class World:
             router=self.router,
             metrics=self.users,
             judge=self.judge,
-            secrets=SecretBox(folder / "secret-key"),
+            secrets=secrets,
             ports=CountedPorts(),
             sources=OneSource(),
             settings=Settings(
@@ -282,6 +290,13 @@ class World:
         leasing = Leasing(self.engine, logs)
         agents = AgentActs(self.engine, leasing)
         self.people = PeopleActs(self.engine)
+        self.csrf_of = lambda cookie: secrets.mark("csrf", cookie)
+        entrance = make_entrance(
+            self.engine,
+            self.csrf_of,
+            PasswordHashes(CHEAPEST),
+            SignInLimits(lambda: START + self.clock.ahead, of_token=Patience(free=unknown_tokens)),
+        )
         self.api = ApiParts(
             engine=self.engine,
             runs=RunActs(self.engine),
@@ -297,7 +312,8 @@ class World:
             logs=logs,
             artifacts=FolderStore(folder / "artifacts"),
             tokens=Tokens(lambda token: agent_identity(agents.name_of(token)) or self.people.identity_of(token)),
-            sign_in=SignIn(self.owner, self.clock.now, self.people.now_as),
+            sign_in=SignIn(self.owner, self.clock.now, entrance.sessions),
+            entrance=entrance,
             repositories=self.repositories,
             events=EventFeed(self.database),
             steps_ready=steps_ready,
@@ -315,7 +331,8 @@ class World:
     def client(self, token: str | None = ADMIN, **options: Any) -> httpx.Client:
         """A client with that token, or with none."""
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=LIMIT_SECONDS, **options)
+        # without certificates, whose reading would take longer than most requests
+        return httpx.Client(base_url=self.address, headers=headers, timeout=LIMIT_SECONDS, verify=False, **options)
 
     def get(self, path: str, **query: Any) -> Any:
         """What the API answers the administrator."""
@@ -408,9 +425,9 @@ class World:
 
 
 @contextmanager
-def a_world(folder: Path) -> Iterator[World]:
+def a_world(folder: Path, **options: Any) -> Iterator[World]:
     """A served world, ended afterwards."""
-    world = World(folder)
+    world = World(folder, **options)
     config = uvicorn.Config(world.app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
