@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import SecretStr, StringConstraints
@@ -14,8 +14,12 @@ from tidegate.api.parts import ApiParts
 from tidegate.api.people import NamePath
 from tidegate.api.security import Administrator, Browser, Parts, address_of
 from tidegate.engine.one_time_links import NewLink
+from tidegate.engine.refusal import not_found
 from tidegate.model.sign_in import SignInWay
 from tidegate.security.permission import Identity, Permission
+
+if TYPE_CHECKING:  # loaded where a provider is configured
+    from tidegate.engine.provider_accounts import ProviderAccounts
 
 router = APIRouter(tags=["sign-in"])
 """No act's answer is kept for whoever asks again: a link is shown once."""
@@ -43,6 +47,22 @@ class LinkAnswer(Answer):
     account: str | None
     address: str
     expires_at: datetime
+
+
+class BindRequest(Body):
+    """A person, by the identifier that the provider gave: the `sub` of its tokens."""
+
+    subject: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,255}$")]
+
+
+class ProviderAccountAnswer(Answer):
+    """Whose an account is at the provider."""
+
+    account: str
+    issuer: str
+    subject: str
+    bound_by: str
+    bound_at: datetime
 
 
 class SessionAnswer(Answer):
@@ -92,6 +112,23 @@ def make_first_admin_link(parts: Parts, who: Administrator, request: Request) ->
     return _shown(parts, request, parts.entrance.links.for_first_admin(who.actor))
 
 
+@router.put("/accounts/{name}/provider")
+def bind_account(parts: Parts, who: Administrator, name: NamePath, body: BindRequest) -> ProviderAccountAnswer:
+    """Let an account be a certain person's at the sign-in provider; its browsers are signed out."""
+    parts.authority.check(who, Permission.ADMINISTER)
+    bound = _provider_accounts(parts).bind(name, body.subject, who.actor)
+    parts.events.wake()
+    return ProviderAccountAnswer.model_validate(bound)
+
+
+@router.delete("/accounts/{name}/provider", status_code=204)
+def unbind_account(parts: Parts, who: Administrator, name: NamePath) -> None:
+    """Let nobody at the sign-in provider sign in to the account any more; its browsers are signed out."""
+    parts.authority.check(who, Permission.ADMINISTER)
+    _provider_accounts(parts).unbind(name, who.actor)
+    parts.events.wake()
+
+
 @router.get("/me/sessions")
 def list_own_sessions(parts: Parts, who: Browser) -> list[SessionAnswer]:
     """The browsers that are signed in as who asks."""
@@ -118,6 +155,12 @@ def end_sessions(parts: Parts, who: Browser, name: NamePath) -> EndedAnswer:
     return _end(parts, who, name)
 
 
+def _provider_accounts(parts: ApiParts) -> ProviderAccounts:
+    if parts.entrance.provider is None:
+        raise not_found("sign-in provider", "oidc", "name one in tidegate-server.yaml, and start the server again")
+    return parts.entrance.provider.accounts
+
+
 def _check_own(parts: ApiParts, who: Identity, name: str) -> None:
     if name != who.account:
         parts.authority.check(who, Permission.ADMINISTER)
@@ -125,7 +168,8 @@ def _check_own(parts: ApiParts, who: Identity, name: str) -> None:
 
 def _shown(parts: ApiParts, request: Request, made: NewLink) -> LinkAnswer:
     parts.events.wake()
-    address = str(request.base_url.replace(path="/welcome").include_query_params(code=made.code))
+    base = parts.entrance.address or str(request.base_url).rstrip("/")
+    address = f"{base}/welcome?code={made.code}"
     return LinkAnswer(account=made.link.account, address=address, expires_at=made.link.expires_at)
 
 

@@ -6,6 +6,8 @@ import getpass
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tidegate.api.event_feed import EventFeed
 from tidegate.api.parts import ApiParts
@@ -33,6 +35,9 @@ from tidegate.model.people import Role
 from tidegate.security.permission import Identity, agent_identity, everywhere, local_agent_identity
 from tidegate.security.sign_in import SignIn
 from tidegate.security.tokens import Tokens, ensure_token
+
+if TYPE_CHECKING:
+    from tidegate.engine.provider_sign_in import ProviderSignIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,12 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
     agents = AgentActs(engine, leasing)
     quarantines = QuarantineActs(engine)
     people = PeopleActs(engine)
-    entrance = make_entrance(engine, lambda cookie: parts.secrets.mark("csrf", cookie))
+    entrance = make_entrance(
+        engine,
+        lambda cookie: parts.secrets.mark("csrf", cookie),
+        address=parts.configuration.address,
+        provider=_provider(parts, engine),
+    )
     repositories = Repositories(parts.engine, parts.mirrors, services, parts.configuration.poll_interval)
     programs = (envoy_program(parts.data, envoy), agent_program(parts.data, address, parts.isolation))
     owner = everywhere(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
@@ -104,10 +114,30 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         events=EventFeed(parts.engine.database),
         steps_ready=steps_ready,
         ready=threading.Event(),
-        hosts=frozenset({host}),
+        hosts=frozenset({host, *_named(parts.configuration.address)}),
     )
     upkeep = Upkeep(parts, engine, leasing, agents, quarantines, programs, SyntheticSender())
     return Wired(api, queue, repositories, upkeep)
+
+
+def _named(address: str | None) -> tuple[str, ...]:
+    """The name by which browsers call the server, where it is configured."""
+    name = urlsplit(address).hostname if address else None
+    return (name,) if name else ()
+
+
+def _provider(parts: ServerParts, engine: Engine) -> ProviderSignIn | None:
+    """With whom people sign in; what that needs is loaded where it is configured."""
+    settings = parts.configuration.provider
+    if settings is None:
+        return None
+    from tidegate.engine.provider_accounts import ProviderAccounts
+    from tidegate.engine.provider_sign_in import ProviderSignIn
+    from tidegate.security.provider import Provider
+
+    provider = Provider(settings, parts.data, engine.parts.clock.now)
+    accounts = ProviderAccounts(engine, settings, (getpass.getuser(),))
+    return ProviderSignIn(engine, provider, accounts, settings, parts.secrets)
 
 
 def _tokens(data: Path, owner: Identity, agents: AgentActs, people: PeopleActs) -> Tokens:

@@ -54,6 +54,29 @@ def admin_link(json: JsonOption = False, data: DataOption = None) -> None:
     _show_link(session, session.client.post("first-admin-link"), "it makes the first administrator's account")
 
 
+@users.command("bind")
+def bind(
+    name: NameArgument,
+    subject: Annotated[
+        str, typer.Argument(metavar="SUBJECT", help="The person's id at the provider.", show_default=False)
+    ],
+    json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Let an account be that of a person at the sign-in provider: nobody else from there signs in to it."""
+    session = begin(json, data)
+    answer = session.client.put("accounts", name, "provider", body={"subject": subject})
+    session.done(answer, f"{name} is {answer['subject']} at {answer['issuer']}", [f"tidegate user unbind {name}"])
+
+
+@users.command("unbind")
+def unbind(name: NameArgument, json: JsonOption = False, data: DataOption = None) -> None:
+    """Let nobody at the sign-in provider sign in to the account any more."""
+    session = begin(json, data)
+    session.client.delete("accounts", name, "provider")
+    session.done({"account": name}, f"nobody signs in to {name} with the provider")
+
+
 @users.command("sessions")
 def list_sessions(
     name: Annotated[

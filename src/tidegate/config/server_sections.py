@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tidegate.config.section import Section
 from tidegate.config.sections import GateSection
+from tidegate.config.sign_in_sections import OwnAddress, SignInSection
 from tidegate.config.values import EnvironmentWord, ModeWord, PositiveDuration, Size, StageWord, one_of
 from tidegate.model.environment import Environment, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
@@ -86,6 +87,10 @@ class ServerSection(Section):
 
     not_yet: ClassVar[frozenset[str]] = frozenset({"templates", "teams", "configuration"})
 
+    address: Annotated[
+        OwnAddress | None, Field(description="How browsers reach this server, where that is through a proxy.")
+    ] = _CONFIGURATION.address
+    sign_in: Annotated[SignInSection | None, Field(description="How people sign in.")] = None
     environments: Annotated[
         dict[EnvironmentWord, EnvironmentSection] | None,
         Field(min_length=1, description="The environments by name; dev, staging and production without it."),

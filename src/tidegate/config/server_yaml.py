@@ -44,6 +44,8 @@ def load(text: str, file: str = FILE) -> ServerConfiguration:
         poll_interval=section.poll_interval,
         cache=section.cache,
         batch=section.batch,
+        address=section.address,
+        provider=section.sign_in.oidc.settings() if section.sign_in and section.sign_in.oidc else None,
     )
 
 

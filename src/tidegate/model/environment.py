@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from tidegate.model.floor import Floor
 from tidegate.model.ids import EnvironmentName
+from tidegate.model.provider_person import ProviderSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,14 @@ class Environment:
 class ServerConfiguration:
     """What `tidegate-server.yaml` says. `poll_interval` is the time between two looks at a remote repository, `batch`
     the time for which figures are collected before they are judged again, `cache` how many bytes the results of
-    steps may take."""
+    steps may take, `address` how browsers reach the server, `provider` whom people sign in with."""
 
     environments: Mapping[EnvironmentName, Environment]
     poll_interval: timedelta = timedelta(seconds=30)
     batch: timedelta = timedelta(seconds=10)
     cache: int = 10 * 1024**3
+    address: str | None = None
+    provider: ProviderSettings | None = None
 
 
 DEFAULT_ENVIRONMENTS: Mapping[EnvironmentName, Environment] = {

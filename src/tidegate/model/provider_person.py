@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tidegate.model.people import NAME, Team
 
 LONGEST_SUBJECT = 255
 """Of a subject's identifier (OpenID Connect Core 1.0, section 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """An OpenID Connect provider with which people sign in. `teams` says which group of theirs puts a person into which
+    team of ours; with `email_domains`, only people with a verified address of one of them may sign in."""
+
+    issuer: str
+    client_id: str
+    client_secret_file: str | None = None
+    label: str = "single sign-on"
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    groups_claim: str = "groups"
+    teams: Mapping[str, str] = field(default_factory=dict)
+    email_domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +94,13 @@ def team_changes(
         for team in sorted(set(mapping.values()))
         if (team in wanted) != (team in is_in)
     )
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a name stands for this machine: only there a provider may be asked without TLS."""
+    if host is None or host == "localhost":
+        return host is not None
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

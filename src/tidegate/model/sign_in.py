@@ -16,6 +16,8 @@ SESSION_LIMIT = timedelta(days=7)
 """A session is over after that, however much it is used."""
 
 LINK_VALID = timedelta(hours=24)
+BEGUN_VALID = timedelta(minutes=10)
+"""How long a browser may be away at the provider."""
 
 
 class SignInWay(StrEnum):

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tidegate.engine.refusal import not_found
 from tidegate.store import queries
-from tidegate.web import account, acts, live, sign_in, welcome
+from tidegate.web import account, acts, live, provider, sign_in, welcome
 from tidegate.web.guard import NotSignedIn, Parts, Seen, parts_of
 from tidegate.web.log_view import LOG_LINES, LineView
 from tidegate.web.parts import PageParts
@@ -29,7 +29,7 @@ def add_pages(app: FastAPI, parts: PageParts) -> None:
     """Give the API's app its pages."""
     app.state.page_parts = parts
     app.state.open_pages = set[Request]()
-    for one in (router, sign_in.router, welcome.router, account.router, acts.router, live.router):
+    for one in (router, sign_in.router, provider.router, welcome.router, account.router, acts.router, live.router):
         app.include_router(one)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(NotSignedIn, _say_how_to_sign_in)

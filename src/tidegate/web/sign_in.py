@@ -42,7 +42,7 @@ def sign_in(
     if parts.sign_in.session(request.cookies.get(session_cookie(request.headers.get("host")))):
         return _go("/")
     answer = ask_to_sign_in(parts, _VOID if code else "", then)
-    return _noting(answer, parts, None, SignInWay.CODE, request) if code else answer
+    return noting(answer, parts, None, SignInWay.CODE, request) if code else answer
 
 
 @router.post("/sign-in")
@@ -56,7 +56,7 @@ def sign_in_with_token(
     identity = parts.tokens.find(token.strip())
     if identity is None:
         answer = ask_to_sign_in(parts, "This token is not known here.", then)
-        return _noting(answer, parts, None, SignInWay.TOKEN, request)
+        return noting(answer, parts, None, SignInWay.TOKEN, request)
     limits.succeeded(address)
     may = identity.may(Permission.SIGN_IN)
     cookie = parts.sign_in.open(identity, SignInWay.TOKEN, address) if may else None
@@ -82,7 +82,7 @@ def sign_in_with_password(
     cookie = parts.sign_in.open(identity, SignInWay.PASSWORD, address) if identity else None
     if cookie is None:
         answer = ask_to_sign_in(parts, _WRONG, then, name=name)
-        return _noting(answer, parts, account, SignInWay.PASSWORD, request)
+        return noting(answer, parts, account, SignInWay.PASSWORD, request)
     entrance.limits.succeeded(address, account)
     return let_in(request, cookie, then)
 
@@ -92,13 +92,23 @@ def sign_out(parts: Parts, _: SignedOut, request: Request) -> Response:
     """End the session."""
     name = session_cookie(request.headers.get("host"))
     parts.sign_in.end(request.cookies.get(name))
-    answer = ask_to_sign_in(parts, "You are signed out.", status=200)
+    provider = parts.entrance.provider
+    elsewhere = provider.sign_out_address(own_address(parts, request, "/sign-in")) if provider else None
+    answer = ask_to_sign_in(parts, "You are signed out.", status=200, elsewhere=elsewhere)
     answer.delete_cookie(name, httponly=True, samesite="strict")
     return answer
 
 
-def ask_to_sign_in(parts: PageParts, problem: str, then: str = "/", status: int = 401, name: str = "") -> Response:
-    """The page that says how to sign in; `then` is where it leads."""
+def ask_to_sign_in(
+    parts: PageParts,
+    problem: str,
+    then: str = "/",
+    status: int = 401,
+    name: str = "",
+    elsewhere: str | None = None,
+) -> Response:
+    """The page that says how to sign in; `then` is where it leads, `elsewhere` where one signs out of the provider."""
+    provider = parts.entrance.provider
     return page(
         "signed_out.html",
         None,
@@ -107,14 +117,21 @@ def ask_to_sign_in(parts: PageParts, problem: str, then: str = "/", status: int 
         then=then,
         name=name,
         passwords=parts.entrance.passwords.are_used(),
+        provider=provider.label if provider else None,
+        elsewhere=elsewhere,
     )
 
 
-def let_in(request: Request, cookie: str, then: str = "/") -> Response:
+def own_address(parts: PageParts, request: Request, path: str) -> str:
+    """The address of a path as browsers reach it."""
+    return f"{parts.entrance.address or str(request.base_url).rstrip('/')}{path}"
+
+
+def let_in(request: Request, cookie: str, then: str = "/", *, from_elsewhere: bool = False) -> Response:
     """The answer that gives the browser its session, and leads on."""
     url = then if is_own_path(then) else "/"
     # a strict cookie is not sent along a redirect that began on another site
-    from_elsewhere = request.headers.get("sec-fetch-site") == "cross-site"
+    from_elsewhere = from_elsewhere or request.headers.get("sec-fetch-site") == "cross-site"
     answer = page("signed_in.html", None, then=url) if from_elsewhere else _go(url)
     answer.set_cookie(
         session_cookie(request.headers.get("host")),
@@ -132,7 +149,7 @@ def is_own_path(then: str) -> bool:
     return then.startswith("/") and not then.startswith(("//", "/\\")) and then.isprintable()
 
 
-def _noting(answer: Response, parts: PageParts, name: str | None, way: SignInWay, request: Request) -> Response:
+def noting(answer: Response, parts: PageParts, name: str | None, way: SignInWay, request: Request) -> Response:
     """The answer, and once it is sent, the record of the failure: writing takes time that would tell something."""
     answer.background = BackgroundTask(parts.entrance.failures.note, name, way, address_of(request))
     return answer

@@ -19,6 +19,8 @@ OPEN = {
     "POST /sign-in",
     "POST /sign-in/password",
     "POST /welcome",
+    "GET /sign-in/oidc",
+    "GET /sign-in/oidc/return",
     "MOUNT /static/",
 }
 """What nobody has to be signed in for, on purpose. None of it names a service."""

@@ -78,6 +78,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/teams/{name}/grants": {"role": "viewer"},
     "PUT /api/v1/teams/{name}": {"members": []},
     "PUT /api/v1/accounts/{name}/password": {"password": "x"},
+    "PUT /api/v1/accounts/{name}/provider": {"subject": "x"},
 }  # fmt: skip
 
 

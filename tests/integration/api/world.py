@@ -32,6 +32,8 @@ from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts, Settings
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
+from tidegate.engine.provider_accounts import ProviderAccounts
+from tidegate.engine.provider_sign_in import ProviderSignIn
 from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.queue import InProcessQueue
 from tidegate.engine.refusal import Refusal, Refused
@@ -55,12 +57,14 @@ from tidegate.model.installation import (
     Routing,
 )
 from tidegate.model.people import Role
+from tidegate.model.provider_person import ProviderSettings
 from tidegate.model.service import Service
 from tidegate.model.step_inputs import Listing
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 from tidegate.security.attempts import Patience, SignInLimits
 from tidegate.security.password_hash import PasswordHashes
 from tidegate.security.permission import agent_identity, everywhere, local_agent_identity
+from tidegate.security.provider import Provider
 from tidegate.security.secret_box import SecretBox
 from tidegate.security.sign_in import SignIn
 from tidegate.security.tokens import Tokens
@@ -250,7 +254,7 @@ class MovableClock(SystemClock):
 class World:
     """A server in a folder, and what people and an agent do with it over HTTP."""
 
-    def __init__(self, folder: Path, unknown_tokens: int = 1000) -> None:
+    def __init__(self, folder: Path, unknown_tokens: int = 1000, provider: ProviderSettings | None = None) -> None:
         self.target, self.router, self.users, self.judge = (
             ObedientTarget(),
             ObedientRouter(),
@@ -296,6 +300,7 @@ class World:
             self.csrf_of,
             PasswordHashes(CHEAPEST),
             SignInLimits(lambda: START + self.clock.ahead, of_token=Patience(free=unknown_tokens)),
+            provider=self._sign_in_with(provider, folder, secrets) if provider else None,
         )
         self.api = ApiParts(
             engine=self.engine,
@@ -327,6 +332,10 @@ class World:
         self.app = create_app(self.api)
         add_pages(self.app, self.api)
         self.address = ""
+
+    def _sign_in_with(self, settings: ProviderSettings, folder: Path, secrets: SecretBox) -> ProviderSignIn:
+        accounts = ProviderAccounts(self.engine, settings, ("owner",))
+        return ProviderSignIn(self.engine, Provider(settings, folder, self.clock.now), accounts, settings, secrets)
 
     def client(self, token: str | None = ADMIN, **options: Any) -> httpx.Client:
         """A client with that token, or with none."""

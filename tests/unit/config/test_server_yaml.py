@@ -11,6 +11,9 @@ from tidegate.config import server_yaml
 from tidegate.config.problem import ConfigError
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS, Environment, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
+from tidegate.model.provider_person import ProviderSettings
+
+OIDC = "sign_in: {oidc: {issuer: 'https://id.example', client_id: tidegate"
 
 
 def problems(text: str) -> list[str]:
@@ -41,6 +44,15 @@ def test_a_file_that_says_nothing_of_environments_keeps_the_three() -> None:
     assert server_yaml.load("poll_interval: 5s").environments == DEFAULT_ENVIRONMENTS
 
 
+def test_a_provider_is_read_with_what_goes_without_saying() -> None:
+    assert server_yaml.load(f"{OIDC}, scopes: [groups], teams: {{/staff: everybody}}}}}}").provider == ProviderSettings(
+        "https://id.example", "tidegate", scopes=("openid", "groups"), teams={"/staff": "everybody"}
+    )
+    assert server_yaml.load("address: https://tidegate.example/").address == "https://tidegate.example"
+    assert server_yaml.load("sign_in: {oidc: {issuer: 'http://127.0.0.1:80', client_id: t}}").provider is not None
+    assert server_yaml.load("address: http://localhost:8470").provider is None
+
+
 def test_the_cache_has_a_limit_that_the_file_can_change() -> None:
     assert server_yaml.load("poll_interval: 5s").cache == 10 * 1024**3
     assert server_yaml.load("cache: 512MiB").cache == 512 * 1024**2
@@ -67,6 +79,15 @@ def test_a_file_that_is_not_text_is_told_with_its_path(tmp_path: Path) -> None:
         ("templates: {}", 's.yaml:1:1: "templates" is not supported yet'),
         ("poll_interval: 0s", "s.yaml:1:16: '0s' is no time at all"),
         ("cache: 10GB", "s.yaml:1:8: '10GB' is not a size; write one like 64MiB"),
+        ("address: tidegate.example", 's.yaml:1:10: "tidegate.example" is not the address of this server'),
+        ("address: http://tidegate.example", 's.yaml:1:10: "http://tidegate.example" does not begin with https://'),
+        ("address: https://a.example/b", 's.yaml:1:10: "https://a.example/b" has a path'),
+        ("sign_in: {oidc: {client_id: t}}", 's.yaml:1:17: "issuer" is missing'),
+        (f"{OIDC}, client_secret: x}}}}", 's.yaml:1:69: "client_secret" does not belong here (secrets never stand'),
+        (f"{OIDC}, client_secret_file: ../x}}}}", 's.yaml:1:89: "../x" is not the name of a file in the data folder'),
+        (f"{OIDC}, scopes: [a b]}}}}", 's.yaml:1:78: "a b" is not a scope'),
+        (f"{OIDC}, teams: {{staff: Our Team}}}}}}", 's.yaml:1:84: "Our Team" is not the name of a team'),
+        ("sign_in: {oidc: {issuer: 'http://id.example', client_id: t}}", 's.yaml:1:26: "http://id.example" does not'),
         ("cache: 10", "s.yaml:1:8: '10' is not a size; write one like 64MiB"),
     ],
 )
