@@ -37,11 +37,8 @@ def add_user(
     session = begin(json, data)
     kind = "service" if service_account else "person"
     answer = session.client.post("accounts", body={"name": name, "kind": kind, "full_name": full_name})
-    session.done(
-        answer,
-        f"{name} is added",
-        [f"tidegate user grant {name} ROLE", f"tidegate token create NAME --account {name}"],
-    )
+    enter = f"tidegate token create NAME --account {name}" if service_account else f"tidegate user link {name}"
+    session.done(answer, f"{name} is added", [f"tidegate user grant {name} ROLE", enter])
 
 
 @users.command("list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ from tidegate.security.tokens import Tokens, ensure_token
 
 if TYPE_CHECKING:
     from tidegate.engine.provider_sign_in import ProviderSignIn
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,13 @@ def _provider(parts: ServerParts, engine: Engine) -> ProviderSignIn | None:
     from tidegate.engine.provider_accounts import ProviderAccounts
     from tidegate.engine.provider_sign_in import ProviderSignIn
     from tidegate.security.provider import Provider
+    from tidegate.security.provider_problems import SignInFailed
 
     provider = Provider(settings, parts.data, engine.parts.clock.now)
+    try:
+        provider.look_at_secret()
+    except SignInFailed as failed:
+        log.warning("nobody can sign in with %s: %s", settings.label, failed)
     accounts = ProviderAccounts(engine, settings, (getpass.getuser(),))
     return ProviderSignIn(engine, provider, accounts, settings, parts.secrets)
 

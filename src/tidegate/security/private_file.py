@@ -16,7 +16,7 @@ def read_or_create(path: Path, make: Callable[[], str]) -> str:
     Raises OSError; ValueError where the file is empty.
     """
     with contextlib.suppress(FileNotFoundError):
-        return _read(path)
+        return read_private(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
@@ -29,10 +29,14 @@ def read_or_create(path: Path, make: Callable[[], str]) -> str:
             os.link(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
-    return _read(path)
+    return read_private(path)
 
 
-def _read(path: Path) -> str:
+def read_private(path: Path) -> str:
+    """The text of the file without white space around it; others lose the right to read it.
+
+    Raises OSError; ValueError where the file is empty.
+    """
     text = path.read_text(encoding="utf-8").strip()
     if not text:
         raise ValueError(f"{path} is empty; remove it, and a new one is made at the next start")

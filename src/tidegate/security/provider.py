@@ -21,6 +21,7 @@ import httpx
 
 from tidegate.model.provider_person import ProviderPerson, ProviderSettings
 from tidegate.security.id_token import UnknownKey, WrongToken, claims_of, person_of
+from tidegate.security.private_file import read_private
 from tidegate.security.provider_documents import ANSWER_SECONDS, Endpoints, ProviderDocuments, fetch
 from tidegate.security.provider_problems import ProviderAway, ProviderRefuses, SignInFailed, away
 
@@ -45,6 +46,10 @@ class Provider:
         self._now = now
         self._client = httpx.Client(timeout=ANSWER_SECONDS, follow_redirects=False)
         self._documents = ProviderDocuments(settings.issuer, self._client, now)
+
+    def look_at_secret(self) -> None:
+        """Take the right to read the client's secret from others. Raises SignInFailed where it cannot be read."""
+        self._secret()
 
     def begin(self, return_to: str) -> tuple[str, Begun]:
         """The address that the browser is sent to, and what to remember of it. Raises ProviderAway."""
@@ -147,14 +152,14 @@ class Provider:
         return person_of({**more, **claims}, issuer, claim)
 
     def _secret(self) -> str | None:
-        """Read at each sign-in, so that a new one counts at once."""
+        """Read at each sign-in, so that a new one counts at once. Raises SignInFailed."""
         if self._settings.client_secret_file is None:
             return None
         file = self._folder / self._settings.client_secret_file
         try:
-            return file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
+            return read_private(file)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is empty, or no text"
             raise SignInFailed(
                 f"the server cannot read {self._settings.client_secret_file} in its data folder ({why}); an "
                 "administrator puts the client's secret there, for the server's user alone (mode 0600)"

@@ -292,6 +292,7 @@ def test_the_secret_also_goes_into_the_form_and_a_wrong_one_is_told(
     small.person = {"sub": "form", "preferred_username": "form"}
     assert visit.come_back().status_code == 200
     file = Path(world.database.url.removeprefix("sqlite:///")).parent / "oidc-secret"
+    assert file.stat().st_mode & 0o077 == 0  # steps run beside the data folder
     try:
         file.write_text("wrong")
         wrong = visit.come_back()

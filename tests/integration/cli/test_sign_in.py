@@ -73,6 +73,17 @@ def test_a_link_is_all_that_standard_output_holds(
     assert "good once, until" in ended.err
 
 
+def test_an_account_is_bound_to_a_person_at_the_provider_and_unbound(
+    tidegate: Command, contract: ContractServer
+) -> None:
+    bound = {"account": "ada", "issuer": "https://id.example", "subject": "4f1c"}
+    contract.answer("PUT", "/accounts/ada/provider", bound)
+    contract.answer("DELETE", "/accounts/ada/provider", (204, None))
+    ended = tidegate("user", "bind", "ada", "4f1c")
+    assert (ended.code, ended.out) == (0, "ada is 4f1c at https://id.example\nnext: tidegate user unbind ada\n")
+    assert tidegate("user", "unbind", "ada").code == 0
+
+
 def test_too_many_attempts_are_a_refusal(tidegate: Command, contract: ContractServer) -> None:
     contract.refuse("POST", "/first-admin-link", 429, "there were too many failed attempts", "wait")
     assert tidegate("admin-link").code == 3
