@@ -194,6 +194,18 @@ def test_ones_own_password_is_changed_with_the_old_one_and_nobody_elses(world: W
         assert enter(first, "bob", OTHER).status_code == 303
 
 
+def test_the_old_password_is_not_to_be_guessed_either(world: World) -> None:
+    token = with_password(world, "stolen")
+    with world.client(token) as thief:
+        guesses = [
+            thief.put("/api/v1/accounts/stolen/password", json={"password": OTHER, "old": "guess"}) for _ in range(6)
+        ]
+    assert [one.status_code for one in guesses] == [403] * 5 + [429]
+    with browser(world, "192.0.2.99") as client:
+        world.clock.forward(timedelta(seconds=1))
+        assert enter(client, "stolen").status_code == 303
+
+
 def test_a_token_alone_sets_no_first_password(world: World) -> None:
     token = account(world, "tokened")
     with world.client(token) as client:
