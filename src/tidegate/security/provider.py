@@ -1,13 +1,10 @@
 """Signing in with an OpenID Connect provider: the authorization code flow with PKCE (RFC 6749, RFC 7636, RFC 9207).
 
-The whole protocol is four requests: discovery, keys, the code for a token, and the person's claims. They are made with
-httpx; the tokens are read with joserfc.
+The flow is Authlib's; the ID token is read with joserfc, which is Authlib's part for that.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
@@ -15,15 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote
 
-import httpx
+from authlib.common.urls import add_params_to_uri
+from authlib.integrations.requests_client import OAuth2Session
 
 from tidegate.model.provider_person import ProviderPerson, ProviderSettings
 from tidegate.security.id_token import UnknownKey, WrongToken, claims_of, person_of
 from tidegate.security.private_file import read_private
-from tidegate.security.provider_documents import ANSWER_SECONDS, Endpoints, ProviderDocuments, fetch
+from tidegate.security.provider_documents import Endpoints, ProviderDocuments
 from tidegate.security.provider_problems import ProviderAway, ProviderRefuses, SignInFailed, away
+from tidegate.security.provider_requests import fetch_claims, fetch_tokens, new_session
 
 _AGAIN = "begin again at /sign-in"
 
@@ -44,8 +43,7 @@ class Provider:
         self._settings = settings
         self._folder = folder
         self._now = now
-        self._client = httpx.Client(timeout=ANSWER_SECONDS, follow_redirects=False)
-        self._documents = ProviderDocuments(settings.issuer, self._client, now)
+        self._documents = ProviderDocuments(settings.issuer, new_session(settings.issuer), now)
 
     def look_at_secret(self) -> None:
         """Take the right to read the client's secret from others. Raises SignInFailed where it cannot be read."""
@@ -54,17 +52,17 @@ class Provider:
     def begin(self, return_to: str) -> tuple[str, Begun]:
         """The address that the browser is sent to, and what to remember of it. Raises ProviderAway."""
         begun = Begun(*(secrets.token_urlsafe(32) for _ in range(3)))
-        query = {
-            "response_type": "code",
-            "client_id": self._settings.client_id,
-            "redirect_uri": return_to,
-            "scope": " ".join(self._settings.scopes),
-            "state": begun.state,
-            "nonce": begun.nonce,
-            "code_challenge": _challenge(begun.verifier),
-            "code_challenge_method": "S256",
-        }
-        return _with_query(self._documents.endpoints().authorization, query), begun
+        place = self._documents.endpoints().authorization
+        with new_session(self._settings.issuer, client_id=self._settings.client_id) as session:
+            address, _ = session.create_authorization_url(
+                place,
+                state=begun.state,
+                nonce=begun.nonce,
+                code_verifier=begun.verifier,
+                redirect_uri=return_to,
+                scope=self._settings.scopes,
+            )
+        return address, begun
 
     def finish(self, answer: Mapping[str, str], begun: Begun, return_to: str) -> ProviderPerson:
         """Who the provider says has signed in, from what the browser brought back.
@@ -73,12 +71,13 @@ class Provider:
         """
         self._check_answer(answer, begun)
         endpoints = self._documents.endpoints()
-        tokens = self._tokens(endpoints, answer.get("code", ""), begun, return_to)
-        try:
-            claims = self._claims(str(tokens.get("id_token", "")), begun)
-        except WrongToken as error:
-            raise SignInFailed(f"the sign-in provider's answer proves nothing: {error}; {_AGAIN}") from error
-        return self._person(endpoints, claims, tokens)
+        with self._session(endpoints) as session:
+            tokens = self._tokens(session, endpoints, answer["code"], begun, return_to)
+            try:
+                claims = self._claims(str(tokens.get("id_token", "")), begun)
+            except WrongToken as error:
+                raise SignInFailed(f"the sign-in provider's answer proves nothing: {error}; {_AGAIN}") from error
+            return self._person(session, endpoints, claims, tokens.get("access_token"))
 
     def sign_out_address(self, back_to: str) -> str | None:
         """Where the browser signs out of the provider as well, where that has such a place."""
@@ -87,7 +86,7 @@ class Provider:
         except ProviderAway:
             return None
         query = {"client_id": self._settings.client_id, "post_logout_redirect_uri": back_to}
-        return _with_query(place, query) if place else None
+        return add_params_to_uri(place, query) if place else None
 
     def _check_answer(self, answer: Mapping[str, str], begun: Begun) -> None:
         if not hmac.compare_digest(answer.get("state", "").encode(), begun.state.encode()):
@@ -100,22 +99,25 @@ class Provider:
         if not answer.get("code"):
             raise SignInFailed(f"the sign-in provider's answer has no code; {_AGAIN}")
 
-    def _tokens(self, endpoints: Endpoints, code: str, begun: Begun, return_to: str) -> Mapping[str, Any]:
-        """What a code is exchanged for (RFC 6749, section 4.1.3)."""
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": return_to,
-            "code_verifier": begun.verifier,
-            "client_id": self._settings.client_id,
-        }
-        secret, headers = self._secret(), {"Accept": "application/json"}
+    def _session(self, endpoints: Endpoints) -> OAuth2Session:
+        """This server as the provider's client, in the way that the provider wants it proven. Raises SignInFailed."""
+        client, secret, method = self._settings.client_id, self._secret(), "none"
         if secret is not None and endpoints.takes_basic:
-            headers["Authorization"] = _basic(self._settings.client_id, secret)
+            # Authlib joins the two as they are; each half has to be form-encoded (RFC 6749, section 2.3.1)
+            client, secret, method = quote(client, safe=""), quote(secret, safe=""), "client_secret_basic"
         elif secret is not None:
-            form["client_secret"] = secret
+            method = "client_secret_post"
+        return new_session(
+            self._settings.issuer, client_id=client, client_secret=secret, token_endpoint_auth_method=method
+        )
+
+    def _tokens(
+        self, session: OAuth2Session, endpoints: Endpoints, code: str, begun: Begun, return_to: str
+    ) -> Mapping[str, Any]:
+        """What a code is exchanged for (RFC 6749, section 4.1.3)."""
+        grant = {"code": code, "redirect_uri": return_to, "code_verifier": begun.verifier}
         try:
-            return fetch(self._client, self._settings.issuer, "POST", endpoints.token, data=form, headers=headers)
+            return fetch_tokens(session, self._settings.issuer, endpoints.token, **grant)
         except ProviderRefuses as refused:
             if str(refused) == "invalid_grant":
                 raise SignInFailed(f"this sign-in is over: its code was used before, or is too old; {_AGAIN}") from None
@@ -135,16 +137,19 @@ class Provider:
                     raise
         raise AssertionError("unreachable")
 
-    def _person(self, endpoints: Endpoints, claims: dict[str, Any], tokens: Mapping[str, Any]) -> ProviderPerson:
+    def _person(
+        self, session: OAuth2Session, endpoints: Endpoints, claims: dict[str, Any], access: object
+    ) -> ProviderPerson:
         """The person; what the token does not say is asked of the provider, as far as it answers such questions."""
         issuer, claim = self._settings.issuer, self._settings.groups_claim
         person = person_of(claims, issuer, claim)
         lacks = person.username is None or person.email is None or (person.groups is None and self._settings.teams)
-        access = tokens.get("access_token")
         if not lacks or endpoints.userinfo is None or not isinstance(access, str):
             return person
+        # just received: when it expires by the provider's clock, and how the provider writes "Bearer", is no matter
+        session.token = {"access_token": access, "token_type": "Bearer"}
         try:
-            more = fetch(self._client, issuer, "GET", endpoints.userinfo, headers={"Authorization": f"Bearer {access}"})
+            more = fetch_claims(session, issuer, endpoints.userinfo)
         except ProviderRefuses as refused:
             raise away(issuer, f"it does not say who signed in ({refused})") from None
         if more.get("sub") != claims["sub"]:
@@ -164,19 +169,3 @@ class Provider:
                 f"the server cannot read {self._settings.client_secret_file} in its data folder ({why}); an "
                 "administrator puts the client's secret there, for the server's user alone (mode 0600)"
             ) from error
-
-
-def _challenge(verifier: str) -> str:
-    """The S256 code challenge (RFC 7636, section 4.2)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-
-
-def _basic(client: str, secret: str) -> str:
-    """The client's password, each half form-encoded (RFC 6749, section 2.3.1)."""
-    pair = f"{quote(client, safe='')}:{quote(secret, safe='')}"
-    return f"Basic {base64.b64encode(pair.encode()).decode()}"
-
-
-def _with_query(url: str, query: Mapping[str, str]) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(query="&".join(filter(None, (parts.query, urlencode(query))))))

@@ -10,15 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
+from authlib.integrations.requests_client import OAuth2Session
 from joserfc.jwk import KeySet
 
 from tidegate.model.provider_person import is_loopback
 from tidegate.security.id_token import key_set
 from tidegate.security.provider_problems import ProviderAway, ProviderRefuses, away
+from tidegate.security.provider_requests import fetch_document
 
-ANSWER_SECONDS = 5.0
-LARGEST_ANSWER = 1024 * 1024
 KEPT_FOR = timedelta(minutes=10)
 """How long a key that the provider withdrew may still be accepted."""
 
@@ -42,9 +41,9 @@ class Endpoints:
 class ProviderDocuments:
     """Fetched when they are needed, and kept for a while. Safe to be asked by several threads."""
 
-    def __init__(self, issuer: str, client: httpx.Client, now: Callable[[], datetime]) -> None:
+    def __init__(self, issuer: str, session: OAuth2Session, now: Callable[[], datetime]) -> None:
         self._issuer = issuer
-        self._client = client
+        self._session = session
         self._now = now
         self._lock = threading.Lock()
         self._endpoints: tuple[datetime, Endpoints] | None = None
@@ -62,14 +61,14 @@ class ProviderDocuments:
             if anew or self._keys is None or not self._is_fresh(self._keys[0]):
                 self._keys = (
                     self._now(),
-                    key_set(fetch(self._client, self._issuer, "GET", self._known_endpoints().keys)),
+                    key_set(fetch_document(self._session, self._issuer, self._known_endpoints().keys)),
                 )
             return self._keys[1]
 
     def _known_endpoints(self) -> Endpoints:
         if self._endpoints is None or not self._is_fresh(self._endpoints[0]):
             place = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-            document = fetch(self._client, self._issuer, "GET", place)
+            document = fetch_document(self._session, self._issuer, place)
             self._endpoints = (self._now(), _endpoints(document, self._issuer))
         return self._endpoints[1]
 
@@ -89,29 +88,6 @@ class ProviderDocuments:
             self._away = (self._now(), error)
             raise
         self._away = None
-
-
-def fetch(client: httpx.Client, issuer: str, method: str, url: str, **options: Any) -> Mapping[str, Any]:
-    """A JSON object of the provider. Raises ProviderAway, and ProviderRefuses for what it answers with an error."""
-    try:
-        with client.stream(method, url, **options) as answer:
-            body = bytearray()
-            for chunk in answer.iter_bytes():
-                body += chunk
-                if len(body) > LARGEST_ANSWER:
-                    raise away(issuer, f"{url} answers with more than {LARGEST_ANSWER // 1024} KiB")
-            response = httpx.Response(answer.status_code, content=bytes(body), headers={"content-type": "x"})
-    except httpx.HTTPError as error:
-        raise away(issuer, f"{url}: {error or type(error).__name__}") from error
-    try:
-        found = response.json()
-    except ValueError:
-        found = None
-    if response.status_code in (400, 401, 403) and isinstance(found, dict) and isinstance(found.get("error"), str):
-        raise ProviderRefuses(found["error"][:100])
-    if not response.is_success or not isinstance(found, dict):
-        raise away(issuer, f"{url} answers with status {response.status_code}, not with a JSON object")
-    return found
 
 
 def _endpoints(document: Mapping[str, Any], issuer: str) -> Endpoints:

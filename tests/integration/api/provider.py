@@ -32,6 +32,12 @@ class SmallProvider:
     lies: dict[str, Any] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
     methods: tuple[str, ...] = ("client_secret_basic",)
+    public: bool = False
+    """Whether its client has no secret."""
+
+    says: dict[str, Any] = field(default_factory=dict)
+    """What its answer to a code says besides, or otherwise."""
+
     refuses: str = ""
     calls_itself: str = ""
     answers: int = 200
@@ -73,6 +79,8 @@ class SmallProvider:
         """The code's exchange; a code is good once, and only with what it was asked for with."""
         basic = base64.b64encode(b"tidegate:s3cret%20of%20the%20client%3A%20%25").decode()
         proven = authorization == f"Basic {basic}" or form.get("client_secret") == SECRET
+        if self.public:
+            proven = authorization is None and form.get("client_id") == CLIENT and "client_secret" not in form
         if not proven:
             return 401, {"error": "invalid_client"}
         query = self.codes.pop(form.get("code", ""), None)
@@ -89,7 +97,8 @@ class SmallProvider:
         claims = {name: value for name, value in claims.items() if value is not None}
         key = self.signs_with or self.keys[0]
         header = {"alg": "ES256", "kid": key.kid, **self.header}
-        return 200, {"access_token": "access", "token_type": "Bearer", "id_token": jwt.encode(header, claims, key)}
+        token = jwt.encode(header, claims, key)
+        return 200, {"access_token": "access", "token_type": "Bearer", "id_token": token, **self.says}
 
 
 def _new_key(kid: str) -> ECKey:
