@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tidegate.api.parts import ApiParts
 from tidegate.api.problems import ProblemRaised
+from tidegate.model.access import Means
 from tidegate.security.browser import is_same_origin, session_cookie
 from tidegate.security.permission import Identity, Permission
 from tidegate.security.sign_in import Session
@@ -90,7 +91,19 @@ class Needs:
                 f"{identity.actor.name} ({identity.roles}) lacks the permission {self.permission.value!r}",
                 "use a token of another role",
             )
-        return identity
+        return identity.at(address_of(request), means_of(request))
+
+
+def address_of(request: Request) -> str:
+    """Whence a request came."""
+    return request.client.host if request.client else "unknown"
+
+
+def means_of(request: Request) -> Means:
+    """What sent a request: without a token it is a browser with a session; the others say what they are."""
+    if "authorization" not in request.headers:
+        return Means.BROWSER
+    return Means.COMMAND if request.headers.get("user-agent", "").startswith("tidegate") else Means.CLIENT
 
 
 def _token_of(request: Request) -> str | None:
@@ -134,6 +147,7 @@ Reader = Annotated[Identity, Depends(Needs(Permission.READ))]
 Developer = Annotated[Identity, Depends(Needs(Permission.DEVELOP))]
 Approver = Annotated[Identity, Depends(Needs(Permission.APPROVE))]
 Operator = Annotated[Identity, Depends(Needs(Permission.OPERATE))]
+Auditor = Annotated[Identity, Depends(Needs(Permission.AUDIT))]
 Administrator = Annotated[Identity, Depends(Needs(Permission.ADMINISTER))]
 Browser = Annotated[Identity, Depends(Needs(Permission.SIGN_IN))]
 Agent = Annotated[Identity, Depends(Needs(Permission.PERFORM))]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 ANSWER_SECONDS = 30.0
+LONG_SECONDS = 600.0
+"""Where a server looks at the whole record before it answers."""
+
+_PIECE_BYTES = 256 * 1024
 STREAM_SILENCE_SECONDS = 60.0
 """A stream that says nothing for so long, not even that it is alive, is opened again."""
 
@@ -54,7 +58,7 @@ class Connection:
         A connection that the server closed meanwhile is opened again; an act that may have arrived is safe to send
         again because it carries its idempotency key.
         """
-        sent = {"Accept": "application/json", **(headers or {}), **self._authorization()}
+        sent = {"Accept": "application/json", "User-Agent": "tidegate", **(headers or {}), **self._authorization()}
         content = None if body is None else json.dumps(body).encode()
         if content is not None:
             sent["Content-Type"] = "application/json"
@@ -71,6 +75,28 @@ class Connection:
             connection.close()
             raise ServerAway(_in_words(error)) from error
         return self.request(method, path, query, body, headers, seconds)
+
+    def download(
+        self, path: str, write: Callable[[bytes], object], query: Mapping[str, object] | None = None
+    ) -> Answer:
+        """Give what is at a path to `write`, piece by piece. Gives the answer: without its body, where there was
+        something; else whole, and nothing is written. Raises ServerAway."""
+        headers = {"Accept": "*/*", "User-Agent": "tidegate", **self._authorization()}
+        connection = self._connect(LONG_SECONDS)
+        with contextlib.closing(connection):
+            try:
+                connection.request("GET", self._target(path, query), headers=headers)
+                response = connection.getresponse()
+                kind = response.headers.get_content_type()
+                if response.status != http.client.OK:
+                    return Answer(response.status, kind, response.read())
+                while piece := response.read(_PIECE_BYTES):
+                    write(piece)
+                return Answer(response.status, kind, b"")
+            except http.client.HTTPException as error:
+                raise ServerAway(_in_words(error)) from error
+            except OSError as error:
+                raise ServerAway(_in_words(error)) from error
 
     def stream(
         self, path: str, query: Mapping[str, object] | None = None, after: int | None = None

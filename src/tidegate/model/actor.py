@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from tidegate.model.access import Access
 
 
 class ActorKind(StrEnum):
@@ -16,10 +18,12 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, as it is recorded."""
+    """Who acts, as it is recorded. `access` is from where, None for a part of Tidegate: it is one and the same person
+    from wherever they act."""
 
     kind: ActorKind
     name: str
+    access: Access | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return self.name

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from tidegate.model.access import Access, Means
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.people import Held, Role
 
@@ -23,6 +24,9 @@ class Permission(StrEnum):
     OPERATE = "operate"
     """Deploy, roll back, promote, pause; drain agents."""
 
+    AUDIT = "audit"
+    """Export evidence of what happened to a service."""
+
     ADMINISTER = "administer"
     """Add and remove services, grant modes, set secrets; look after people."""
 
@@ -39,7 +43,7 @@ class Permission(StrEnum):
 _VIEWER = frozenset({Permission.READ, Permission.FETCH, Permission.SIGN_IN})
 _DEVELOPER = _VIEWER | {Permission.DEVELOP}
 _APPROVER = _DEVELOPER | {Permission.APPROVE}
-_OPERATOR = _APPROVER | {Permission.OPERATE}
+_OPERATOR = _APPROVER | {Permission.OPERATE, Permission.AUDIT}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _VIEWER,
@@ -82,6 +86,12 @@ class Identity:
         if self.is_agent:
             return permission in AGENT_PERMISSIONS
         return any(permission in PERMISSIONS[one.role] for one in self.held)
+
+    def at(self, address: str, means: Means) -> Identity:
+        """The same one, acting from there. Agents are told apart by their tokens."""
+        if self.is_agent:
+            return self
+        return replace(self, actor=replace(self.actor, access=Access(means, address, self.token)))
 
     @property
     def roles(self) -> str:

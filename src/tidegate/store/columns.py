@@ -87,7 +87,11 @@ class Document(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """To JSON."""
-        return None if value is None else self.adapter.dump_json(value).decode()
+        return None if value is None else self.text_of(value)
+
+    def text_of(self, value: Any) -> str:
+        """The JSON text that holds a value."""
+        return self.adapter.dump_json(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """From JSON."""

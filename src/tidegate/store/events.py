@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Integer, RowMapping, bindparam, func, insert, select, text
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Integer,
+    RowMapping,
+    bindparam,
+    column,
+    func,
+    insert,
+    select,
+    table,
+    text,
+)
 
+from tidegate.model.access import Access
 from tidegate.model.actor import Actor, ActorKind
+from tidegate.model.checkpoint import moment
 from tidegate.model.event import Event, EventKind, RecordedEvent
-from tidegate.store import tables
+from tidegate.model.record_line import FORM, GENESIS, ChainCheck, RecordLine, check_lines
+from tidegate.store import record_lines, tables
+from tidegate.store.columns import Document
 
-GENESIS = "0" * 64
-_PAGE = 1000
 _LAST = select(tables.event.c.id, tables.event.c.hash).order_by(tables.event.c.id.desc()).limit(1)
-_INSERT = insert(tables.event)
+_COLUMNS = [one.name for one in fields(RecordLine)]
+_INSERT = insert(table("event", *(column(one, DateTime() if one == "at" else None) for one in _COLUMNS)))
+"""Of texts as they are: their hash is made of exactly these."""
+
+_ACCESS, _ABOUT, _DATA = Document(Access), Document(dict[str, str]), Document(dict[str, object])
 _SINCE = (
     select(tables.event)
     .where(tables.event.c.id > bindparam("after"))
     .order_by(tables.event.c.id)
     .limit(bindparam("limit", type_=Integer))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ChainCheck:
-    """Whether the record is whole: how many events it has, and the id of the first that does not fit."""
-
-    ok: bool
-    events: int
-    first_bad: int | None
 
 
 def append(connection: Connection, events: Sequence[Event], now: datetime) -> None:
@@ -46,9 +53,10 @@ def append(connection: Connection, events: Sequence[Event], now: datetime) -> No
     rows = []
     for event in events:
         number += 1
-        row = _row(number, now, event, previous)
-        previous = row["hash"]
-        rows.append(row)
+        line = _line(number, now, event, previous)
+        previous = line.hash
+        row = {name: getattr(line, name) for name in _COLUMNS}
+        rows.append({**row, "at": now.astimezone(UTC).replace(tzinfo=None)})
     connection.execute(_INSERT, rows)
 
 
@@ -69,50 +77,49 @@ def since(connection: Connection, after: int, limit: int = 1000) -> tuple[Record
     return tuple(map(_recorded, connection.execute(_SINCE, {"after": after, "limit": limit}).mappings()))
 
 
+def numbered(connection: Connection, lines: Sequence[int]) -> tuple[RecordedEvent, ...]:
+    """The events of these lines, oldest first."""
+    query = select(tables.event).where(tables.event.c.id.in_(lines)).order_by(tables.event.c.id)
+    return tuple(map(_recorded, connection.execute(query).mappings()))
+
+
 def last_id(connection: Connection) -> int:
     """The id of the newest event, 0 where there is none."""
     return connection.execute(select(func.max(tables.event.c.id))).scalar() or 0
 
 
-def check_chain(connection: Connection) -> ChainCheck:
-    """Recompute every hash, from the first event to the last."""
-    count, previous = 0, GENESIS
-    for recorded in _all(connection):
-        count += 1
-        row = _row(recorded.id, recorded.at, recorded.event, previous)
-        if recorded.id != count or recorded.previous_hash != previous or row["hash"] != recorded.hash:
-            return ChainCheck(False, count, recorded.id)
-        previous = recorded.hash
-    return ChainCheck(True, count, None)
+def check_chain(
+    connection: Connection, known: Mapping[int, str] | None = None, after: int = 0, previous: str = GENESIS
+) -> ChainCheck:
+    """Recompute every hash, from the first event (or the one after `after`, whose hash is `previous`) to the last.
+
+    `known` holds hashes that lines had earlier, by their number.
+    """
+    found = record_lines.lines(connection, after if after else None)
+    return check_lines(found, known or {}, after, previous)
 
 
-def _all(connection: Connection) -> Iterator[RecordedEvent]:
-    after = 0
-    while page := since(connection, after, _PAGE):
-        yield from page
-        after = page[-1].id
-
-
-def _row(number: int, now: datetime, event: Event, previous: str) -> dict[str, object]:
-    row: dict[str, object] = {
-        "id": number,
-        "at": now,
-        "kind": event.kind.value,
-        "text": event.text,
-        "actor_kind": event.actor.kind.value,
-        "actor": event.actor.name,
-        "service": event.about.get("service"),
-        "run": event.about.get("run"),
-        "about": dict(event.about),
-        "data": dict(event.data),
-        "previous_hash": previous,
-    }
-    document = json.dumps({**row, "at": now.astimezone(UTC).isoformat()}, sort_keys=True, ensure_ascii=False)
-    row["hash"] = hashlib.sha256(document.encode()).hexdigest()
-    return row
+def _line(number: int, now: datetime, event: Event, previous: str) -> RecordLine:
+    line = RecordLine(
+        id=number,
+        form=FORM,
+        at=moment(now),
+        kind=event.kind.value,
+        text=event.text,
+        actor_kind=event.actor.kind.value,
+        actor=event.actor.name,
+        access=_ACCESS.text_of(event.actor.access) if event.actor.access else None,
+        service=event.about.get("service"),
+        run=event.about.get("run"),
+        about=_ABOUT.text_of(dict(event.about)),
+        data=_DATA.text_of(dict(event.data)),
+        previous_hash=previous,
+        hash="",
+    )
+    return replace(line, hash=line.made_hash() or "")
 
 
 def _recorded(row: RowMapping) -> RecordedEvent:
-    actor = Actor(ActorKind(row["actor_kind"]), row["actor"])
+    actor = Actor(ActorKind(row["actor_kind"]), row["actor"], row["access"])
     event = Event(EventKind(row["kind"]), row["text"], row["about"], actor, row["data"])
     return RecordedEvent(row["id"], row["at"], event, row["previous_hash"], row["hash"])

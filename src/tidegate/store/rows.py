@@ -28,6 +28,7 @@ from tidegate.model.approval import Approval
 from tidegate.model.authorship import AuthorAddress, AuthorKey
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.delegation import Delegation
+from tidegate.model.checkpoint import Checkpoint, RecordKey
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect
 from tidegate.model.flaky import TestOutcome
@@ -42,7 +43,7 @@ from tidegate.model.service import Service
 from tidegate.model.sign_in import BrowserSession, OneTimeLink, Password
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun
-from tidegate.store import gate_tables, people_tables, sign_in_tables, tables
+from tidegate.store import gate_tables, people_tables, record_tables, sign_in_tables, tables
 from tidegate.store.columns import Document, Utc, Word
 
 Value = TypeVar("Value")
@@ -74,6 +75,8 @@ TABLES: dict[type, Table] = {
     Placement: tables.placement,
     Rollout: tables.rollout,
     Effect: tables.effect,
+    Checkpoint: record_tables.checkpoint,
+    RecordKey: record_tables.record_key,
 }
 KEPT_ROWS: dict[type, int] = {StepRun: 2048}
 """How many values of a kind are kept as they were read, if not KEPT_ROWS_ELSE: all steps of a run are read whenever one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint
 
+from tidegate.model.access import Access
 from tidegate.model.actor import Actor
 from tidegate.model.agent import Platform
 from tidegate.model.approval import Answer, Seen
@@ -364,6 +365,8 @@ event = Table(
     text_column("run", null=True),
     Column("about", Document(dict[str, str]), nullable=False),
     Column("data", Document(dict[str, object]), nullable=False),
+    Column("form", Integer, nullable=False),
+    Column("access", Document(Access)),
     text_column("previous_hash"),
     text_column("hash"),
     Index("event_by_run", "run", "id"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, cast
 
 from fastapi import Depends, Form, Request
 
 from tidegate.engine.refusal import Refusal, Refused
+from tidegate.model.access import Means
 from tidegate.security.browser import is_same_origin, session_cookie
 from tidegate.security.permission import Permission
 from tidegate.security.sign_in import Session
@@ -37,7 +39,8 @@ class Sees:
         if not session.identity.may_somewhere(self.permission):
             name = session.identity.actor.name
             raise Refused(Refusal.REFUSED, f"{name} lacks the permission {self.permission.value!r}")
-        return session
+        address = request.client.host if request.client else "unknown"
+        return replace(session, identity=session.identity.at(address, Means.BROWSER))
 
 
 class Sends(Sees):

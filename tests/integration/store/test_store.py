@@ -18,6 +18,7 @@ from tidegate.model.event import Event, EventKind
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId, EnvironmentName, Generation, StageName
 from tidegate.model.installation import Endpoint, Route, Routing
+from tidegate.model.record_line import ChainCheck
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
 from tidegate.model.share import WHOLE
@@ -212,7 +213,7 @@ def test_the_record_is_a_whole_chain_until_a_line_is_changed(database: Database)
         events.append(connection, said[:2], NOW)
         events.append(connection, said[2:], NOW + timedelta(microseconds=1))
     with database.reading() as connection:
-        assert events.check_chain(connection) == events.ChainCheck(True, 5, None)
+        assert events.check_chain(connection) == ChainCheck(True, 5, None)
         assert [one.event for one in events.of_run(connection, "r")] == said
     with database.writing() as connection:
         connection.execute(update(tables.event).where(tables.event.c.id == 3).values(text="nothing happened"))
