@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
-from tidegate.api.event_answers import AuditAnswer, EventAnswer, event_answer
+from tidegate.api.event_answers import EventAnswer, event_answer
 from tidegate.api.fields import IDENTIFIER, ServiceQuery
 from tidegate.api.parts import ApiParts
 from tidegate.api.problems import ProblemRaised
@@ -78,13 +78,6 @@ async def stream_events(
     return StreamingResponse(
         _stream(parts, wanted, begin, request), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )
-
-
-@router.get("/audit")
-def check_record(parts: Parts, _: Reader) -> AuditAnswer:
-    """Whether the record is whole: every event's hash is computed again."""
-    with parts.engine.parts.database.reading() as connection:
-        return AuditAnswer.model_validate(events.check_chain(connection))
 
 
 async def _stream(parts: ApiParts, wanted: Wanted, last: int, request: Request) -> AsyncIterator[str]:

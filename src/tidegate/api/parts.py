@@ -16,10 +16,12 @@ from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import Entrance
 from tidegate.engine.glass import GlassActs
+from tidegate.engine.evidence import EvidenceActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.quarantines import QuarantineActs
+from tidegate.engine.record import RecordActs
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
@@ -62,6 +64,8 @@ class ApiParts:
     people: PeopleActs
     glass: GlassActs
     authorship: AuthorshipActs
+    record: RecordActs
+    evidence: EvidenceActs
     authority: Authority
     logs: StepLogs
     artifacts: ArtifactStore

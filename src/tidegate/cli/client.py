@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidegate.cli.connection import ANSWER_SECONDS, Answer, Connection, ServerAway, checked_server_url, path_of
+from tidegate.cli.connection import (
+    ANSWER_SECONDS,
+    LONG_SECONDS,
+    Answer,
+    Connection,
+    ServerAway,
+    checked_server_url,
+    path_of,
+)
 from tidegate.cli.data_folder import (
     admin_token_file,
     command_for,
@@ -58,6 +67,26 @@ class Client:
     def get(self, *names: str, **query: object) -> Any:
         """The value at `/api/v1/` and the names."""
         return self._ask("GET", names, query)
+
+    def at_length(self, *names: str) -> Any:
+        """As `get`, of what takes a server minutes where its record is long."""
+        return self._ask("GET", names, seconds=LONG_SECONDS)
+
+    def download(self, *names: str, to: Path, **query: object) -> None:
+        """Write the file at `/api/v1/` and the names to a path; what was there is replaced at the end, or not at all.
+
+        Raises OSError where it cannot be written."""
+        with tempfile.NamedTemporaryFile(dir=to.parent, prefix=f".{to.name}-", delete=False) as file:
+            part = Path(file.name)
+            try:
+                answer = self.connection.download(path_of(*names), file.write, query)
+                self._value(answer)
+                file.close()
+                os.replace(part, to)
+            except ServerAway as away:
+                raise self._unreachable(away) from away
+            finally:
+                part.unlink(missing_ok=True)
 
     def post(self, *names: str, body: Mapping[str, object] | None = None, seconds: float = ANSWER_SECONDS) -> Any:
         """Do something, once: sent again, it has the same idempotency key."""

@@ -14,6 +14,7 @@ from tidegate.cli import (
     agent,
     agent_commands,
     authorship_commands,
+    audit_commands,
     build,
     doctor,
     down,
@@ -195,7 +196,7 @@ _GROUPS = {
     "token": token_commands.app,
     "agents": agent_commands.app,
     "tests": tests_commands.app,
-    "audit": record_commands.audit,
+    "audit": audit_commands.app,
 }
 
 for _panel, _commands in _PANELS.items():

@@ -1,4 +1,4 @@
-"""Commands about the record of all that happened: `events` and `audit verify`."""
+"""`tidegate events`: the record of all that happened."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from tidegate.cli.output import Output
 from tidegate.cli.run_reference import find_run
 from tidegate.cli.run_view import local_time
 from tidegate.cli.session import Session, begin
-
-audit = typer.Typer(no_args_is_help=True, help="The audit trail: the hash chain of all events.")
 
 
 def events(
@@ -41,23 +39,6 @@ def events(
             _say(session.output, event)
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
-
-
-@audit.command()
-def verify(json: JsonOption = False, data: DataOption = None) -> None:
-    """Check the hash chain of the events: whether any was changed or removed. Ends with 1 where one was."""
-    session = begin(json, data)
-    answer = session.client.get("audit")
-    session.output.document(answer)
-    if not json and answer["ok"]:
-        session.output.say(f"the record is whole: {answer['events']} events, none changed or removed")
-    elif not json:
-        session.output.say(
-            f"the record was changed: event {answer['first_bad']} of {answer['events']} is the first bad one"
-        )
-        session.output.next("compare with a backup; who can write to the server's database could have done it")
-    if not answer["ok"]:
-        raise typer.Exit(ExitCode.FAILED)
 
 
 def _show_past(session: Session, after: int, service: str | None, run: str | None, limit: int) -> None:

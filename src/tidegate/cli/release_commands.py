@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tidegate.cli.audit_commands import OutOption, say_pack
 from tidegate.cli.client import Client, Document
 from tidegate.cli.exit_code import CommandFailed, ExitCode
 from tidegate.cli.options import DataOption, JsonOption
@@ -76,6 +78,26 @@ def show(
             f"quarantined: {quarantined}" if quarantined else "proven" if deployment.get("proven_at") else "not proven"
         )
         session.output.say(f"deployment {deployment['id']}: {state}")
+
+
+@app.command()
+def record(
+    service: Annotated[str, typer.Argument(metavar="SERVICE", show_default=False)],
+    release: Annotated[
+        str,
+        typer.Argument(metavar="RELEASE", help="Its id, or the beginning of it or of its commit.", show_default=False),
+    ],
+    out: OutOption = None,
+    json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Write an evidence pack of one release: a ZIP with a page to read and to print, the record's lines, and what
+    verifies them without Tidegate."""
+    session = begin(json, data)
+    named = _id_of(session.client, release, service)
+    file = out or Path(f"release-{service}-{named}.zip")
+    session.client.download("services", service, "releases", named, "record", to=file)
+    say_pack(session, file)
 
 
 def releases_of(client: Client, service: str | None) -> list[Document]:

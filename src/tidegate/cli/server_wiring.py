@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,11 +21,13 @@ from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import make_entrance
 from tidegate.engine.glass import GlassActs
+from tidegate.engine.evidence import EvidenceActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.queue import InProcessQueue
+from tidegate.engine.record import RecordActs
 from tidegate.engine.repositories import Repositories
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
@@ -35,12 +37,14 @@ from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.people import Role
 from tidegate.security.permission import Identity, agent_identity, everywhere, local_agent_identity
 from tidegate.security.sign_in import SignIn
+from tidegate.security.signing_key import SigningKeyFile
 from tidegate.security.tokens import Tokens, ensure_token
 
 if TYPE_CHECKING:
     from tidegate.engine.provider_sign_in import ProviderSignIn
 
 log = logging.getLogger(__name__)
+ADMIN_TOKEN = "admin-token"  # noqa: S105  the file's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ class Wired:
         self.repositories.stop()
         self.upkeep.stop()
         self.queue.stop()
+        self.upkeep.sign_record()
 
 
 class _LateEngine:
@@ -93,6 +98,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         address=parts.configuration.address,
         provider=_provider(parts, engine),
     )
+    record = RecordActs(parts.engine, SigningKeyFile(parts.data / "record-key"))
     repositories = Repositories(parts.engine, parts.mirrors, services, parts.configuration.poll_interval)
     programs = (envoy_program(parts.data, envoy), agent_program(parts.data, address, parts.isolation))
     owner = everywhere(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
@@ -107,6 +113,8 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         people=people,
         glass=GlassActs(engine),
         authorship=AuthorshipActs(engine),
+        record=record,
+        evidence=EvidenceActs(parts.engine, record),
         authority=Authority(engine),
         logs=logs,
         artifacts=parts.artifacts,
@@ -119,7 +127,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         ready=threading.Event(),
         hosts=frozenset({host, *_named(parts.configuration.address)}),
     )
-    upkeep = Upkeep(parts, engine, leasing, agents, quarantines, programs, SyntheticSender())
+    upkeep = Upkeep(parts, engine, leasing, agents, quarantines, record, programs, SyntheticSender())
     return Wired(api, queue, repositories, upkeep)
 
 
@@ -151,6 +159,6 @@ def _provider(parts: ServerParts, engine: Engine) -> ProviderSignIn | None:
 def _tokens(data: Path, owner: Identity, agents: AgentActs, people: PeopleActs) -> Tokens:
     """The administrator's, the local agent's, and those in the database: of other agents, and of accounts."""
     tokens = Tokens(lambda token: agent_identity(agents.name_of(token)) or people.identity_of(token))
-    tokens.add(ensure_token(data / "admin-token"), owner)
+    tokens.add(ensure_token(data / ADMIN_TOKEN), replace(owner, token=ADMIN_TOKEN))
     tokens.add(ensure_token(data / "agent-token"), local_agent_identity())
     return tokens

@@ -12,6 +12,7 @@ from tidegate.engine.engine import Engine
 from tidegate.engine.kept_results import KeptResults
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.quarantines import QuarantineActs
+from tidegate.engine.record import RecordActs
 from tidegate.engine.synthetic import wanted_traffic
 from tidegate.engine.unused_artifacts import UnusedArtifacts
 from tidegate.metrics.synthetic import SyntheticSender
@@ -40,6 +41,7 @@ class Upkeep:
         leasing: Leasing,
         agents: AgentActs,
         quarantines: QuarantineActs,
+        record: RecordActs,
         programs: Sequence[Program],
         synthetic: SyntheticSender,
     ) -> None:
@@ -48,6 +50,7 @@ class Upkeep:
         self._leasing = leasing
         self._agents = agents
         self._quarantines = quarantines
+        self._of_record = record
         self._programs = programs
         self._synthetic = synthetic
         self._kept = KeptResults(parts.engine, parts.configuration.cache)
@@ -64,6 +67,7 @@ class Upkeep:
         if ended:
             names = ", ".join(str(one) for one in ended)
             self._record(EventKind.ORPHANS_ENDED, f"ended what an earlier supervisor had left: {names}")
+        self._of_record.begin()
         self._record(EventKind.SERVER_STARTED, "the server started")
         self._engine.sweep()
 
@@ -77,6 +81,13 @@ class Upkeep:
         self._thread.join(timeout)
         self._synthetic.stop()
 
+    def sign_record(self) -> None:
+        """Sign what came since the last checkpoint: what is taken out while no server runs is missed as well."""
+        try:
+            self._of_record.sign()
+        except StoreUnavailable as error:
+            log.error("the record is not signed: %s", error)
+
     @property
     def _supervisor(self) -> Supervisor:
         return self._parts.supervisor
@@ -87,12 +98,14 @@ class Upkeep:
             looks += 1
             try:
                 self._send_synthetic()
+                self._of_record.notice()
                 if looks % SUPERVISE_EVERY_LOOKS == 0:
                     self._supervise()
                 if looks % SWEEP_EVERY_LOOKS == 0:
                     self._leasing.end_lost()
                     self._agents.forget_unseen()
                     self._quarantines.look_after()
+                    self._of_record.look_after()
                     self._engine.sweep()
                     self._supervisor.keep_logs_small()
                 self._clear(looks)

@@ -27,6 +27,7 @@ from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import make_entrance
 from tidegate.engine.glass import GlassActs
+from tidegate.engine.evidence import EvidenceActs
 from tidegate.engine.ids import new_ulid
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts, Settings
@@ -36,6 +37,7 @@ from tidegate.engine.provider_accounts import ProviderAccounts
 from tidegate.engine.provider_sign_in import ProviderSignIn
 from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.queue import InProcessQueue
+from tidegate.engine.record import RecordActs
 from tidegate.engine.refusal import Refusal, Refused
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
@@ -67,6 +69,7 @@ from tidegate.security.permission import agent_identity, everywhere, local_agent
 from tidegate.security.provider import Provider
 from tidegate.security.secret_box import SecretBox
 from tidegate.security.sign_in import SignIn
+from tidegate.security.signing_key import SigningKeyFile
 from tidegate.security.tokens import Tokens
 from tidegate.store.database import Database, sqlite_url
 from tidegate.store.migrate import migrate
@@ -302,6 +305,8 @@ class World:
             SignInLimits(lambda: START + self.clock.ahead, of_token=Patience(free=unknown_tokens)),
             provider=self._sign_in_with(provider, folder, secrets) if provider else None,
         )
+        self.record = RecordActs(parts, SigningKeyFile(folder / "record-key"))
+        self.record.begin()
         self.api = ApiParts(
             engine=self.engine,
             runs=RunActs(self.engine),
@@ -313,6 +318,8 @@ class World:
             people=self.people,
             glass=GlassActs(self.engine),
             authorship=AuthorshipActs(self.engine),
+            record=self.record,
+            evidence=EvidenceActs(parts, self.record),
             authority=Authority(self.engine),
             logs=logs,
             artifacts=FolderStore(folder / "artifacts"),

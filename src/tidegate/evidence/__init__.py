@@ -1,0 +1,1 @@
+"""Evidence packs: what an auditor is given of the record, and can verify alone."""
