@@ -28,9 +28,7 @@ def verify(json: JsonOption = False, data: DataOption = None) -> None:
     answer = session.client.at_length("audit")
     session.output.document(answer)
     if not json and answer["ok"]:
-        signed = answer.get("checkpoints", 0)
         session.output.say(f"the record is whole: {answer['events']} events, none changed or removed")
-        session.output.say(f"{signed} signed checkpoint{'' if signed == 1 else 's'}")
     elif not json:
         _say_what_is_wrong(session.output, answer)
     if not answer["ok"]:
@@ -76,7 +74,7 @@ def export(
     session = begin(json, data)
     file = out or Path("-".join(["evidence", service, *(one for one in days if one)]) + ".zip")
     query = {"service": service, "from": days[0], "to": days[1]}
-    session.client.download("audit", "export", to=file, **query)
+    session.client.download(file, "audit", "export", **query)
     say_pack(session, file)
 
 

@@ -72,10 +72,12 @@ class Client:
         """As `get`, of what takes a server minutes where its record is long."""
         return self._ask("GET", names, seconds=LONG_SECONDS)
 
-    def download(self, *names: str, to: Path, **query: object) -> None:
+    def download(self, to: Path, /, *names: str, **query: object) -> None:
         """Write the file at `/api/v1/` and the names to a path; what was there is replaced at the end, or not at all.
 
         Raises OSError where it cannot be written."""
+        if not to.parent.is_dir():
+            raise CommandFailed(ExitCode.USAGE, f"{to} cannot be written: there is no folder {to.parent}")
         with tempfile.NamedTemporaryFile(dir=to.parent, prefix=f".{to.name}-", delete=False) as file:
             part = Path(file.name)
             try:

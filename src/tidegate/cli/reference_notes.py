@@ -64,7 +64,9 @@ ENDS_WITH = {
     "agent": "1 where another agent uses its folder, 2 where it has no token, and 0 when it is told to stop.",
     "tests quarantine": "2 where there is no such service, or the end is past or more than 90 days ahead.",
     "tests release": "2 where the test is not in quarantine.",
-    "audit verify": "1 where the record was changed.",
+    "audit verify": "1 where the record was changed, or a checkpoint's signature does not fit.",
+    "audit export": "1 where the record was changed, 2 where nothing is recorded in that time.",
+    "release record": "1 where the record was changed.",
 }
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {
@@ -221,7 +223,21 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
 """,
         ),
     ),
-    "audit verify": (Example("audit verify --json", '{"ok": true, "events": 53, "first_bad": null}'),),
+    "audit verify": (
+        Example(
+            "audit verify --json", '{"ok": true, "events": 53, "first_bad": null, "because": null, "checkpoints": 2}'
+        ),
+    ),
+    "audit key": (
+        Example(
+            "audit key --json",
+            """
+[{"id": "1f0c2a9b7d3e4456", "public_key": "5c09d8c0a7f3b1e2946d7785aa10cc3e5f60718293a4b5c6d7e8f9010b2c3d4e",
+  "made_at": "2026-03-01T09:12:44.010000Z", "follows": null}]
+""",
+        ),
+    ),
+    "audit export": (Example("audit export --service shop --json", '{"file": "evidence-shop.zip", "bytes": 113488}'),),
     "down": (Example("down --json", '{"data": "/data", "ended": [{"pid": 6113, "what": "agent", "forced": false}]}'),),
     "doctor": (
         Example(

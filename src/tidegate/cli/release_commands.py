@@ -96,7 +96,7 @@ def record(
     session = begin(json, data)
     named = _id_of(session.client, release, service)
     file = out or Path(f"release-{service}-{named}.zip")
-    session.client.download("services", service, "releases", named, "record", to=file)
+    session.client.download(file, "services", service, "releases", named, "record")
     say_pack(session, file)
 
 

@@ -45,13 +45,18 @@ class EvidenceActs:
         self._record = record
 
     def of_service(self, service: str, begin: date | None, end: date | None) -> BinaryIO:
-        """All that happened to a service from one day to another (UTC, both included). Raises Refused."""
+        """All that happened to a service, also to one that is gone, from one day to another (UTC, both included).
+
+        Raises Refused.
+        """
         if begin and end and begin > end:
             raise Refused(Refusal.INVALID, f"the time ends ({end}) before it begins ({begin})")
         since = datetime.combine(begin, time(), UTC) if begin else None
         until = datetime.combine(end + timedelta(days=1), time(), UTC) if end and end < date.max else None
-        with self._reading(service) as connection:
+        with self._reading() as connection:
             span = evidence_queries.lines_between(connection, service, since, until)
+            if span is None and queries.known_service(connection, service) is None:
+                raise not_found("service", service, "tidegate service list")
             if span is None:
                 raise Refused(Refusal.INVALID, f"nothing is recorded of {service} in that time", "tidegate events")
             days = (begin.isoformat() if begin else None, end.isoformat() if end else None)
@@ -67,7 +72,7 @@ class EvidenceActs:
 
     def of_release(self, service: str, release_id: str) -> BinaryIO:
         """All that happened to one release. Raises Refused."""
-        with self._reading(service) as connection:
+        with self._reading() as connection:
             release = queries.release(connection, release_id)
             if release is None or release.service != service:
                 raise not_found("release", release_id, f"tidegate release list {service}")
@@ -84,12 +89,10 @@ class EvidenceActs:
             return self._written(connection, extract, told, stories, release.label)
 
     @contextmanager
-    def _reading(self, service: str) -> Iterator[Connection]:
+    def _reading(self) -> Iterator[Connection]:
         """Sign what came last, so that a checkpoint follows every line; then read."""
         self._record.checkpoint()
         with self._parts.database.reading() as connection:
-            if queries.known_service(connection, service) is None:
-                raise not_found("service", service, "tidegate service list")
             yield connection
 
     def _sort(self, connection: Connection, service: str, span: tuple[int, int], only: str | None = None) -> _Told:

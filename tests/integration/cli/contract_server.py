@@ -78,7 +78,7 @@ def handler_of(contract: ContractServer) -> type[BaseHTTPRequestHandler]:
             asked = Asked(self.command, url.path, dict(parse_qsl(url.query)), self.headers, body)
             status, value = contract.reply(asked)
             if isinstance(value, bytes):
-                content, kind = value, "text/event-stream"
+                content, kind = value, "application/zip" if value.startswith(b"PK") else "text/event-stream"
             else:
                 content, kind = (b"" if value is None else json.dumps(value).encode()), "application/json"
             self.send_response(status)
