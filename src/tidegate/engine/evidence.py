@@ -22,7 +22,7 @@ from tidegate.model.event import EventKind, RecordedEvent
 from tidegate.model.record_line import BrokenLine, RecordLine
 from tidegate.model.release import Release
 from tidegate.model.rollout import RolloutKind
-from tidegate.store import events, evidence_queries, queries, record_lines, record_queries
+from tidegate.store import events, evidence_queries, gate_queries, queries, record_lines, record_queries
 
 LINES_AT_MOST = 2_000_000
 """Of a pack: an uncompressed file of it has to stay below two gigabytes."""
@@ -122,13 +122,14 @@ class EvidenceActs:
         head = PageHead(extract, told.figures, public, release)
         others = () if release else _tellings(connection, told.others)
         file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  whoever gets it closes it
+        pack = Pack(file)
         try:
-            pack = Pack(file)
             pack.add("index.html", evidence_page(head, stories(), others))
             pack.add("release.json" if release else "releases.json", stories_file(stories()))
             pack.add("record.json", record_file(extract, _lines(connection, extract)))
             pack.seal(self._record.sign_text)
         except BaseException:
+            pack.abandon()
             file.close()
             raise
         file.seek(0)
@@ -224,12 +225,12 @@ def _story(connection: Connection, release: Release, lines: Iterable[int]) -> Re
         runs=[
             RunSources(
                 run=one,
-                stages=queries.stages(connection, one.id),
                 steps=queries.steps(connection, one.id),
-                approvals=queries.approvals(connection, one.id),
+                broken_glass=gate_queries.broken_glass(connection, one.id),
             )
             for one in runs
         ],
+        people=gate_queries.known_people(connection, (), (), release.change.authors),
         rollouts=evidence_queries.rollouts_of_release(connection, release),
         events=tuple(evidence_queries.events_of_lines(connection, lines)),
     )

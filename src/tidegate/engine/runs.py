@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -75,7 +75,7 @@ class RunActs:
             )
             rows.put(connection, approval)
             text = f"{actor.name} {answer.value} {run.label} for {_where(asked)}" + (f": {comment}" if comment else "")
-            self._say(connection, run, EventKind.APPROVAL_GIVEN, text, actor, stage=asked.stage)
+            self._say(connection, run, EventKind.APPROVAL_GIVEN, text, actor, asked.stage, approval.figures)
         return approval
 
     def withdraw(
@@ -103,7 +103,7 @@ class RunActs:
             taken = replace(here[-1], id=new_id, answer=Answer.WITHDRAWN, at=now, comment=comment)
             rows.put(connection, taken)
             text = f"{actor.name} takes back the yes to {run.label} for {_where(asked)}"
-            self._say(connection, run, EventKind.APPROVAL_WITHDRAWN, text, actor, stage=asked.stage)
+            self._say(connection, run, EventKind.APPROVAL_WITHDRAWN, text, actor, asked.stage, taken.figures)
         return taken
 
     def _wants_words(self, run: Run, stage: StageName) -> bool:
@@ -247,12 +247,19 @@ class RunActs:
                 rows.drop(connection, approval)
 
     def _say(
-        self, connection: Connection, run: Run, kind: EventKind, text: str, actor: Actor, stage: str | None = None
+        self,
+        connection: Connection,
+        run: Run,
+        kind: EventKind,
+        text: str,
+        actor: Actor,
+        stage: str | None = None,
+        data: Mapping[str, object] | None = None,
     ) -> None:
         about = {"service": str(run.service), "run": str(run.id), "commit": str(run.change.commit)}
         if stage:
             about["stage"] = stage
-        events.append(connection, [Event(kind, text, about, actor)], self._parts.clock.now())
+        events.append(connection, [Event(kind, text, about, actor, data or {})], self._parts.clock.now())
 
 
 def _where(asked: Asked) -> str:

@@ -36,6 +36,10 @@ class Pack:
                 file.write(chunk)
         self._hashes[name] = digest.hexdigest()
 
+    def abandon(self) -> None:
+        """Leave it as it is: it is no pack, and verifies nowhere."""
+        self._zip.close()
+
     def seal(self, sign: Callable[[str], tuple[str, str]]) -> None:
         """Add what verifies the pack, and sign all of it: `sign` gives a public key and its signature of a text."""
         self.add(VERIFY, [Path(__file__).with_name(VERIFY).read_bytes()])

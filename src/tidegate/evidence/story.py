@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.model.approval import Approval
+from tidegate.model.break_glass import BreakGlass
+from tidegate.model.change import Author
 from tidegate.model.event import Event, EventKind, RecordedEvent
 from tidegate.model.ids import split_placement
+from tidegate.model.known_people import KnownPeople
 from tidegate.model.lease import TestReport
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutKind
-from tidegate.model.run import Run, StageRun
+from tidegate.model.run import Run
 from tidegate.model.step_run import StepRun
 from tidegate.model.verdict import Judgement
 
@@ -33,9 +35,8 @@ class RunSources:
     """One passage of the release through the pipeline, with what belongs to it."""
 
     run: Run
-    stages: Sequence[StageRun]
     steps: Sequence[StepRun]
-    approvals: Sequence[Approval]
+    broken_glass: Sequence[BreakGlass]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class ReleaseSources:
 
     release: Release
     runs: Sequence[RunSources]
+    people: KnownPeople
     rollouts: Sequence[Rollout]
     events: Sequence[RecordedEvent]
 
@@ -87,6 +89,18 @@ class StepTold:
 
 
 @dataclass(frozen=True, slots=True)
+class GlassTold:
+    """A gate that was opened by breaking the glass, and what became of its review."""
+
+    stage: str
+    at: datetime
+    who: str
+    access: str
+    reason: str
+    review: str
+
+
+@dataclass(frozen=True, slots=True)
 class MetricTold:
     """What a metric showed of the new deployment, beside what ran before."""
 
@@ -126,8 +140,7 @@ class ReleaseStory:
     label: str
     commit: str
     subject: str
-    author: str
-    author_address: str
+    authors: tuple[str, ...]
     committed_at: datetime
     built_at: datetime
     outcome: str
@@ -142,7 +155,7 @@ class ReleaseStory:
     deployments: tuple[DeploymentTold, ...]
     verification: tuple[Told, ...]
     rollbacks: tuple[Told, ...]
-    break_glass: tuple[Told, ...]
+    break_glass: tuple[GlassTold, ...]
     lines: tuple[Told, ...]
 
 
@@ -155,8 +168,7 @@ def tell_release(sources: ReleaseSources) -> ReleaseStory:
         label=release.label,
         commit=change.commit,
         subject=change.subject,
-        author=change.author_name,
-        author_address=change.author_email,
+        authors=tuple(_author(one, sources.people) for one in change.authors),
         committed_at=change.at,
         built_at=release.created_at,
         outcome=", then ".join(_word(one.run.status) for one in sources.runs) or "not run",
@@ -171,7 +183,7 @@ def tell_release(sources: ReleaseSources) -> ReleaseStory:
         deployments=tuple(_deployment(one, sources) for one in sources.rollouts),
         verification=_of_kinds(sources.events, _VERIFICATION),
         rollbacks=_of_kinds(sources.events, _ROLLBACKS),
-        break_glass=tuple(tell(one) for one in sources.events if is_break_glass(one.event)),
+        break_glass=tuple(_glass(glass) for one in sources.runs for glass in one.broken_glass),
         lines=tuple(tell(one) for one in sources.events if one.event.kind not in _MINOR),
     )
 
@@ -191,8 +203,8 @@ def tell(recorded: RecordedEvent) -> Told:
 
 
 def is_break_glass(event: Event) -> bool:
-    """Whether a line tells of a gate that was opened by breaking the glass."""
-    return "break" in event.kind.value or bool(event.data.get("break_glass"))
+    """Whether a line tells of a gate that opened because the glass was broken."""
+    return event.kind is EventKind.GATE_DECIDED and event.data.get("broken_glass") is True
 
 
 def _of_kinds(events: Iterable[RecordedEvent], kinds: Sequence[EventKind]) -> tuple[Told, ...]:
@@ -201,9 +213,13 @@ def _of_kinds(events: Iterable[RecordedEvent], kinds: Sequence[EventKind]) -> tu
 
 def _details(data: Mapping[str, object]) -> Iterable[str]:
     for name, value in data.items():
-        if isinstance(value, list | tuple):
-            yield from (one if isinstance(one, str) else f"{_word(name)}: {_plain(one)}" for one in value)
-        elif value not in ("", None):
+        if name == "looked_at" and not value:
+            yield "looked at: nothing that is recorded"
+        elif name == "because" and isinstance(value, list | tuple):
+            yield from map(_plain, value)
+        elif isinstance(value, list | tuple) and value and all(isinstance(one, Mapping) for one in value):
+            yield from (f"{_word(name)}: {_plain(one)}" for one in value)
+        elif value not in ("", None, [], ()):
             yield f"{_word(name)}: {_plain(value)}"
 
 
@@ -215,6 +231,21 @@ def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _author(author: Author, people: KnownPeople) -> str:
+    """An author, and who that is as far as somebody has vouched for it."""
+    account = people.account_of(author)
+    signed = f", signed with {author.key}" if author.key else ""
+    return f"{author.name} <{author.email}>{signed}: {f'verified as {account}' if account else 'not verified'}"
+
+
+def _glass(glass: BreakGlass) -> GlassTold:
+    review = "still owed"
+    if glass.reviewed_at:
+        review = f"{glass.reviewed_by}, {glass.reviewed_at:%Y-%m-%d %H:%M:%S}: {glass.review}"
+    access = str(glass.actor.access) if glass.actor.access else ""
+    return GlassTold(glass.stage, glass.at, glass.actor.name, access, glass.reason, review)
 
 
 def _tests(tests: TestReport | None) -> str:

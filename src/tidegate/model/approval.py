@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -45,3 +46,15 @@ class Approval:
 
     looked_at: tuple[Seen, ...] = ()
     """What of the evidence the person had looked at before."""
+
+    @property
+    def figures(self) -> Mapping[str, object]:
+        """What the record keeps of it beside the words."""
+        return {
+            "answer": self.answer.value,
+            "release": self.release,
+            "share": self.point or None,
+            "comment": self.comment,
+            "stands_for": list(self.stands_for),
+            "looked_at": [one.value for one in self.looked_at],
+        }

@@ -67,9 +67,13 @@ def _build(draft: RunDraft, pipeline: Pipeline) -> bool:
 
 def _say_built(draft: RunDraft, release: Release) -> None:
     """Record the digests and where they come from beside the words: the record cannot be changed unseen."""
+    tests = release.tests
     draft.say(
         EventKind.RELEASE_CREATED,
         f"{release.label} is built: {draft.run.change.subject}",
+        author=f"{release.change.author_name} <{release.change.author_email}>",
+        tests={"total": tests.total, "failed": tests.failed, "skipped": tests.skipped} if tests else None,
+        line_coverage=release.line_coverage,
         artifacts={one.name: one.digest for one in release.artifacts},
         origins=[asdict(one) for one in release.origins],
     )

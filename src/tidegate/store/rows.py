@@ -27,8 +27,8 @@ from tidegate.model.agent import Agent
 from tidegate.model.approval import Approval
 from tidegate.model.authorship import AuthorAddress, AuthorKey
 from tidegate.model.break_glass import BreakGlass
-from tidegate.model.delegation import Delegation
 from tidegate.model.checkpoint import Checkpoint, RecordKey
+from tidegate.model.delegation import Delegation
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect
 from tidegate.model.flaky import TestOutcome

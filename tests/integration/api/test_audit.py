@@ -20,9 +20,13 @@ from sqlalchemy import text
 
 from tidegate.evidence import verify
 from tidegate.evidence.pack import Pack
+from tidegate.model.access import Access, Means
+from tidegate.model.actor import Actor, ActorKind
+from tidegate.model.break_glass import BreakGlass
 from tidegate.model.event import Event, EventKind
+from tidegate.model.ids import ReleaseId, RunId, StageName
 from tidegate.model.verdict import Verdict
-from tidegate.store import events
+from tidegate.store import events, rows
 
 from .test_people import account
 from .world import SECOND, World, a_world
@@ -46,8 +50,23 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.judge.verdict = Verdict.FAIL
         world.post(f"/runs/{run}/approve", {"comment": "looks <b>fine</b>"}, token=SECOND)
         assert world.ends(run)["status"] == "rolled_back"
+        world.judge.verdict = Verdict.PASS
+        break_glass(world, world.push("Mend the discounts"))
         world.post("/services/shop/pause", {"reason": "enough"})
         yield world
+
+
+def break_glass(world: World, run: str) -> None:
+    """An operator opens the gate to production at once, and all goes well."""
+    world.build()
+    release = world.waits(run)["release"]
+    world.post("/accounts", {"name": "grace"})
+    grace = Actor(ActorKind.PERSON, "grace", Access(Means.COMMAND, "192.0.2.9"))
+    with world.database.writing() as connection:
+        named = RunId(run), StageName("production"), ReleaseId(release["id"] if isinstance(release, dict) else release)
+        rows.put(connection, BreakGlass("01glass", *named, grace, "shop is <i>down</i>", world.clock.now()))
+    world.queue.hint(f"run:{run}")
+    assert world.ends(run)["status"] == "succeeded"
 
 
 def pack_of(world: World, path: str, **query: str) -> bytes:
@@ -215,7 +234,7 @@ def test_the_page_tells_all_and_runs_nothing(pack: bytes) -> None:
 
 
 def test_a_release_has_a_record_of_its_own(told: World, tmp_path: Path) -> None:
-    newest, first = told.get("/releases", service="shop")
+    mended, newest, first = told.get("/releases", service="shop")
     packed = pack_of(told, f"/services/shop/releases/{newest['id']}/record")
     assert refuses(packed, tmp_path, key_of(told)) == ""
     files = files_of(packed)
@@ -224,8 +243,27 @@ def test_a_release_has_a_record_of_its_own(told: World, tmp_path: Path) -> None:
     assert [one["who"] for one in story["approvals"]] == ["second"]
     assert any("for cause: yes" in one["details"] for one in story["rollbacks"])
     assert first["commit"] not in files["index.html"].decode()
+    assert mended["commit"] not in files["index.html"].decode()
     for one in [*story["gates"], *story["approvals"], *story["rollbacks"]]:
         assert any(line["id"] == one["line"] for line in json.loads(files["record.json"])["lines"])
+
+
+def test_broken_glass_is_told_with_its_reason_and_its_review(told: World) -> None:
+    release = told.get("/releases", service="shop")[0]["id"]
+    files = files_of(pack_of(told, f"/services/shop/releases/{release}/record"))
+    page = files["index.html"].decode()
+    (story,) = json.loads(files["release.json"])
+    (glass,) = story["break_glass"]
+    assert (glass["who"], glass["access"], glass["review"]) == ("grace", "command at 192.0.2.9", "still owed")
+    assert "shop is &lt;i&gt;down&lt;/i&gt;" in page
+    assert '<div class="bad"><dt>break-glass</dt><dd>1</dd></div>' in page
+
+
+def test_an_approval_says_what_the_person_had_looked_at(pack: bytes) -> None:
+    stories = json.loads(files_of(pack)["releases.json"])
+    (given,) = stories[1]["approvals"]
+    assert "comment: looks <b>fine</b>" in given["details"]
+    assert "looked at: nothing that is recorded" in given["details"]
 
 
 def test_whoever_reads_gets_a_releases_record_and_an_operator_the_services(told: World) -> None:

@@ -94,6 +94,11 @@ def test_a_tampered_byte_in_any_column_is_found(
     _tamper(chain, line, column, f"CAST(? AS {kind})", flip)
 
 
+@pytest.mark.parametrize("column", [one for one in COLUMNS if one not in ("id", "form", "access")])
+def test_the_same_bytes_as_something_else_than_text_are_found(chain: Database, column: str) -> None:
+    _tamper(chain, 2, column, "CAST(? AS BLOB)", lambda before: before)
+
+
 def _tamper(chain: Database, line: int, column: str, how: str, changed: Callable[[bytes | None], Any]) -> None:
     """Change a value, look, and take the change back; what the table itself refuses, nobody can do."""
     with chain.reading() as connection:

@@ -94,6 +94,9 @@ def test_the_record_of_a_release_holds_digests_and_where_they_come_from() -> Non
     assert release.origin_of("shop") == Origin("shop", StepName("package"), ())
     (event,) = [one for one in story.events if one.kind is EventKind.RELEASE_CREATED]
     assert event.data == {
+        "author": "Anna <anna@example.org>",
+        "tests": None,
+        "line_coverage": None,
         "artifacts": {"shop": built.digest},
         "origins": [{"artifact": "shop", "step": "package", "given": ()}],
     }
