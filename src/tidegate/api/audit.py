@@ -13,10 +13,11 @@ from starlette.concurrency import run_in_threadpool
 
 from tidegate.api.event_answers import AuditAnswer, KeyAnswer, key_answer
 from tidegate.api.fields import NAME, IdentifierPath, NoFields, ServicePath
+from tidegate.api.idempotency import ActRoute
 from tidegate.api.security import Administrator, Auditor, Parts, Reader
 from tidegate.security.permission import Permission
 
-router = APIRouter(tags=["audit"])
+router = APIRouter(tags=["audit"], route_class=ActRoute)
 
 _CHUNK_BYTES = 256 * 1024
 _A_PACK: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}

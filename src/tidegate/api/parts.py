@@ -15,8 +15,8 @@ from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import Entrance
-from tidegate.engine.glass import GlassActs
 from tidegate.engine.evidence import EvidenceActs
+from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs

@@ -13,8 +13,8 @@ import typer
 from tidegate.cli import (
     agent,
     agent_commands,
-    authorship_commands,
     audit_commands,
+    authorship_commands,
     build,
     doctor,
     down,

@@ -20,8 +20,8 @@ from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import make_entrance
-from tidegate.engine.glass import GlassActs
 from tidegate.engine.evidence import EvidenceActs
+from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs

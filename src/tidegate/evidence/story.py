@@ -90,8 +90,9 @@ class StepTold:
 
 @dataclass(frozen=True, slots=True)
 class GlassTold:
-    """A gate that was opened by breaking the glass, and what became of its review."""
+    """A gate that was opened by breaking the glass, and its review; `line` is 0 where no line tells it."""
 
+    line: int
     stage: str
     at: datetime
     who: str
@@ -179,11 +180,11 @@ def tell_release(sources: ReleaseSources) -> ReleaseStory:
         artifacts=tuple(_artifacts(release)),
         steps=tuple(_step(step) for one in sources.runs for step in one.steps),
         gates=_of_kinds(sources.events, _GATES),
-        approvals=_of_kinds(sources.events, (EventKind.APPROVAL_GIVEN,)),
+        approvals=_of_kinds(sources.events, (EventKind.APPROVAL_GIVEN, EventKind.APPROVAL_WITHDRAWN)),
         deployments=tuple(_deployment(one, sources) for one in sources.rollouts),
         verification=_of_kinds(sources.events, _VERIFICATION),
         rollbacks=_of_kinds(sources.events, _ROLLBACKS),
-        break_glass=tuple(_glass(glass) for one in sources.runs for glass in one.broken_glass),
+        break_glass=tuple(_glass(glass, sources.events) for one in sources.runs for glass in one.broken_glass),
         lines=tuple(tell(one) for one in sources.events if one.event.kind not in _MINOR),
     )
 
@@ -203,8 +204,8 @@ def tell(recorded: RecordedEvent) -> Told:
 
 
 def is_break_glass(event: Event) -> bool:
-    """Whether a line tells of a gate that opened because the glass was broken."""
-    return event.kind is EventKind.GATE_DECIDED and event.data.get("broken_glass") is True
+    """Whether a line tells that somebody broke the glass."""
+    return event.kind is EventKind.GLASS_BROKEN
 
 
 def _of_kinds(events: Iterable[RecordedEvent], kinds: Sequence[EventKind]) -> tuple[Told, ...]:
@@ -235,17 +236,18 @@ def _plain(value: object) -> str:
 
 def _author(author: Author, people: KnownPeople) -> str:
     """An author, and who that is as far as somebody has vouched for it."""
-    account = people.account_of(author)
+    accounts = ", ".join(sorted(people.accounts_behind(author)))
     signed = f", signed with {author.key}" if author.key else ""
-    return f"{author.name} <{author.email}>{signed}: {f'verified as {account}' if account else 'not verified'}"
+    return f"{author.name} <{author.email}>{signed}: {f'verified as {accounts}' if accounts else 'not verified'}"
 
 
-def _glass(glass: BreakGlass) -> GlassTold:
+def _glass(glass: BreakGlass, events: Iterable[RecordedEvent]) -> GlassTold:
+    lines = (one.id for one in events if is_break_glass(one.event) and one.event.about.get("break_glass") == glass.id)
     review = "still owed"
     if glass.reviewed_at:
         review = f"{glass.reviewed_by}, {glass.reviewed_at:%Y-%m-%d %H:%M:%S}: {glass.review}"
     access = str(glass.actor.access) if glass.actor.access else ""
-    return GlassTold(glass.stage, glass.at, glass.actor.name, access, glass.reason, review)
+    return GlassTold(next(lines, 0), glass.stage, glass.at, glass.actor.name, access, glass.reason, review)
 
 
 def _tests(tests: TestReport | None) -> str:

@@ -87,7 +87,6 @@ def _record(draft: RunDraft, stage: StageRun, decision: GateDecision) -> None:
         stage=stage.name,
         environment=stage.environment,
         state=decision.state.value,
-        **({"broken_glass": True} if _broken_glass(draft, stage.name) else {}),
         because=[f"{reason.rule}: {reason.text}" for reason in decision.because],
     )
 

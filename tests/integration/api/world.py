@@ -26,8 +26,8 @@ from tidegate.engine.clock import SystemClock
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import make_entrance
-from tidegate.engine.glass import GlassActs
 from tidegate.engine.evidence import EvidenceActs
+from tidegate.engine.glass import GlassActs
 from tidegate.engine.ids import new_ulid
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts, Settings

@@ -69,13 +69,13 @@ values = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(line=st.integers(1, LINES), column=st.sampled_from(COLUMNS), value=values)
 def test_another_value_in_any_column_is_found(chain: Database, line: int, column: str, value: Any) -> None:
     _tamper(chain, line, column, "?", lambda _: value)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     line=st.integers(1, LINES),
     column=st.sampled_from(COLUMNS),
