@@ -48,7 +48,7 @@ def identify(request: Request) -> Identity | None:
 
 def address_of(request: Request) -> str:
     """From where a request comes; a proxy on this machine says for whom it asks."""
-    return request.client.host if request.client else ""
+    return request.client.host if request.client else "unknown"
 
 
 def _identify_by_token(parts: ApiParts, token: str, address: str) -> Identity | None:
@@ -92,11 +92,6 @@ class Needs:
                 "use a token of another role",
             )
         return identity.at(address_of(request), means_of(request))
-
-
-def address_of(request: Request) -> str:
-    """Whence a request came."""
-    return request.client.host if request.client else "unknown"
 
 
 def means_of(request: Request) -> Means:
