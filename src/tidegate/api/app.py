@@ -12,11 +12,14 @@ from tidegate.api import (
     audit,
     authorship,
     events,
+    freezes,
+    gate_hook,
     gates,
     git,
     people,
     placements,
     probes,
+    questions,
     releases,
     runs,
     services,
@@ -56,7 +59,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.transfers = CapacityLimiter(artifacts.AT_ONCE)
     app.state.git_transfers = Transfers()
     # a route is looked for in this order, and agents ask most often
-    things = (services, placements, runs, releases, steps, tests, events, audit)
+    things = (services, placements, runs, questions, freezes, releases, steps, tests, events, audit)
     nouns = (agents, *things, people, authorship, gates, agent_acts, git, artifacts, sign_in, sign_in_codes)
     api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
     for noun in nouns:
@@ -65,6 +68,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     api.include_router(people.tokens)
     app.include_router(api)
     app.include_router(probes.router)
+    app.include_router(gate_hook.router)
     handle_problems(app)
     app.add_middleware(Edge, hosts=parts.hosts)
     return app

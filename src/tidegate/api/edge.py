@@ -16,6 +16,9 @@ from tidegate.security.browser import is_known_host
 JSON_BYTES = 1024 * 1024
 """The largest body of any request but an artifact's."""
 
+SIGNED = "/hooks/"
+"""Below it requests are signed, and come by whatever name others know this server."""
+
 STREAMED = ("PUT", "/api/v1/artifacts")
 
 _TOO_LARGE = HTTPStatus(413)
@@ -69,8 +72,9 @@ class Edge:
 
     async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         headers = request.headers
-        # a page of another site cannot know a token, so a request with one is no page's
-        if "authorization" not in headers and not is_known_host(headers.get("host"), self._hosts):
+        # a page of another site cannot know a token, nor sign: what proves itself so is no page's
+        proves_itself = "authorization" in headers or request.url.path.startswith(SIGNED)
+        if not proves_itself and not is_known_host(headers.get("host"), self._hosts):
             detail = f"this server is not called {headers.get('host', '')[:100]!r}"
             remedy = "use its address in figures, or localhost"
             problem = describe(HTTPStatus.MISDIRECTED_REQUEST, detail, remedy)

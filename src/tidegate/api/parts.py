@@ -10,17 +10,20 @@ from tidegate.api.event_feed import EventFeed
 from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.store import ArtifactStore
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.asking import Asker
 from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import Entrance
 from tidegate.engine.evidence import EvidenceActs
+from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.quarantines import QuarantineActs
+from tidegate.engine.questions import QuestionActs
 from tidegate.engine.record import RecordActs
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
@@ -57,6 +60,9 @@ class ApiParts:
     engine: Engine
     runs: RunActs
     placements: PlacementActs
+    freezes: FreezeActs
+    questions: QuestionActs
+    asker: Asker
     services: ServiceActs
     quarantines: QuarantineActs
     leasing: Leasing

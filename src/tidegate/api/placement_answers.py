@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tidegate.api.answers import Answer, ReasonAnswer
+from tidegate.api.freeze_answers import FreezeAnswer
 from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
 from tidegate.model.ids import split_placement
@@ -66,6 +67,7 @@ class StatusAnswer(Answer):
     trouble: str | None
     paused_because: str | None
     line_stopped_because: str | None
+    freezes: list[FreezeAnswer]
     environments: dict[str, PlacementAnswer]
 
 
@@ -76,6 +78,7 @@ class EnvironmentAnswer(Answer):
     protected: bool
     target: str
     router: str
+    freezes: list[FreezeAnswer]
     placements: list[PlacementAnswer]
 
 
@@ -106,8 +109,9 @@ def deployment_answer(deployment: Deployment) -> DeploymentAnswer:
     return DeploymentAnswer.model_validate({**own, "environment": split_placement(deployment.placement)[1]})
 
 
-def status_answer(service: Service, placements: list[PlacementAnswer]) -> StatusAnswer:
-    """What of the service runs where."""
+def status_answer(service: Service, placements: list[PlacementAnswer], freezes: list[FreezeAnswer]) -> StatusAnswer:
+    """What of the service runs where. `freezes` are all that hold or are planned; told are those that concern it."""
+    places = {one.environment for one in placements}
     mode = mode_of(service)
     return StatusAnswer(
         service=service.name,
@@ -116,16 +120,20 @@ def status_answer(service: Service, placements: list[PlacementAnswer]) -> Status
         trouble=service.trouble,
         paused_because=service.paused_because,
         line_stopped_because=service.line_stopped_because,
+        freezes=[one for one in freezes if one.service in (None, service.name) and one.environment in places],
         environments={one.environment: one for one in placements},
     )
 
 
-def environment_answer(environment: Environment, placements: list[PlacementAnswer]) -> EnvironmentAnswer:
-    """The environment and what runs there."""
+def environment_answer(
+    environment: Environment, placements: list[PlacementAnswer], freezes: list[FreezeAnswer]
+) -> EnvironmentAnswer:
+    """The environment and what runs there. `freezes` are all that hold or are planned; told are those of it."""
     return EnvironmentAnswer(
         name=environment.name,
         protected=environment.protected,
         target=environment.target,
         router=environment.router,
+        freezes=[one for one in freezes if one.environment == environment.name],
         placements=placements,
     )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from tidegate.api.answers import Answer
 from tidegate.api.fields import Body, IdentifierPath, LabelField, Name, ServiceQuery
+from tidegate.api.freeze_answers import FreezeAnswer, freeze_answer
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.placement_answers import (
     EnvironmentAnswer,
@@ -71,9 +72,11 @@ class _Known:
 
     environments: dict[EnvironmentName, Environment]
     placements: list[PlacementAnswer]
+    freezes: list[FreezeAnswer]
 
     def answer(self, name: EnvironmentName) -> EnvironmentAnswer:
-        return environment_answer(self.environments[name], [one for one in self.placements if one.environment == name])
+        there = [one for one in self.placements if one.environment == name]
+        return environment_answer(self.environments[name], there, self.freezes)
 
 
 @router.get("/status")
@@ -86,8 +89,9 @@ def show_status(parts: Parts, _: Reader, service: ServiceQuery = None) -> list[S
             if not services:
                 raise not_found("service", service, "tidegate service list")
         records = placement_queries.records(connection, service)
+        freezes = _freezes(parts, connection)
     answers = [placement_answer(one) for one in records]
-    return [status_answer(one, [found for found in answers if found.service == one.name]) for one in services]
+    return [status_answer(one, [found for found in answers if found.service == one.name], freezes) for one in services]
 
 
 @router.get("/environments")
@@ -148,13 +152,18 @@ def show_rollout(parts: Parts, _: Reader, rollout: IdentifierPath) -> RolloutAns
     return rollout_answer(found)
 
 
+def _freezes(parts: Parts, connection: Connection) -> list[FreezeAnswer]:
+    now = parts.engine.parts.clock.now()
+    return [freeze_answer(one, now) for one in parts.freezes.all(connection)]
+
+
 def _environments(parts: Parts, connection: Connection) -> _Known:
     configured = dict(parts.engine.parts.environments)
     placements = [placement_answer(one) for one in placement_queries.records(connection)]
     for one in placements:
         name = EnvironmentName(one.environment)
         configured.setdefault(name, parts.engine.parts.environment(name))
-    return _Known(configured, placements)
+    return _Known(configured, placements, _freezes(parts, connection))
 
 
 def _dry_run(parts: Parts, body: DeployRequest) -> DryRunAnswer:

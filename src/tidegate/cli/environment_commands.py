@@ -8,6 +8,7 @@ import typer
 
 from tidegate.cli.client import Document
 from tidegate.cli.options import DataOption, JsonOption
+from tidegate.cli.run_view import local_time
 from tidegate.cli.session import begin
 
 app = typer.Typer(no_args_is_help=True, help="Environments: where services run.")
@@ -41,6 +42,10 @@ def show(
     session.output.say(
         "protected: a person opens its gate, unless granted" if found.get("protected") else "not protected"
     )
+    for freeze in found.get("freezes", ()):
+        whose = f" for {freeze['service']}" if freeze["service"] else ""
+        times = f"from {local_time(freeze['begins'])} until {local_time(freeze['ends'])}"
+        session.output.say(f"frozen{whose} {times} by {freeze['by']['name']}: {freeze['reason']}")
     session.output.table(
         ("service", "health", "address", "stuck"),
         (

@@ -10,7 +10,7 @@ import typer
 from tidegate.cli.client import Document
 from tidegate.cli.options import DataOption, JsonOption
 from tidegate.cli.output import Output
-from tidegate.cli.run_view import label, percent, words
+from tidegate.cli.run_view import label, local_time, percent, words
 from tidegate.cli.session import begin
 
 ServiceArgument = Annotated[str, typer.Argument(metavar="SERVICE", help="The service's name.", show_default=False)]
@@ -80,6 +80,10 @@ def _say_troubles(output: Output, status: Document) -> None:
             output.say(f"{name}: {status[key]}")
     if status["paused_because"] or status["line_stopped_because"]:
         output.next(f"tidegate service resume {name}")
+    for freeze in status.get("freezes", ()):
+        since = "" if freeze["holds"] else f"from {local_time(freeze['begins'])} "
+        until, why = local_time(freeze["ends"]), f"by {freeze['by']['name']}: {freeze['reason']}"
+        output.say(f"{name} in {freeze['environment']} is frozen {since}until {until} {why}")
     for environment, there in status["environments"].items():
         rollout = there["rollout"] or {}
         if there["stuck_because"]:

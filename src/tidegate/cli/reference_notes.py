@@ -62,6 +62,7 @@ ENDS_WITH = {
     "down": "1 where something could not be stopped; it names the processes.",
     "doctor": "1 where something stands in a server's way; warnings alone are 0.",
     "agent": "1 where another agent uses its folder, 2 where it has no token, and 0 when it is told to stop.",
+    "thaw": "3 where the server's configuration freezes it, 2 where nothing does.",
     "tests quarantine": "2 where there is no such service, or the end is past or more than 90 days ahead.",
     "tests release": "2 where the test is not in quarantine.",
     "audit verify": "1 where the record was changed, or a checkpoint's signature does not fit.",

@@ -16,22 +16,26 @@ from tidegate.api.wakeup import Wakeup
 from tidegate.cli.server_parts import ServerParts, agent_program, envoy_program
 from tidegate.cli.upkeep import Upkeep
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.asking import Asker
 from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import make_entrance
 from tidegate.engine.evidence import EvidenceActs
+from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.quarantines import QuarantineActs
+from tidegate.engine.questions import QuestionActs
 from tidegate.engine.queue import InProcessQueue
 from tidegate.engine.record import RecordActs
 from tidegate.engine.repositories import Repositories
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
+from tidegate.integrations.asking import HttpOutside
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.people import Role
@@ -46,6 +50,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 ADMIN_TOKEN = "admin-token"  # noqa: S105  the file's name
 
+ASKING_THREADS = 2
+"""An address outside that is slow to answer keeps these waiting, and not what looks at runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wired:
@@ -53,6 +60,7 @@ class Wired:
 
     api: ApiParts
     queue: InProcessQueue
+    asking: InProcessQueue
     repositories: Repositories
     upkeep: Upkeep
 
@@ -60,6 +68,7 @@ class Wired:
         """Bring up supervisord and its programs, then look at everything that is open."""
         self.upkeep.bring_up()
         self.queue.start()
+        self.asking.start()
         self.upkeep.start()
         self.repositories.start()
 
@@ -68,6 +77,7 @@ class Wired:
         self.repositories.stop()
         self.upkeep.stop()
         self.queue.stop()
+        self.asking.stop()
         self.upkeep.sign_record()
 
 
@@ -84,8 +94,11 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
     """Put a server together that will answer at `address`."""
     late = _LateEngine()
     queue = InProcessQueue(parts.engine.clock, late.look)
+    asker = _asker(parts, address, queue)
+    asking = InProcessQueue(parts.engine.clock, asker.look, ASKING_THREADS)
+    asker.again = lambda question, at: asking.hint(f"question:{question}", at)
     steps_ready = Wakeup()
-    engine = late.engine = Engine(parts.engine, queue, steps_ready=steps_ready.notify)
+    engine = late.engine = Engine(parts.engine, queue, steps_ready=steps_ready.notify, ask=asker.again)
     services = ServiceActs(engine)
     logs = StepLogs(parts.data / "logs" / "steps")
     leasing = Leasing(engine, logs)
@@ -106,6 +119,9 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         engine=engine,
         runs=RunActs(engine),
         placements=PlacementActs(engine),
+        freezes=FreezeActs(engine),
+        questions=QuestionActs(engine),
+        asker=asker,
         services=services,
         quarantines=quarantines,
         leasing=leasing,
@@ -128,7 +144,14 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         hosts=frozenset({host, *_named(parts.configuration.address)}),
     )
     upkeep = Upkeep(parts, engine, leasing, agents, quarantines, record, programs, SyntheticSender())
-    return Wired(api, queue, repositories, upkeep)
+    return Wired(api, queue, asking, repositories, upkeep)
+
+
+def _asker(parts: ServerParts, address: str, queue: InProcessQueue) -> Asker:
+    configuration, engine = parts.configuration, parts.engine
+    outside = HttpOutside(configuration.hosts)
+    reached_at = configuration.address or address
+    return Asker(engine.database, engine.clock, engine.secrets, outside, reached_at, queue.hint)
 
 
 def _named(address: str | None) -> tuple[str, ...]:

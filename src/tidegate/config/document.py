@@ -78,6 +78,8 @@ class Document:
         """The value at the path, or the nearest one around it where the file has no such value."""
         node = self.root
         for part in path:
+            if isinstance(part, int) and node.is_mapping:
+                continue  # a section that stands alone where a list may: it is the list's only item
             if node.children is None or part not in node.children:
                 break
             node = node.children[part]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from tidegate.config import time_resolve
 from tidegate.config.resolve_steps import build, stage_steps
 from tidegate.config.sections import (
     ApprovalsSection,
@@ -100,7 +101,13 @@ def _stage(section: StageSection, before: tuple[StageName, ...], risk: Risk, run
 
 def gate_rules(section: GateSection, source: str = THE_FILE) -> GateRules:
     """The rules of a gate, as one source of them demands."""
-    return GateRules(approvals=_approvals(section.approvals) if section.approvals else None, source=source)
+    return GateRules(
+        approvals=_approvals(section.approvals) if section.approvals else None,
+        windows=tuple(time_resolve.window(one) for one in section.window),
+        schedule=time_resolve.schedule(section.schedule) if section.schedule else None,
+        external=time_resolve.external(section.external) if section.external else None,
+        source=source,
+    )
 
 
 def _approvals(section: ApprovalsSection) -> ApprovalRule:

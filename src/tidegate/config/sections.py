@@ -11,8 +11,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
+from tidegate.config.external_sections import ExternalSection
+from tidegate.config.one_or_many import OneOrMany
 from tidegate.config.section import Section
 from tidegate.config.step_sections import MOST_STEPS, BuildSection, StageStepSection
+from tidegate.config.time_sections import MOST_WINDOWS, ScheduleSection, WindowSection
 from tidegate.config.values import (
     ArtifactWord,
     Availability,
@@ -153,9 +156,16 @@ class ApprovalsSection(Section):
 class GateSection(Section):
     """The condition at the entrance of a stage."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"policy", "window", "schedule", "external", "requires", "train"})
+    not_yet: ClassVar[frozenset[str]] = frozenset({"policy", "requires", "train"})
 
     approvals: Annotated[ApprovalsSection | None, Field(description="People who must say yes.")] = None
+    window: Annotated[
+        tuple[WindowSection, ...],
+        OneOrMany(),
+        Field(min_length=1, max_length=MOST_WINDOWS, description="Hours in which it may open, or a list of them."),
+    ] = ()
+    schedule: Annotated[ScheduleSection | None, Field(description="Times at which it opens for a while.")] = None
+    external: Annotated[ExternalSection | None, Field(description="An address that must say yes.")] = None
 
 
 class ShareSection(Section):

@@ -8,9 +8,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from tidegate.config.external_sections import OutsideSection
 from tidegate.config.section import Section
 from tidegate.config.sections import GateSection
 from tidegate.config.sign_in_sections import OwnAddress, SignInSection
+from tidegate.config.time_sections import MOST_DATES, CalendarSection, FreezeSection
+from tidegate.config.time_values import CalendarWord
 from tidegate.config.values import EnvironmentWord, ModeWord, PositiveDuration, Size, StageWord, one_of
 from tidegate.model.environment import Environment, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
@@ -39,7 +42,7 @@ RouterWord = Annotated[RouterName, *one_of(RouterName, "gateway-api", "none")]
 class EnvironmentSection(Section):
     """Where services run."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"targets", "waves", "freezes"})
+    not_yet: ClassVar[frozenset[str]] = frozenset({"targets", "waves"})
     misplaced: ClassVar[Mapping[str, str]] = {
         "secrets": 'secrets never stand in a file: "tidegate secret set" keeps them',
     }
@@ -59,6 +62,9 @@ class EnvironmentSection(Section):
     mode: Annotated[
         ModeWord, Field(description="The most that a service may be granted here; delivery: a person opens every gate.")
     ] = Mode.DEPLOYMENT
+    freezes: Annotated[
+        tuple[FreezeSection, ...], Field(max_length=MOST_DATES, description="Times in which nothing new enters it.")
+    ] = ()
 
 
 class FloorSection(Section):
@@ -98,6 +104,11 @@ class ServerSection(Section):
     floors: Annotated[
         tuple[FloorSection, ...], Field(description="What some services must keep to, whatever their files say.")
     ] = ()
+    calendars: Annotated[
+        dict[CalendarWord, CalendarSection],
+        Field(default_factory=dict, description="Days by names that windows and freezes use."),
+    ]
+    external: Annotated[OutsideSection | None, Field(description="Whom gates may ask.")] = None
     poll_interval: Annotated[
         PositiveDuration, Field(description="The time between two looks at a remote repository.")
     ] = _CONFIGURATION.poll_interval

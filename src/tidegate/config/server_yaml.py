@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tidegate.config import document, explain
+from tidegate.config import document, explain, time_resolve
 from tidegate.config.json_schema import schema_of
 from tidegate.config.lookup import at
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
 from tidegate.config.resolve import gate_rules
 from tidegate.config.server_sections import EnvironmentSection, FloorSection, ServerSection
+from tidegate.config.time_consistency import unknown_calendars
+from tidegate.config.time_sections import FreezeSection
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS, Environment, ServerConfiguration
 from tidegate.model.floor import Floor
 from tidegate.model.gate_rules import GateRules
@@ -38,7 +41,7 @@ def read(folder: Path) -> ServerConfiguration:
 def load(text: str, file: str = FILE) -> ServerConfiguration:
     """Read the configuration. `file` is what messages call the text. Raises ConfigError with everything wrong."""
     read = document.read(text, file)
-    section = explain.validate(read, ServerSection, _unknown_environments(read))
+    section = explain.validate(read, ServerSection, chain(_unknown_environments(read), unknown_calendars(read)))
     return ServerConfiguration(
         environments=_environments(section),
         poll_interval=section.poll_interval,
@@ -46,6 +49,7 @@ def load(text: str, file: str = FILE) -> ServerConfiguration:
         batch=section.batch,
         address=section.address,
         provider=section.sign_in.oidc.settings() if section.sign_in and section.sign_in.oidc else None,
+        hosts=section.external.hosts if section.external else (),
     )
 
 
@@ -54,10 +58,20 @@ def _environments(section: ServerSection) -> Mapping[EnvironmentName, Environmen
         known: Mapping[EnvironmentName, Environment] = DEFAULT_ENVIRONMENTS
     else:
         known = {name: _environment(name, one) for name, one in section.environments.items()}
+    calendars = time_resolve.calendars(section.calendars)
     return {
-        name: replace(one, floors=(*one.floors, *(_floor(floor) for floor in section.floors if _is_in(floor, one))))
+        name: replace(
+            one,
+            floors=(*one.floors, *(_floor(floor) for floor in section.floors if _is_in(floor, one))),
+            calendars=calendars,
+            freezes=tuple(time_resolve.freezes(name, _freezes(section, name), calendars)),
+        )
         for name, one in known.items()
     }
+
+
+def _freezes(section: ServerSection, name: EnvironmentName) -> tuple[FreezeSection, ...]:
+    return section.environments[name].freezes if section.environments else ()
 
 
 def _environment(name: EnvironmentName, section: EnvironmentSection) -> Environment:

@@ -9,6 +9,7 @@ from tidegate.config.document import Document, Path, Plain
 from tidegate.config.lookup import Item, at, get
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
 from tidegate.config.resolve import default_strategy
+from tidegate.config.time_consistency import unknown_calendars_at
 from tidegate.config.values import canary_share
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.pipeline import Risk, Runtime, Strategy
@@ -23,6 +24,7 @@ def contradictions_in_stage(
 ) -> Iterator[Problem]:
     """Everything that is wrong between the stage's keys, the rest of the file and the known environments."""
     yield from _environment(document, stage, environments)
+    yield from unknown_calendars_at(document, stage, environments)
     if at(pipeline, ("runtime",)) is None:
         yield from _nothing_to_deploy(document, stage)
     else:

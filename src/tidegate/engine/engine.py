@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -15,12 +16,13 @@ from tidegate.engine.queue import TaskQueue
 from tidegate.model.decide_placement import decide_placement, wants_figures
 from tidegate.model.decide_run import decide_run
 from tidegate.model.decision import Decision
+from tidegate.model.external import ExternalQuestion, QuestionState
 from tidegate.model.ids import PlacementId, ReleaseId, RunId, split_placement
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
-from tidegate.store import queries
+from tidegate.store import queries, time_queries
 from tidegate.store.saving import save
 
 log = logging.getLogger(__name__)
@@ -31,9 +33,18 @@ TURNS_AT_MOST = 50
 class Engine:
     """Looks at runs and placements, one row at a time, whenever a hint or the clock says so."""
 
-    def __init__(self, parts: Parts, queue: TaskQueue, *, steps_ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        queue: TaskQueue,
+        *,
+        steps_ready: Callable[[], None] = lambda: None,
+        ask: Callable[[str, datetime], None] = lambda question, at: None,
+    ) -> None:
+        """`ask` has a question of a gate sent at a time."""
         self.parts = parts
         self.queue = queue
+        self.ask = ask
         self._steps_ready = steps_ready
         self._performer = Performer(parts)
         self._recovered = False
@@ -64,6 +75,9 @@ class Engine:
             runs = queries.open_runs(connection)
             rollouts = queries.active_rollouts(connection)
             placements = queries.placements(connection)
+            questions = time_queries.questions_to_ask(connection)
+        for question in questions:
+            self.ask(question.id, question.free_at)
         for subject, at in due:
             self.queue.hint(subject, at)
         for run in runs:
@@ -75,6 +89,7 @@ class Engine:
         if self.parts.database.is_sqlite and not self._recovered:
             with self.parts.database.writing() as connection:
                 queries.end_effect_leases(connection)
+                time_queries.end_question_leases(connection)
         self._recovered = True
 
     def decide_run(self, connection: Connection, run: Run) -> Decision:
@@ -83,7 +98,7 @@ class Engine:
         Raises Gone.
         """
         now = self.parts.clock.now()
-        state = load_run(connection, run, self.parts.environments, ReleaseId(self.parts.new_id()))
+        state = load_run(connection, run, self.parts.environments, ReleaseId(self.parts.new_id()), self.parts.new_id())
         decision = decide_run(state, now)
         save(connection, decision, now, self.parts.new_id)
         return decision
@@ -176,6 +191,8 @@ class Engine:
                     subjects.add(f"placement:{entity.placement}")
                     if entity.run:
                         subjects.add(f"run:{entity.run}")
+                case ExternalQuestion(state=QuestionState.ASKING):
+                    self.ask(entity.id, entity.due_at)
                 case Placement():
                     subjects.add(f"placement:{entity.id}")
         self.hint_service({service} if moved else set(), subjects, but=but)

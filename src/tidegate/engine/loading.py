@@ -23,7 +23,10 @@ from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunState, Site
 from tidegate.model.step_cache import with_keys
 from tidegate.model.step_run import StepRun, StepState
-from tidegate.store import agent_queries, cache_queries, gate_queries, queries
+from tidegate.store import agent_queries, cache_queries, gate_queries, queries, time_queries
+
+_BEFORE = (StageState.PENDING, StageState.GATE)
+"""How a stage stands that a release may yet enter."""
 
 
 class Gone(Exception):
@@ -31,7 +34,11 @@ class Gone(Exception):
 
 
 def load_run(
-    connection: Connection, run: Run, environments: Mapping[EnvironmentName, Environment], new_release: ReleaseId
+    connection: Connection,
+    run: Run,
+    environments: Mapping[EnvironmentName, Environment],
+    new_release: ReleaseId,
+    new_nonce: str = "",
 ) -> RunState:
     """A run with all that its decision looks at. Raises Gone."""
     service = queries.known_service(connection, run.service)
@@ -47,6 +54,9 @@ def load_run(
     owned = {stage.name: _rollout_of(stage, rollouts) for stage in stages}
     approvals = queries.approvals(connection, run.id) if stages else ()
     sites = _sites(connection, run, release, stages, environments)
+    may_enter = release is not None and any(stage.state in _BEFORE for stage in stages)
+    rules = [rule for name, site in sites.items() for rule in rules_at(run, name, site.environment)]
+    asks_outside = may_enter and any(rule.external for rule in rules)
     return RunState(
         run=run,
         service=service,
@@ -59,6 +69,9 @@ def load_run(
         new_release=new_release,
         cached={one.id: cache_queries.cached_result(connection, one.key) for one in steps if _is_asked(one)},
         people=_people(connection, run, sites, approvals),
+        questions=time_queries.questions_of_run(connection, run.id) if asks_outside else (),
+        new_nonce=new_nonce,
+        latest_recorded=time_queries.latest_recorded(connection) if may_enter else None,
         broken_glass=gate_queries.broken_glass(connection, run.id) if release else (),
     )
 
@@ -101,7 +114,7 @@ def _sites(
         environment = environments.get(stage.environment) or Environment(stage.environment, protected=True)
         if placement is None:
             continue
-        may_wait = stage.state in (StageState.PENDING, StageState.GATE)
+        may_wait = stage.state in _BEFORE
         deployments = queries.deployments_here(connection, placement.id, [placement.serving])
         if run.release:
             for one in queries.deployments_of_release(connection, placement.id, run.release):
@@ -116,6 +129,7 @@ def _sites(
             deployments=deployments,
             newer_waiting=queries.newer_waiting(connection, run, stage) if may_wait else None,
             older_ready=queries.older_ready(connection, run, stage) if may_wait else None,
+            freezes=time_queries.freezes_of(connection, run.service, stage.environment) if may_wait else (),
             brings=brought(connection, run, placement) if asks_authors else (),
             passed_in=gate_queries.passed_in(connection, release) if asks_passed and release else frozenset(),
         )

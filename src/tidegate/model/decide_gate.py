@@ -9,7 +9,9 @@ from tidegate.model import gate_order
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.gate import PLACEMENT_RULE, GateDecision, GateState, RuleVerdict
 from tidegate.model.gate_approvals import approvals, approved_by
+from tidegate.model.gate_external import external_answers
 from tidegate.model.gate_question import GateQuestion
+from tidegate.model.gate_time import time_rules
 from tidegate.model.reason import Reason
 
 
@@ -48,6 +50,8 @@ def _verdicts(question: GateQuestion, now: datetime) -> list[RuleVerdict]:
         gate_order.hold(question),
         gate_order.line(question),
         gate_order.busy(question),
+        *time_rules(question, now),
+        *external_answers(question, now),
     ]
 
 

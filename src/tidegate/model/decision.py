@@ -8,6 +8,7 @@ from datetime import datetime
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Act
 from tidegate.model.event import Event
+from tidegate.model.external import ExternalQuestion
 from tidegate.model.ids import Generation, PlacementId, StepRunId
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
@@ -16,7 +17,7 @@ from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
 from tidegate.model.step_run import StepRun, StepState
 
-Entity = Service | Run | StageRun | StepRun | Release | Deployment | Placement | Rollout
+Entity = Service | Run | StageRun | StepRun | Release | Deployment | Placement | Rollout | ExternalQuestion
 
 
 @dataclass(frozen=True, slots=True)

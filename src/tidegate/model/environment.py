@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tidegate.model.calendar import Calendar
 from tidegate.model.floor import Floor
+from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.provider_person import ProviderSettings
 
@@ -25,9 +27,19 @@ class Environment:
     floors: tuple[Floor, ...] = ()
     """What the server demands of what goes into it: of every service, or of some."""
 
+    calendars: tuple[Calendar, ...] = ()
+    """All that the server has; windows name them."""
+
+    freezes: tuple[Freeze, ...] = ()
+    """Those of the server's configuration."""
+
     def floors_for(self, service: str) -> tuple[Floor, ...]:
         """Those that hold for the service."""
         return tuple(one for one in self.floors if one.concerns(service))
+
+    def freezes_for(self, service: str) -> tuple[Freeze, ...]:
+        """Those of the configuration that concern the service."""
+        return tuple(one for one in self.freezes if one.concerns(service, self.name))
 
     def forbids_deployment(self, service: str) -> str | None:
         """The floor by which a person always opens the gate for the service."""
@@ -46,6 +58,8 @@ class ServerConfiguration:
     cache: int = 10 * 1024**3
     address: str | None = None
     provider: ProviderSettings | None = None
+    hosts: tuple[str, ...] = ()
+    """Patterns of the hosts that gates may ask; where there are none, all but the server's own machine."""
 
 
 DEFAULT_ENVIRONMENTS: Mapping[EnvironmentName, Environment] = {

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from tidegate.model.approval import Approval
 from tidegate.model.break_glass import BreakGlass
+from tidegate.model.calendar import Calendar
 from tidegate.model.change import Author
+from tidegate.model.external import ExternalQuestion
+from tidegate.model.freeze import Freeze
 from tidegate.model.gate_rules import ApprovalRule, GateRules
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.known_people import KnownPeople
@@ -58,6 +62,14 @@ class GateQuestion:
 
     passed_in: frozenset[EnvironmentName] = frozenset()
     """The environments in which a stage passed with exactly these artifacts."""
+
+    freezes: Sequence[Freeze] = ()
+    calendars: Sequence[Calendar] = ()
+    external: Sequence[ExternalQuestion] = ()
+    """What was asked outside about exactly this release here."""
+
+    latest_recorded: datetime | None = None
+    """The latest time of which something is recorded: the present is not before it."""
 
     before_first_share: int = 0
     """How many people the rollout asks before its first share, in whatever mode."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from tidegate.model.external import ExternalRule
+from tidegate.model.schedule import Schedule
+from tidegate.model.window import Window
+
 THE_FILE = "tidegate.yaml"
 """The source of the rules that a service's own file names; those of the server's configuration have another."""
 
@@ -65,6 +69,11 @@ class GateRules:
 
     approvals: ApprovalRule | None = None
     source: str = THE_FILE
+    windows: tuple[Window, ...] = ()
+    """It opens only while one of them is open."""
+
+    schedule: Schedule | None = None
+    external: ExternalRule | None = None
 
     def asking(self, count: int) -> ApprovalRule:
         """What asks so many people between two shares."""

@@ -14,6 +14,8 @@ from tidegate.model.decision import Decision, Entity
 from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
 from tidegate.model.event import Event, EventKind
+from tidegate.model.external import ExternalQuestion
+from tidegate.model.freeze import Freeze
 from tidegate.model.ids import DeploymentId, EnvironmentName, ReleaseId, StageName, StepRunId
 from tidegate.model.known_people import KnownPeople
 from tidegate.model.pipeline import Stage
@@ -41,6 +43,9 @@ class Site:
     older_ready: str | None = None
     """An older run that nothing but the placement itself keeps out."""
 
+    freezes: tuple[Freeze, ...] = ()
+    """Those that people set, and that concern this service there."""
+
     brings: tuple[Change, ...] = ()
     """The changes between what serves there and this release, where a rule of the gate asks for their authors."""
 
@@ -66,6 +71,14 @@ class RunState:
 
     people: KnownPeople = KnownPeople()
     broken_glass: tuple[BreakGlass, ...] = ()
+    questions: tuple[ExternalQuestion, ...] = ()
+    """All that gates of this run asked outside."""
+
+    new_nonce: str = ""
+    """What a question that is asked now would be known by."""
+
+    latest_recorded: datetime | None = None
+    """The latest time of which the server has recorded something."""
 
 
 @dataclass

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from tidegate.model.actor import POLICY
+from tidegate.model.ask_outside import ask_outside, expire_questions, questions_at
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.decide_gate import decide_gate
 from tidegate.model.deployment import Deployment
@@ -62,7 +63,11 @@ def _needs_passed(draft: RunDraft, name: StageName) -> bool:
 
 def _ask_gate(draft: RunDraft, name: StageName) -> None:
     stage = draft.stages[name]
-    decision = decide_gate(_question(draft, stage), draft.now)
+    expire_questions(draft, stage)
+    question = _question(draft, stage)
+    decision = decide_gate(question, draft.now)
+    if decision.state is GateState.WAITING and ask_outside(draft, stage, question.rules):
+        decision = decide_gate(_question(draft, stage), draft.now)
     if decision.look_again_at:
         draft.wakes.append(decision.look_again_at)
     if stage.gate is None or decision.because != stage.gate.because or decision.state is not stage.gate.state:
@@ -117,6 +122,10 @@ def _question(draft: RunDraft, stage: StageRun) -> GateQuestion:
         newest_order=site.placement.highest_order if definition.deploy and not _serves(site, known) else 0,
         quarantined_because=known.quarantined_because if known else None,
         busy_with=_busy(draft, site),
+        freezes=(*site.environment.freezes_for(service.name), *site.freezes),
+        calendars=site.environment.calendars,
+        external=questions_at(draft, stage),
+        latest_recorded=draft.state.latest_recorded,
         must_have_passed=tuple(dict.fromkeys(one for floor in floors for one in floor.must_have_passed)),
         passed_in=site.passed_in,
         before_first_share=_before_first_share(definition, site),

@@ -371,4 +371,5 @@ event = Table(
     text_column("hash"),
     Index("event_by_run", "run", "id"),
     Index("event_by_service", "service", "id"),
+    Index("event_by_time", "at"),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.model.environment import Environment
+from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName, ReleaseId, ServiceName
 from tidegate.model.next_acts import next_acts
 from tidegate.model.quarantine import TestQuarantine
@@ -16,6 +17,7 @@ from tidegate.model.service import Service
 from tidegate.model.step_environment import address_of
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
+from tidegate.web.freeze_view import frozen_words
 from tidegate.web.wording import Badge, Moment, Tone, badge, health_badge, moment, percent
 
 _TESTS_NAMED = 5
@@ -44,6 +46,7 @@ class PlacementCell:
     moving: Badge | None
     moving_run: str | None
     stuck: str | None
+    frozen: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,17 @@ def board_view(
     newest: Sequence[Run],
     environments: Mapping[EnvironmentName, Environment],
     now: datetime,
+    freezes: Sequence[Freeze] = (),
 ) -> BoardView:
-    """The first page, from what was read; `releases` are those that run somewhere, `expired` quarantines of tests.
+    """The first page, from what was read; `releases` are those that run somewhere, `expired` quarantines of tests,
+    `freezes` those that hold.
 
     Only environments in which something is placed have a column.
     """
     names = in_order([one.placement.environment for one in placements], environments)
-    cells = {(one.placement.service, one.placement.environment): placement_cell(one, releases) for one in placements}
+    cells = {
+        (one.placement.service, one.placement.environment): placement_cell(one, releases, freezes) for one in placements
+    }
     rows = tuple(
         ServiceRow(one.name, service_notes(one), tuple(cells.get((one.name, name)) for name in names))
         for one in services
@@ -120,8 +127,10 @@ def in_order(
     return [name for name in environments if name in used] + sorted(set(used) - set(environments))
 
 
-def placement_cell(record: PlacementRecord, releases: Mapping[ReleaseId, Release]) -> PlacementCell:
-    """What runs of a service in an environment."""
+def placement_cell(
+    record: PlacementRecord, releases: Mapping[ReleaseId, Release], freezes: Sequence[Freeze]
+) -> PlacementCell:
+    """What runs of a service in an environment; `freezes` are those that hold."""
     placement, rollout = record.placement, record.rollout
     moves = rollout is not None and not rollout.state.is_ended
     return PlacementCell(
@@ -132,6 +141,7 @@ def placement_cell(record: PlacementRecord, releases: Mapping[ReleaseId, Release
         moving=badge(rollout.state) if rollout and moves else None,
         moving_run=rollout.run if rollout and moves else None,
         stuck=placement.stuck_because,
+        frozen=frozen_words(freezes, placement.service, placement.environment),
     )
 
 

@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 from tidegate.engine import waiting
 from tidegate.engine.refusal import not_found
 from tidegate.model.environment import Environment
+from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName, ReleaseId, placement_id
 from tidegate.model.release import Release
-from tidegate.store import events, outcome_queries, placement_queries, queries, run_queries
+from tidegate.store import events, outcome_queries, placement_queries, queries, run_queries, time_queries
 from tidegate.web.board_view import BoardView, board_view
 from tidegate.web.queue_view import QueueView, queue_view
 from tidegate.web.run_view import RunSources, RunView, run_view
@@ -31,7 +32,25 @@ def read_board(connection: Connection, environments: Mapping[EnvironmentName, En
     placements = placement_queries.records(connection)
     running = {name: one for record in placements for name, one in _running(connection, record).items()}
     expired = [one for one in outcome_queries.quarantines(connection) if not one.holds(now)]
-    return board_view(services, placements, running, open_runs, expired, newest, environments, now)
+    return board_view(
+        services,
+        placements,
+        running,
+        open_runs,
+        expired,
+        newest,
+        environments,
+        now,
+        _holding(connection, environments, now),
+    )
+
+
+def _holding(
+    connection: Connection, environments: Mapping[EnvironmentName, Environment], now: datetime
+) -> tuple[Freeze, ...]:
+    """The freezes that hold, of people and of the server's configuration."""
+    configured = (freeze for one in environments.values() for freeze in one.freezes)
+    return tuple(one for one in (*time_queries.freezes(connection, now), *configured) if one.holds(now))
 
 
 def read_service(
@@ -41,8 +60,11 @@ def read_service(
     service = queries.service(connection, name)
     if service is None:
         raise not_found("service", name)
+    holding = _holding(connection, environments, now)
     histories = [
-        PlacementHistory(one, queries.deployments_of_placement(connection, one.placement.id), _running(connection, one))
+        PlacementHistory(
+            one, queries.deployments_of_placement(connection, one.placement.id), _running(connection, one), holding
+        )
         for one in placement_queries.records(connection, name)
     ]
     runs = queries.newest_runs(connection, name, limit=_NEWEST_RUNS)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
+from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName, ReleaseId
 from tidegate.model.known_test import KnownTest
 from tidegate.model.release import Release
@@ -85,6 +86,8 @@ class PlacementHistory:
     record: PlacementRecord
     deployments: tuple[Deployment, ...]
     releases: Mapping[ReleaseId, Release]
+    freezes: tuple[Freeze, ...] = ()
+    """All that hold, anywhere."""
 
 
 def service_view(
@@ -148,7 +151,7 @@ def _card(history: PlacementHistory, now: datetime) -> PlacementCard:
     serving = record.placement.serving
     good = [one for one in history.deployments if one.id != serving and one.served_at and not one.is_quarantined]
     return PlacementCard(
-        cell=placement_cell(record, history.releases),
+        cell=placement_cell(record, history.releases, history.freezes),
         ways_back=tuple(WayBack(one.release, f"{one.label}{' (proven)' if one.proven_at else ''}") for one in good[:20])
         if serving
         else (),

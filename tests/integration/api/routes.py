@@ -31,6 +31,8 @@ class Known:
 
 
 EXAMPLES = {
+    "freeze": "01hzzzzzzzzzzzzzzzzzzzzzzz",
+    "question": "01hzzzzzzzzzzzzzzzzzzzzzzz-1-1-0",
     "name": "shop",
     "secret": "KEY",
     "run": "01hzzzzzzzzzzzzzzzzzzzzzzz",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from tidegate.api.event_feed import EventFeed
 from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.folder import FolderStore
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.asking import Asker
 from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.clock import SystemClock
@@ -27,6 +29,7 @@ from tidegate.engine.creation import Pushed
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import make_entrance
 from tidegate.engine.evidence import EvidenceActs
+from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.ids import new_ulid
 from tidegate.engine.leasing import Leasing
@@ -36,12 +39,14 @@ from tidegate.engine.placements import PlacementActs
 from tidegate.engine.provider_accounts import ProviderAccounts
 from tidegate.engine.provider_sign_in import ProviderSignIn
 from tidegate.engine.quarantines import QuarantineActs
+from tidegate.engine.questions import QuestionActs
 from tidegate.engine.queue import InProcessQueue
 from tidegate.engine.record import RecordActs
 from tidegate.engine.refusal import Refusal, Refused
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
+from tidegate.integrations.asking import Heard
 from tidegate.judge.judge import Case
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.change import Change
@@ -194,6 +199,22 @@ class ToldJudge:
         return Judgement(self.verdict, words[self.verdict], "errors", (finding, latency))
 
 
+class ListedOutside:
+    """Whoever is asked outside: `answers` are given one after another, then `usual`; what was asked is kept."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any], Mapping[str, str]]] = []
+        self.answers: list[Heard | BaseException] = []
+        self.usual = Heard(202, b"")
+
+    def ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> Heard:
+        self.asked.append((url, json.loads(body), headers))
+        answer = self.answers.pop(0) if self.answers else self.usual
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
 class CountedPorts:
     """Ports that nobody listens on, since nothing does here."""
 
@@ -289,8 +310,13 @@ class World:
             ),
         )
         steps_ready = Wakeup()
+        self.outside = ListedOutside()
         self.queue = InProcessQueue(self.clock, lambda subject: self.engine.look(subject))  # noqa: PLW0108  it is made below
-        self.engine = Engine(parts, self.queue, steps_ready=steps_ready.notify)
+        hint = self.queue.hint
+        self.asker = Asker(self.database, self.clock, parts.secrets, self.outside, "http://tidegate.example", hint)
+        self.asking = InProcessQueue(self.clock, self.asker.look, threads=1)
+        self.asker.again = lambda question, at: self.asking.hint(f"question:{question}", at)
+        self.engine = Engine(parts, self.queue, steps_ready=steps_ready.notify, ask=self.asker.again)
         self.owner = everywhere(Actor(ActorKind.PERSON, "owner"), Role.ADMIN)
         logs = StepLogs(folder / "logs")
         services = ServiceActs(self.engine)
@@ -311,6 +337,9 @@ class World:
             engine=self.engine,
             runs=RunActs(self.engine),
             placements=PlacementActs(self.engine),
+            freezes=FreezeActs(self.engine),
+            questions=QuestionActs(self.engine),
+            asker=self.asker,
             services=services,
             quarantines=QuarantineActs(self.engine),
             leasing=leasing,
@@ -451,6 +480,7 @@ def a_world(folder: Path, **options: Any) -> Iterator[World]:
     eventually(lambda: server.started or None, "the server")
     world.address = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     world.queue.start()
+    world.asking.start()
     world.api.ready.set()
     try:
         yield world
@@ -458,4 +488,5 @@ def a_world(folder: Path, **options: Any) -> Iterator[World]:
         server.should_exit = True
         thread.join(LIMIT_SECONDS)
         world.queue.stop()
+        world.asking.stop()
         world.database.close()

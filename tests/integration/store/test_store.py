@@ -27,7 +27,20 @@ from tidegate.store.database import Database, StoreUnavailable
 from tidegate.store.migrate import migrate
 from tidegate.store.saving import save
 
-from .values import ALICE, HERE, NOW, SHOP, a_deployment, a_placement, a_release, a_rollout, a_run, some_counters
+from .values import (
+    ALICE,
+    HERE,
+    NOW,
+    SHOP,
+    a_deployment,
+    a_freeze,
+    a_placement,
+    a_question,
+    a_release,
+    a_rollout,
+    a_run,
+    some_counters,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +54,8 @@ from .values import ALICE, HERE, NOW, SHOP, a_deployment, a_placement, a_release
         a_placement(),
         a_rollout(),
         a_release(),
+        a_freeze(),
+        a_question(),
     ],
     ids=lambda value: type(value).__name__,
 )

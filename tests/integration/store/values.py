@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.change import Change
 from tidegate.model.deployment import Deployment
+from tidegate.model.external import ExternalQuestion, QuestionState
 from tidegate.model.figures import Counters
+from tidegate.model.freeze import Freeze
 from tidegate.model.ids import (
     Commit,
     DeploymentId,
@@ -137,3 +139,47 @@ def a_rollout() -> Rollout:
 def some_counters() -> Counters:
     """Counters with a histogram."""
     return Counters(10, 1, (1.0, 5.0), (3, 4, 3), 12)
+
+
+def a_freeze() -> Freeze:
+    """Of the shop in production, lifted before its end."""
+    return Freeze(
+        id="freeze1",
+        environment=EnvironmentName("production"),
+        begins=NOW,
+        ends=NOW + timedelta(hours=1),
+        reason="the sale",
+        by=ALICE,
+        made_at=NOW,
+        timezone="Europe/London",
+        service=SHOP,
+        lifted_at=NOW + timedelta(minutes=1),
+        lifted_by=ALICE,
+    )
+
+
+def a_question() -> ExternalQuestion:
+    """It was sent twice, and answered."""
+    return ExternalQuestion(
+        id="run0001-1-1-0",
+        run=RunId("run0001"),
+        stage=StageName("production"),
+        attempt=1,
+        source="tidegate.yaml",
+        release=ReleaseId("release1"),
+        service=SHOP,
+        environment=EnvironmentName("production"),
+        url="https://tickets.example.com/",
+        secret="KEY",
+        nonce="nonce",
+        asked_at=NOW,
+        expires_at=NOW + timedelta(hours=1),
+        due_at=NOW,
+        state=QuestionState.APPROVED,
+        sent=2,
+        token=2,
+        leased_until=NOW,
+        detail="it answers 503",
+        answered_at=NOW,
+        reason="CHG-7",
+    )
