@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
 )
 
 from tidegate.config.problem import ConfigError, Position, Problem, problem_at
+from tidegate.config.written import place_in
 
 LARGEST_FILE = 256 * 1024
 """Characters: a hundred times a long pipeline; parsing that much takes about a second."""
@@ -43,7 +44,8 @@ Path = tuple[str | int, ...]
 
 @dataclass(slots=True)
 class Node:
-    """A value of the file. `written` is a scalar's text as it stands there; `size` counts all values in it."""
+    """A value of the file. `written` is a scalar's text, `span` where it begins and ends among the characters of the
+    file; `size` counts all values in it."""
 
     position: Position
     scalar: Scalar = None
@@ -52,6 +54,7 @@ class Node:
     keys: dict[str, Position] = field(default_factory=dict)
     is_mapping: bool = False
     size: int = 1
+    span: tuple[int, int] = (0, 0)
 
     def plain(self) -> Plain:
         """The value without positions."""
@@ -69,6 +72,7 @@ class Document:
     file: str
     root: Node
     problems: tuple[Problem, ...]
+    text: str = ""
 
     def plain(self) -> Plain:
         """The whole file without positions."""
@@ -94,6 +98,14 @@ class Document:
         """The problem with the value (or the key) at the path."""
         position = self.key(path) if on_key else self.node(path).position
         return problem_at(self.file, position, message, hint)
+
+    def problem_within(self, path: Path, offset: int, message: str, hint: str | None = None) -> Problem:
+        """The problem with what follows `offset` characters of the text at the path, however YAML writes that."""
+        node = self.node(path)
+        index = place_in(self.text, node.span, node.written, offset)
+        line = self.text.count("\n", 0, index) + 1
+        column = index - self.text.rfind("\n", 0, index)
+        return problem_at(self.file, Position(line, column), message, hint)
 
 
 def decode(raw: bytes, file: str) -> str:
@@ -146,7 +158,7 @@ class _Reader:
             # the scanner lets Python's own errors out for escapes such as "\UFFFFFFFF"; they carry no position
             self._note(0, f"this is not YAML: {error}")
         else:
-            return Document(self._file, root, tuple(self._problems))
+            return Document(self._file, root, tuple(self._problems), self._text)
         raise ConfigError(self._problems)
 
     def _check_text(self) -> None:
@@ -191,6 +203,7 @@ class _Reader:
         node = Node(self._position(event.start_mark.index))
         if isinstance(event, ScalarEvent):
             node.written = event.value
+            node.span = (event.start_mark.index, event.end_mark.index)
             node.scalar = self._scalar(event)
         elif isinstance(event, SequenceStartEvent):
             node.children = {}

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 
 from tidegate.config.document import Document
+from tidegate.config.expression_problems import problem_of_flaw
 from tidegate.config.files_consistency import contradictions_in_files, repeated
 from tidegate.config.lookup import Item, get, words
 from tidegate.config.matrices import expanded_names
@@ -69,9 +70,7 @@ def _condition(document: Document, step: Item, names: Mapping[str, tuple[str, ..
         return
     needed = list(chain.from_iterable(names.get(word, (word,)) for _, word in words(step, "needs")))
     for flaw in condition.check(expression, needed):
-        near = did_you_mean(flaw.word, flaw.known) if flaw.word else None
-        known = f"known here: {quoted_list(flaw.known)}" if flaw.known else None
-        yield document.problem((*step.path, "if"), flaw.message, flaw.hint or near or known)
+        yield problem_of_flaw(document, (*step.path, "if"), flaw)
 
 
 def _failed_first(document: Document, step: Item) -> Iterator[Problem]:

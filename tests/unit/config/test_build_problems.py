@@ -222,21 +222,21 @@ def test_a_group_has_one_limit_in_the_whole_file() -> None:
 @pytest.mark.parametrize(
     ("expression", "problem"),
     [
-        ("true", "expected an expression, found the word true, which YAML reads as yes or no (write it in quotes"),
-        ("brnch == 'main'", 'there is no "brnch" here (did you mean "branch"?)'),
-        ("branch ==", "this is not an expression: mismatched input 'the end' at character 10"),
-        ("needs.lnit.cached", 'the step does not need "lnit" (did you mean "lint"?)'),
-        ("needs.other.cached", 'the step does not need "other" (known here: "lint", "tests (1)", "tests (2)")'),
-        ("\"needs['tests'].cached\"", 'the step does not need "tests" (did you mean "tests (2)"?)'),
-        ("needs.lint.statsu == 'failed'", 'a needed step has no "statsu" (did you mean "status"?)'),
-        ("branch.startWith('x')", 'there is no function "startWith" (did you mean "startsWith"?)'),
-        ("branch", "the expression says a text, neither true nor false"),
-        ("'changed.map(f, f) == changed'", '"map" cannot be used: it makes something new'),
+        ("▸true", "expected an expression, found the word true, which YAML reads as yes or no (write it in quotes"),
+        ("▸brnch == 'main'", 'there is no "brnch" here (did you mean "branch"?)'),
+        ("branch ==▸", "this is not an expression: mismatched input 'the end' at character 10"),
+        ("needs.▸lnit.cached", 'the step does not need "lnit" (did you mean "lint"?)'),
+        ("needs.▸other.cached", 'the step does not need "other" (known here: "lint", "tests (1)", "tests (2)")'),
+        ("\"needs[▸'tests'].cached\"", 'the step does not need "tests" (did you mean "tests (2)"?)'),
+        ("needs.lint.▸statsu == 'failed'", 'a needed step has no "statsu" (did you mean "status"?)'),
+        ("branch.▸startWith('x')", 'there is no function "startWith" (did you mean "startsWith"?)'),
+        ("▸branch", "the expression says a text, neither true nor false"),
+        ("'changed.▸map(f, f) == changed'", '"map" cannot be used: it makes something new'),
     ],
 )
 def test_a_mistake_in_a_condition_is_told(expression: str, problem: str) -> None:
     others = "{name: lint, run: x}, {name: tests, run: x, matrix: {A: [1, 2]}}, {name: other, run: x}"
-    assert_told(of_step(f"needs: [lint, tests], if: ▸{expression}", others), problem)
+    assert_told(of_step(f"needs: [lint, tests], if: {expression}", others), problem)
 
 
 def test_a_condition_may_ask_about_each_step_of_a_matrix_that_is_needed() -> None:
