@@ -131,10 +131,10 @@ class _Checker:
         match tree:
             case Name():
                 return self._name(tree)
-            case Select():
-                return self._select(tree)
-            case Index():
-                return self._index(tree)
+            case Select() | Index():
+                found = self._select(tree) if isinstance(tree, Select) else self._index(tree)
+                self.cost.taken(found.path, found.type)
+                return found
             case Text():
                 return _Found(Scalar.TEXT)
             case Number():
@@ -164,14 +164,14 @@ class _Checker:
     def _name(self, tree: Name) -> _Found:
         for name, bound in reversed(self._bound):
             if name == tree.name:
-                self.cost.mention(bound.path, bound.type)
+                self.cost.mention(bound.type)
                 return bound
         field = self._vocabulary.names.get(tree.name)
         if field is None:
             known = (*self._vocabulary.names, *dict.fromkeys(name for name, _ in self._bound))
             self._flaw(tree.at, f'there is no "{tree.name}" here', None, tree.name, *known)
             return _NOTHING
-        self.cost.mention((tree.name,), field.type)
+        self.cost.mention(field.type)
         return _Found(field.type, (tree.name,))
 
     def _select(self, tree: Select) -> _Found:

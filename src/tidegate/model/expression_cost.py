@@ -7,19 +7,23 @@ from contextlib import contextmanager
 
 from tidegate.model.expression import tokens_of
 from tidegate.model.expression_paths import ITEM, Path, Reads
-from tidegate.model.expression_types import Type, Vocabulary, weight
+from tidegate.model.expression_types import Type, Vocabulary, breadth, weight
 
-_PART = 0.6
+_PART = 0.3
+_ROUND = 0.5
 _MATCH = 100.0
 _PATTERN = 10.0
 _CLASS = 500.0
-_VALUE = 3.0
-_CARRIED = 0.5
+_VALUE = 5.0
+_CARRIED = 0.35
+_TAKEN = 0.2
+_LOOKED_UP = 0.05
 _ZONE = 15.0
 _CHARACTERS = 5000
-"""Microseconds, measured and rounded up: evaluating one part, calling `matches`, compiling a character and a class of
-its pattern (which happens at every call), handing one value of the evidence over, carrying one value into a round of a
-loop, and asking for the time in a zone. So many characters of text are copied in one."""
+"""Microseconds, measured and rounded up: evaluating one part, a round of a loop, calling `matches`, compiling a
+character and a class of its pattern (which happens at every call), handing one value of the evidence over, carrying one
+value into a round of a loop, taking one out of what holds it, looking up a name for each item of what it stands for,
+and asking for the time in a zone. So many characters of text are copied in one."""
 
 
 class Cost:
@@ -32,15 +36,19 @@ class Cost:
         self._text = self._growth * longest / _CHARACTERS
         self._rounds = 1.0
         self._sum = 0.0
-        self._mentions: list[tuple[float, Path | None, Type | None]] = []
+        self._copies: list[tuple[float, Path | None, Type | None]] = []
 
     def part(self) -> None:
         """One part is evaluated."""
         self._charge(_PART + self._text)
 
-    def mention(self, path: Path | None, kind: Type | None) -> None:
-        """A name is looked up: its value is copied."""
-        self._mentions.append((self._rounds * _CARRIED, path, kind))
+    def mention(self, kind: Type | None) -> None:
+        """A name is looked up."""
+        self._charge(_LOOKED_UP * breadth(kind))
+
+    def taken(self, path: Path | None, kind: Type | None) -> None:
+        """A field or an item is taken out of what holds it: it is copied with all that it holds."""
+        self._copies.append((self._rounds * _TAKEN, path, kind))
 
     def values(self, *kinds: Type) -> None:
         """Values are compared or put together."""
@@ -60,8 +68,8 @@ class Cost:
     def times(self, rounds: int, path: Path | None, item: Type | None) -> Iterator[None]:
         """What is inside of a loop of so many rounds."""
         before, self._rounds = self._rounds, self._rounds * max(rounds, 1)
-        self._charge(1.0)
-        self._mentions.append((self._rounds * _CARRIED, path, item))
+        self._charge(_ROUND)
+        self._copies.append((self._rounds * _CARRIED, path, item))
         yield
         self._rounds = before
 
@@ -72,7 +80,7 @@ class Cost:
             weight(vocabulary.names[name].type, inner) for name, inner in tree.items() if name in vocabulary.names
         )
         carried = 0.0
-        for rounds, path, kind in self._mentions:
+        for rounds, path, kind in self._copies:
             carried += rounds * (weight(kind, _at(tree, path)) if kind else 1)
         return self._sum + carried + _VALUE * handed
 

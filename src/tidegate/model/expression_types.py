@@ -143,6 +143,16 @@ def weight(one: Type, read: Mapping[str, object] | None = None) -> int:
             return 1 + sum(weight(one.fields[name].type, _inner(read, name)) for name in names)
 
 
+def breadth(one: Type | None) -> int:
+    """How many values it holds itself at most, without what these hold."""
+    match one:
+        case ListOf() | MapOf():
+            return 1 + one.at_most
+        case Record():
+            return 1 + len(one.fields)
+    return 1
+
+
 def _inner(read: Mapping[str, object] | None, name: str) -> Mapping[str, object] | None:
     inner = read.get(name) if read else None
     return inner if isinstance(inner, Mapping) and inner else None
