@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tidegate.config import time_resolve
+from tidegate.config.policy_sections import policies
 from tidegate.config.resolve_steps import build, stage_steps
 from tidegate.config.sections import (
     ApprovalsSection,
@@ -107,6 +108,7 @@ def gate_rules(section: GateSection, source: str = THE_FILE) -> GateRules:
         schedule=time_resolve.schedule(section.schedule) if section.schedule else None,
         external=time_resolve.external(section.external) if section.external else None,
         source=source,
+        policies=policies(section.policy),
     )
 
 

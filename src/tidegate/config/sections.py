@@ -13,6 +13,7 @@ from pydantic_core import CoreSchema
 
 from tidegate.config.external_sections import ExternalSection
 from tidegate.config.one_or_many import OneOrMany
+from tidegate.config.policy_sections import Policies
 from tidegate.config.section import Section
 from tidegate.config.step_sections import MOST_STEPS, BuildSection, StageStepSection
 from tidegate.config.time_sections import MOST_WINDOWS, ScheduleSection, WindowSection
@@ -156,7 +157,7 @@ class ApprovalsSection(Section):
 class GateSection(Section):
     """The condition at the entrance of a stage."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"policy", "requires", "train"})
+    not_yet: ClassVar[frozenset[str]] = frozenset({"requires", "train"})
 
     approvals: Annotated[ApprovalsSection | None, Field(description="People who must say yes.")] = None
     window: Annotated[
@@ -166,6 +167,9 @@ class GateSection(Section):
     ] = ()
     schedule: Annotated[ScheduleSection | None, Field(description="Times at which it opens for a while.")] = None
     external: Annotated[ExternalSection | None, Field(description="An address that must say yes.")] = None
+    policy: Annotated[
+        Policies, Field(description="What must be true of the evidence: an expression, or several with names.")
+    ] = ()
 
 
 class ShareSection(Section):

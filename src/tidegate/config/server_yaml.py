@@ -11,6 +11,7 @@ from typing import Any
 from tidegate.config import document, explain, time_resolve
 from tidegate.config.json_schema import schema_of
 from tidegate.config.lookup import at
+from tidegate.config.policy_consistency import contradictions_in_server
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
 from tidegate.config.resolve import gate_rules
 from tidegate.config.server_sections import EnvironmentSection, FloorSection, ServerSection
@@ -41,7 +42,8 @@ def read(folder: Path) -> ServerConfiguration:
 def load(text: str, file: str = FILE) -> ServerConfiguration:
     """Read the configuration. `file` is what messages call the text. Raises ConfigError with everything wrong."""
     read = document.read(text, file)
-    section = explain.validate(read, ServerSection, chain(_unknown_environments(read), unknown_calendars(read)))
+    contradictions = chain(_unknown_environments(read), unknown_calendars(read), contradictions_in_server(read))
+    section = explain.validate(read, ServerSection, contradictions)
     return ServerConfiguration(
         environments=_environments(section),
         poll_interval=section.poll_interval,

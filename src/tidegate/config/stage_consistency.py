@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tidegate.config.document import Document, Path, Plain
 from tidegate.config.lookup import Item, at, get
+from tidegate.config.policy_consistency import contradictions_in_policies, stage_names
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
 from tidegate.config.resolve import default_strategy
 from tidegate.config.time_consistency import unknown_calendars_at
@@ -25,6 +26,7 @@ def contradictions_in_stage(
     """Everything that is wrong between the stage's keys, the rest of the file and the known environments."""
     yield from _environment(document, stage, environments)
     yield from unknown_calendars_at(document, stage, environments)
+    yield from contradictions_in_policies(document, (*stage.path, "gate"), stage_names(pipeline))
     if at(pipeline, ("runtime",)) is None:
         yield from _nothing_to_deploy(document, stage)
     else:

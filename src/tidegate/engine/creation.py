@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from tidegate.config.problem import ConfigError
 from tidegate.config.tidegate_yaml import load
+from tidegate.engine.loading import rules_at
 from tidegate.engine.parts import Parts
 from tidegate.model.actor import SYSTEM, Actor
 from tidegate.model.change import Change
@@ -69,7 +70,7 @@ def create_run(connection: Connection, parts: Parts, service: Service, pushed: P
         except ConfigError as error:
             problems = tuple(Reason("configuration", str(problem)) for problem in error.problems)
         else:
-            run = replace(run, changed=pushed.changed if _asks_for_changed(run) else None)
+            run = replace(run, changed=pushed.changed if _asks_for_changed(run, parts) else None)
             problems = _name_problem(run, service)
             run = replace(run, pipeline=None) if problems else run
     if problems:
@@ -116,10 +117,15 @@ def ensure_placement(
     return placement
 
 
-def _asks_for_changed(run: Run) -> bool:
+def _asks_for_changed(run: Run, parts: Parts) -> bool:
+    """Whether the condition of a step or a policy at a gate asks which files changed, or how many."""
     assert run.pipeline is not None
     steps = (*run.pipeline.build.steps, *(step for stage in run.pipeline.stages for step in stage.steps))
-    return any(step.condition and "changed" in step.condition for step in steps)
+    if any(step.condition and "changed" in step.condition for step in steps):
+        return True
+    stages = run.pipeline.stages
+    rules = [rule for one in stages for rule in rules_at(run, one.name, parts.environment(one.environment))]
+    return any("files" in policy.expression for rule in rules for policy in rule.policies)
 
 
 def _name_problem(run: Run, service: Service) -> tuple[Reason, ...]:

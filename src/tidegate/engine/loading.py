@@ -8,7 +8,9 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from tidegate.engine.background import background_of
 from tidegate.model.approval import Approval
+from tidegate.model.background import Background
 from tidegate.model.change import Change
 from tidegate.model.environment import Environment
 from tidegate.model.gate_approvals import Voters
@@ -39,8 +41,9 @@ def load_run(
     environments: Mapping[EnvironmentName, Environment],
     new_release: ReleaseId,
     new_nonce: str = "",
+    shown: StageName | None = None,
 ) -> RunState:
-    """A run with all that its decision looks at. Raises Gone."""
+    """A run with all that its decision looks at, and with the evidence for the stage that is shown. Raises Gone."""
     service = queries.known_service(connection, run.service)
     if service is None:
         raise Gone(run.id)
@@ -72,6 +75,7 @@ def load_run(
         questions=time_queries.questions_of_run(connection, run.id) if asks_outside else (),
         new_nonce=new_nonce,
         latest_recorded=time_queries.latest_recorded(connection) if may_enter else None,
+        background=_background(connection, run, release, stages, sites, shown),
         broken_glass=gate_queries.broken_glass(connection, run.id) if release else (),
     )
 
@@ -91,6 +95,25 @@ def _people(
     if not approvals and not any(rule.approvals for rule in rules):
         return KnownPeople()
     return gate_queries.known_people(connection, rules, approvals, authors)
+
+
+def _background(
+    connection: Connection,
+    run: Run,
+    release: Release | None,
+    stages: Sequence[StageRun],
+    sites: Mapping[StageName, Site],
+    shown: StageName | None,
+) -> dict[StageName, Background]:
+    """What the evidence is made of, for the stages at whose gates policies are asked, and for the one that is shown."""
+    if release is None:
+        return {}
+    waiting = {one.name for one in stages if one.state in (StageState.PENDING, StageState.GATE)}
+    return {
+        name: background_of(connection, run, release, site.placement, brought(connection, run, site.placement))
+        for name, site in sites.items()
+        if name == shown or (name in waiting and any(one.policies for one in rules_at(run, name, site.environment)))
+    }
 
 
 def _is_asked(step: StepRun) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from tidegate.model import gate_order
+from tidegate.model import gate_order, gate_policy
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.gate import PLACEMENT_RULE, GateDecision, GateState, RuleVerdict
 from tidegate.model.gate_approvals import approvals, approved_by
 from tidegate.model.gate_external import external_answers
 from tidegate.model.gate_question import GateQuestion
 from tidegate.model.gate_time import time_rules
+from tidegate.model.policy import PolicyResult
 from tidegate.model.reason import Reason
 
 
@@ -21,7 +23,8 @@ def decide_gate(question: GateQuestion, now: datetime) -> GateDecision:
     The gate opens only if every rule says so; the decision lists them all. An operator who broke the glass opens all
     of them but one: what moves at a placement is never mixed.
     """
-    verdicts = _verdicts(question, now)
+    policies = gate_policy.ask_policies(question)
+    verdicts = _verdicts(question, policies, now)
     broken = question.break_glass
     if broken:
         verdicts = [_overruled(one, broken) for one in verdicts]
@@ -34,10 +37,12 @@ def decide_gate(question: GateQuestion, now: datetime) -> GateDecision:
         look_again_at=min(again, default=None),
         closing=next((verdict.closing for verdict in verdicts if verdict.closing), None),
         blocking=tuple(verdict.reason for verdict in verdicts if verdict.state is not GateState.OPEN),
+        policies=policies,
+        policy_alone=gate_policy.alone(question, _verdicts(gate_policy.by_policy(question), policies, now)),
     )
 
 
-def _verdicts(question: GateQuestion, now: datetime) -> list[RuleVerdict]:
+def _verdicts(question: GateQuestion, policies: Sequence[PolicyResult], now: datetime) -> list[RuleVerdict]:
     asked = approvals(question, now)
     return [
         gate_order.upstream(question),
@@ -47,6 +52,7 @@ def _verdicts(question: GateQuestion, now: datetime) -> list[RuleVerdict]:
         gate_order.order(question),
         gate_order.quarantine(question),
         asked,
+        *gate_policy.verdicts(question, policies, now),
         gate_order.hold(question),
         gate_order.line(question),
         gate_order.busy(question),

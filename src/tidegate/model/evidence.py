@@ -184,7 +184,7 @@ class EnvironmentEvidence:
 
     name: Annotated[str, Doc("Its name.")]
     protected: Annotated[bool, Doc("Whether it is protected.")]
-    frozen: Annotated[bool | None, Doc("Whether it is frozen.", missing="freezes are not known here")] = None
+    frozen: Annotated[bool | None, Doc("Whether it is frozen.", missing="its gate has opened")] = None
     serving: Annotated[
         ServingEvidence | None, Doc("What of this service serves there now.", missing="nothing serves there yet")
     ] = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from tidegate.model.policy import PolicyResult
 from tidegate.model.reason import Reason
 
 PLACEMENT_RULE = "placement"
@@ -55,6 +56,12 @@ class GateDecision:
     closing: Closing | None = None
     blocking: tuple[Reason, ...] = ()
     """Of the reasons, those that keep it from opening."""
+
+    policies: tuple[PolicyResult, ...] = ()
+    """What each policy said, and the values that it read."""
+
+    policy_alone: str = ""
+    """Where a person is asked: what policy alone would have decided."""
 
 
 def opens(rule: str, text: str, look_again_at: datetime | None = None) -> RuleVerdict:

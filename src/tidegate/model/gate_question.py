@@ -10,6 +10,7 @@ from tidegate.model.approval import Approval
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.calendar import Calendar
 from tidegate.model.change import Author
+from tidegate.model.evidence import Evidence
 from tidegate.model.external import ExternalQuestion
 from tidegate.model.freeze import Freeze
 from tidegate.model.gate_rules import ApprovalRule, GateRules
@@ -70,9 +71,16 @@ class GateQuestion:
 
     latest_recorded: datetime | None = None
     """The latest time of which something is recorded: the present is not before it."""
+    evidence: Evidence | None = None
+    """What policies read, where there are any."""
 
     before_first_share: int = 0
     """How many people the rollout asks before its first share, in whatever mode."""
+
+    @property
+    def asks_person(self) -> bool:
+        """Whether a person opens the gate in policy's place."""
+        return self.protected and self.mode.mode is Mode.DELIVERY
 
     @property
     def approval_rules(self) -> tuple[tuple[str, ApprovalRule], ...]:
@@ -83,7 +91,7 @@ class GateQuestion:
         """
         asked = [(one.source, one.approvals) for one in self.rules if one.is_floor and one.approvals]
         own = next((one for one in self.rules if not one.is_floor), GateRules())
-        if self.protected and self.mode.mode is Mode.DELIVERY:
+        if self.asks_person:
             asked.insert(0, (own.source, own.approvals or ONE_PERSON))
         if self.before_first_share:
             asked.append(("the first share", own.asking(self.before_first_share)))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from tidegate.model.external import ExternalRule
+from tidegate.model.policy import Policy
 from tidegate.model.schedule import Schedule
 from tidegate.model.window import Window
 
@@ -74,6 +75,7 @@ class GateRules:
 
     schedule: Schedule | None = None
     external: ExternalRule | None = None
+    policies: tuple[Policy, ...] = ()
 
     def asking(self, count: int) -> ApprovalRule:
         """What asks so many people between two shares."""

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tidegate.model.actor import SYSTEM, Actor
 from tidegate.model.approval import Approval
+from tidegate.model.background import Background
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.change import Change
 from tidegate.model.decision import Decision, Entity
@@ -68,6 +69,9 @@ class RunState:
     new_release: ReleaseId
     cached: Mapping[StepRunId, CachedResult | None] = field(default_factory=dict)
     """For each step of the build whose key is known: what the cache has of it."""
+
+    background: Mapping[StageName, Background] = field(default_factory=dict)
+    """For each stage at whose gate policies are asked: what they read beside the rest."""
 
     people: KnownPeople = KnownPeople()
     broken_glass: tuple[BreakGlass, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 
 from tidegate.model.actor import POLICY
@@ -24,6 +24,7 @@ from tidegate.model.rollout_begin import Opening, begin_release, deployment_for,
 from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import EffectiveMode, Service, effective_mode
+from tidegate.model.stage_evidence import evidence_at
 from tidegate.model.step_condition import is_wanted
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
 from tidegate.model.step_run import StepState
@@ -64,10 +65,10 @@ def _needs_passed(draft: RunDraft, name: StageName) -> bool:
 def _ask_gate(draft: RunDraft, name: StageName) -> None:
     stage = draft.stages[name]
     expire_questions(draft, stage)
-    question = _question(draft, stage)
+    question = question_at(draft, stage)
     decision = decide_gate(question, draft.now)
     if decision.state is GateState.WAITING and ask_outside(draft, stage, question.rules):
-        decision = decide_gate(_question(draft, stage), draft.now)
+        decision = decide_gate(question_at(draft, stage), draft.now)
     if decision.look_again_at:
         draft.wakes.append(decision.look_again_at)
     if stage.gate is None or decision.because != stage.gate.because or decision.state is not stage.gate.state:
@@ -93,20 +94,24 @@ def _record(draft: RunDraft, stage: StageRun, decision: GateDecision) -> None:
         environment=stage.environment,
         state=decision.state.value,
         because=[f"{reason.rule}: {reason.text}" for reason in decision.because],
+        policies=[asdict(one) for one in decision.policies],
+        policy_alone=decision.policy_alone,
     )
 
 
-def _question(draft: RunDraft, stage: StageRun) -> GateQuestion:
+def question_at(draft: RunDraft, stage: StageRun) -> GateQuestion:
+    """What the gate of a stage is asked."""
     site = draft.state.sites[stage.name]
     run, service, definition = draft.run, draft.state.service, draft.definition(stage.name)
     known = _known_deployment(draft, site)
     floors = site.environment.floors_for(service.name)
+    mode = mode_at(run, service, definition, site.environment)
     return GateQuestion(
         run=run.id,
         order=run.order,
         environment=stage.environment,
         protected=site.environment.protected,
-        mode=mode_at(run, service, definition, site.environment),
+        mode=mode,
         rules=(definition.gate, *(floor.gate for floor in floors)),
         approvals=[one for one in draft.state.approvals if one.stage == stage.name and one.point == 0],
         people=draft.state.people,
@@ -128,6 +133,7 @@ def _question(draft: RunDraft, stage: StageRun) -> GateQuestion:
         latest_recorded=draft.state.latest_recorded,
         must_have_passed=tuple(dict.fromkeys(one for floor in floors for one in floor.must_have_passed)),
         passed_in=site.passed_in,
+        evidence=evidence_at(draft, stage.name, mode.mode),
         before_first_share=_before_first_share(definition, site),
     )
 

@@ -1,0 +1,32 @@
+"""Reading what stands behind the evidence for a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from tidegate.model.background import Background
+from tidegate.model.change import Change
+from tidegate.model.placement import Placement
+from tidegate.model.release import Release
+from tidegate.model.run import Run
+from tidegate.store import gate_queries, queries
+
+
+def background_of(
+    connection: Connection, run: Run, release: Release, placement: Placement, brings: Sequence[Change]
+) -> Background:
+    """What serves at the placement, who made the changes that would come there, and the release's way so far."""
+    serving = queries.deployment(connection, placement.serving) if placement.serving else None
+    authors = [author for change in (release.change, *brings) for author in change.authors]
+    is_other = release.run != run.id
+    stages = queries.stages(connection, release.run) if is_other else ()
+    rollouts = {one.id: one for one in queries.rollouts_of_run(connection, release.run)} if is_other else {}
+    return Background(
+        serving=queries.release(connection, serving.release) if serving else None,
+        brings=tuple(brings),
+        people=gate_queries.known_people(connection, (), (), authors),
+        earlier_stages=stages,
+        earlier_rollouts={one.name: rollouts[one.rollout] for one in stages if one.rollout in rollouts},
+    )
