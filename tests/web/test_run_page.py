@@ -156,3 +156,19 @@ def test_no_more_pages_are_kept_live_than_the_server_can_bear(open_page: Callabl
         answer = client.get("/live")
     assert answer.status_code == 409
     assert "100 pages are open already" in answer.text
+
+
+def test_a_person_sees_the_evidence_that_policy_reads_and_what_policy_would_decide(page: Page, world: World) -> None:
+    policies = "{policy: [{name: scan, expression: release.scan.critical == 0}], approvals: {count: 1}}"
+    world.repositories.text = world.repositories.text.replace("{approvals: {count: 1}}", policies)
+    run = at_its_gate(world)
+    page.goto(f"/runs/{run}")
+    facts = page.locator(".evidence .facts")
+    expect(facts).to_contain_text("nothing serves there yet")
+    expect(facts).to_contain_text("no scan was reported")
+    expect(facts.locator(".blocks")).to_have_text('the policy "scan" waits: no scan was reported (release.scan)')
+    expect(facts.locator(".alone")).to_contain_text("policy would wait: ")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator(".answers")).to_contain_text("owner approved")
+    (approval,) = world.get(f"/runs/{run}")["approvals"]
+    assert set(approval["looked_at"]) == {"run", "evidence"}

@@ -132,6 +132,7 @@ class ApprovalAnswer(Answer):
     comment: str
     stands_for: tuple[str, ...]
     looked_at: tuple[Seen, ...]
+    """What of the evidence the person had looked at before."""
 
 
 class RunDetail(RunItem):

@@ -20,7 +20,7 @@ from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import MADE_IS_KEPT, Run, RunStatus, StageRun, StageState
 from tidegate.model.step_progress import reset_step
 from tidegate.model.step_run import BUILD, StepState
-from tidegate.store import events, gate_queries, queries, rows
+from tidegate.store import events, evidence_view_queries, gate_queries, queries, rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class RunActs:
                 at=now,
                 comment=comment,
                 stands_for=_stands_for(connection, actor, run, now),
+                looked_at=evidence_view_queries.seen_by(connection, run.id, actor.name, asked.stage),
             )
             rows.put(connection, approval)
             text = f"{actor.name} {answer.value} {run.label} for {_where(asked)}" + (f": {comment}" if comment else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -101,8 +101,7 @@ def _coverage(release: Release, serving: Release | None) -> parts.Coverage | Non
 
 def _change(sources: EvidenceSources, change: Change) -> parts.ChangeEvidence:
     is_own = change.commit == sources.run.change.commit
-    authors = {author.email.casefold(): author for author in reversed(change.authors)}
-    known = [_author(author, sources.people) for author in reversed(authors.values())]
+    known = dict.fromkeys(one for author in change.authors for one in _behind(author, sources.people))
     return parts.ChangeEvidence(
         commit=change.commit,
         subject=change.subject,
@@ -112,9 +111,13 @@ def _change(sources: EvidenceSources, change: Change) -> parts.ChangeEvidence:
     )
 
 
-def _author(author: Author, people: KnownPeople) -> parts.AuthorEvidence:
-    account = people.account_of(author)
-    return parts.AuthorEvidence(author.name, author.email, account is not None, account)
+def _behind(author: Author, people: KnownPeople) -> Iterator[parts.AuthorEvidence]:
+    """One for each account that stands behind the commit: who signed it may be another than whom it names."""
+    accounts = sorted(people.accounts_behind(author))
+    for account in accounts:
+        yield parts.AuthorEvidence(author.name, author.email, verified=True, account=account)
+    if not accounts:
+        yield parts.AuthorEvidence(author.name, author.email, verified=False)
 
 
 def _environment(sources: EvidenceSources) -> parts.EnvironmentEvidence:

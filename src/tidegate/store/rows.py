@@ -31,6 +31,7 @@ from tidegate.model.checkpoint import Checkpoint, RecordKey
 from tidegate.model.delegation import Delegation
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Effect
+from tidegate.model.evidence_view import EvidenceView
 from tidegate.model.external import ExternalQuestion
 from tidegate.model.flaky import TestOutcome
 from tidegate.model.freeze import Freeze
@@ -45,7 +46,15 @@ from tidegate.model.service import Service
 from tidegate.model.sign_in import BrowserSession, OneTimeLink, Password
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun
-from tidegate.store import gate_tables, people_tables, record_tables, sign_in_tables, tables, time_tables
+from tidegate.store import (
+    evidence_tables,
+    gate_tables,
+    people_tables,
+    record_tables,
+    sign_in_tables,
+    tables,
+    time_tables,
+)
 from tidegate.store.columns import Document, Utc, Word
 
 Value = TypeVar("Value")
@@ -73,6 +82,7 @@ TABLES: dict[type, Table] = {
     Delegation: gate_tables.delegation,
     AuthorAddress: gate_tables.author_address,
     AuthorKey: gate_tables.author_key,
+    EvidenceView: evidence_tables.evidence_view,
     Freeze: time_tables.freeze,
     ExternalQuestion: time_tables.external_question,
     Deployment: tables.deployment,

@@ -9,9 +9,13 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
+from tidegate.engine.gate_evidence import look_at_gate, note_look, stage_in_question
 from tidegate.engine.refusal import not_found
+from tidegate.model import approval as seen
+from tidegate.security.sign_in import Session
 from tidegate.store import queries
 from tidegate.web import account, acts, live, provider, sign_in, welcome
+from tidegate.web.evidence_view import GateEvidence, gate_evidence
 from tidegate.web.guard import NotSignedIn, Parts, Seen, parts_of
 from tidegate.web.log_view import LOG_LINES, LineView
 from tidegate.web.parts import PageParts
@@ -68,7 +72,8 @@ def show_run(parts: Parts, session: Seen, run: IdPath) -> HTMLResponse:
     engine = parts.engine.parts
     with engine.database.reading() as connection:
         view = read_run(connection, run.lower(), engine.clock.now())
-    return page("run.html", session, run=view)
+    gate = _look_at_gate(parts, session, run.lower())
+    return page("run.html", session, run=view, gate=gate)
 
 
 @router.get("/steps/{step_run}/log")
@@ -85,8 +90,9 @@ def show_log(
     with parts.engine.parts.database.reading() as connection:
         step = queries.step(connection, step_run.lower())
         run = queries.run(connection, step.run) if step else None
-    if step is None:
+    if step is None or run is None:
         raise not_found("step run", step_run)
+    note_look(parts.engine.parts, run, session.identity.actor, seen.Seen.LOGS)
     wanted = attempt or step.attempt
     log = step.logged_by(wanted)
     found = parts.logs.page(log, first, LOG_LINES, find)
@@ -118,6 +124,21 @@ def download_log(
     headers = {"Content-Disposition": f'attachment; filename="{step.id}.{attempt}.log"'}
     text = parts.logs.text(step.logged_by(attempt))
     return StreamingResponse(text, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+def _look_at_gate(parts: PageParts, session: Session, run_id: str) -> GateEvidence | None:
+    """The evidence for the gate in question, None where there is none yet. That somebody looked is remembered."""
+    engine = parts.engine.parts
+    with engine.database.reading() as connection:
+        run = queries.run(connection, run_id)
+        stage = stage_in_question(queries.stages(connection, run_id))
+    if run is None:
+        return None
+    note_look(engine, run, session.identity.actor, seen.Seen.RUN)
+    if run.release is None or stage is None:
+        return None
+    note_look(engine, run, session.identity.actor, seen.Seen.EVIDENCE, stage.name)
+    return gate_evidence(look_at_gate(engine, run_id, stage.name))
 
 
 async def _say_how_to_sign_in(request: Request, error: Exception) -> Response:

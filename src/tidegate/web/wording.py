@@ -107,6 +107,11 @@ def ago(at: datetime, now: datetime) -> str:
     return f"{format_duration(timedelta(seconds=round(passed.total_seconds()))).split(' ')[0]} ago"
 
 
+def seconds_text(seconds: float) -> str:
+    """A number of seconds as a duration."""
+    return format_duration(timedelta(seconds=seconds))
+
+
 def span(begin: datetime | None, end: datetime | None, now: datetime) -> str:
     """How long something took, or has taken until now; empty where it has not begun."""
     if begin is None:

@@ -35,6 +35,7 @@ EXAMPLES = {
     "question": "01hzzzzzzzzzzzzzzzzzzzzzzz-1-1-0",
     "name": "shop",
     "secret": "KEY",
+    "stage": "production",
     "run": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "release": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "rollout": "01hzzzzzzzzzzzzzzzzzzzzzzz",

@@ -251,6 +251,13 @@ def test_an_author_is_verified_by_the_address_that_somebody_vouched_for() -> Non
     ]
 
 
+def test_who_signed_what_another_wrote_is_an_author_beside_the_other() -> None:
+    people = KnownPeople(addresses={"anna@example.org": "anna"}, keys={"SHA256:key": "ben"})
+    signed = replace(changes(1)[0], key="SHA256:key")
+    known = plain(gather(replace(sources(), people=people, brings=[signed]), NOON))["changes"][0]["authors"]
+    assert [one["account"] for one in known] == ["anna", "ben"]
+
+
 def test_coverage_is_compared_with_what_serves() -> None:
     before = replace(sources().release, line_coverage=82.5)
     assert plain(gather(replace(sources(), serving=before), NOON))["release"]["coverage"] == {
