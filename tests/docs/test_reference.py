@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.docs.markdown import ROOT, Block, blocks, pages, spans
 
+from tidegate.cli import evidence_reference
 from tidegate.cli.reference import command_names
 from tidegate.cli.reference_notes import ENDS_WITH, EXAMPLES
 
@@ -35,6 +36,12 @@ def test_the_page_is_what_the_commands_say() -> None:
         check=True,
     ).stdout
     assert made == MADE.read_text(), "run: python -m tidegate.cli.reference > docs/reference/commands.md"
+
+
+def test_the_page_of_the_evidence_is_what_its_declaration_says() -> None:
+    made = ROOT / "docs" / "reference" / "evidence.md"
+    told = "run: python -m tidegate.cli.evidence_reference > docs/reference/evidence.md"
+    assert evidence_reference.page() == made.read_text(), told
 
 
 def test_every_command_is_on_the_page() -> None:

@@ -26,6 +26,7 @@ from tidegate.cli import (
     long_running,
     people_commands,
     placement_commands,
+    policy_commands,
     question_commands,
     record_commands,
     release_commands,
@@ -201,6 +202,7 @@ _GROUPS = {
     "team": people_commands.teams,
     "token": token_commands.app,
     "agents": agent_commands.app,
+    "policy": policy_commands.app,
     "tests": tests_commands.app,
     "audit": audit_commands.app,
 }

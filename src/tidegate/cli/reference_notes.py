@@ -22,7 +22,7 @@ HEAD = """\
 that `--data DIR` names; the address in `TIDEGATE_SERVER`, with the token in `TIDEGATE_TOKEN`; the data folder in
 `TIDEGATE_DATA`; the platform's data folder (`/var/lib/tidegate` for root). In a data folder on the same machine they
 find the address and the administrator's token by themselves. `demo`, `server`, `agent`, `down`, `build`, `doctor`,
-`init`, `validate` and `schema` ask no server.
+`init`, `validate`, `schema` and `policy test` ask no server.
 
 **Exit codes.** Scripts can rely on them:
 
@@ -63,6 +63,8 @@ ENDS_WITH = {
     "doctor": "1 where something stands in a server's way; warnings alone are 0.",
     "agent": "1 where another agent uses its folder, 2 where it has no token, and 0 when it is told to stop.",
     "thaw": "3 where the server's configuration freezes it, 2 where nothing does.",
+    "policy test": "1 where a case says something else than it should, or something is wrong in the file.",
+    "policy show": "1 where the run has no release yet, 2 where there is no such run or stage.",
     "tests quarantine": "2 where there is no such service, or the end is past or more than 90 days ahead.",
     "tests release": "2 where the test is not in quarantine.",
     "audit verify": "1 where the record was changed, or a checkpoint's signature does not fit.",
@@ -90,6 +92,32 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
 {"file": "tidegate.yaml", "ok": false,
  "problems": [{"file": "tidegate.yaml", "line": 2, "column": 1, "message": "unknown key \\"biuld\\"",
                "hint": "did you mean \\"build\\"?"}]}
+""",
+        ),
+    ),
+    "policy test": (
+        Example(
+            "policy test cases.yaml --json",
+            """
+{"file": "cases.yaml", "ok": true, "problems": [],
+ "cases": [{"name": "a failed test keeps it out", "line": 3, "ok": true, "expected": "false", "said": "false",
+            "policies": [{"name": "policy", "answer": "false", "inputs": {"release.tests.failed": 1},
+                          "text": "the policy does not hold: release.tests.failed is 1"}]}]}
+""",
+        ),
+    ),
+    "policy show": (
+        Example(
+            "policy show RUN --json",
+            """
+{"run": "01m85yjt92cx5acde4hp18zbg4", "service": "shop", "release": "01m85yk09ez1dfb8y2483fdb63",
+ "commit": "11643c99ef452c9f09c1fe814f62db90f4d0bb65", "stage": "production", "environment": "production",
+ "at": "2026-11-24T04:58:00Z", "evidence": {"release": {"tests": {"total": 12, "failed": 0, "skipped": 0}}},
+ "missing": [{"place": "release.scan", "because": "no scan was reported"}],
+ "policies": [{"name": "policy", "source": "tidegate.yaml", "expression": "release.scan.critical == 0",
+               "answer": "missing", "text": "the policy waits: no scan was reported (release.scan)", "inputs": {},
+               "missing": "release.scan"}],
+ "policy_alone": "policy would wait: the policy waits: no scan was reported (release.scan)"}
 """,
         ),
     ),
