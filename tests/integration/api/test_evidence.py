@@ -85,6 +85,7 @@ def test_the_evidence_is_what_the_policies_read(world: World, run: str) -> None:
     found = evidence(world, run)
     assert found["evidence"]["release"]["tests"] == {"total": 12, "failed": 0, "skipped": 0}
     assert found["evidence"]["stages"]["staging"]["state"] == "passed"
+    assert found["evidence"]["environment"] == {"name": "production", "protected": True, "frozen": False}
     assert found["evidence"]["changes"][0]["authors"] == [
         {"name": "Ada <b>", "email": "ada@example.com", "verified": False}
     ]
