@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -63,7 +64,7 @@ class Giver:
         self.parts = parts
         self._turns = tuple(threading.Lock() for _ in range(_TURNS))
         self._lock = threading.Lock()
-        self._answered: dict[Held, datetime] = {}
+        self._answered: OrderedDict[Held, datetime] = OrderedDict()  # the oldest first
 
     @contextmanager
     def turn_of(self, agent: str) -> Iterator[None]:
@@ -75,8 +76,9 @@ class Giver:
         """These leave with the answer to a result: a request for more that was sent before that does not name them."""
         now = self.parts.clock.now()
         with self._lock:
-            self._answered = {one: at for one, at in self._answered.items() if now - at < ON_ITS_WAY}
-            self._answered |= {Held(one.step_run, one.attempt, one.fence): now for one in leases}
+            while self._answered and now - next(iter(self._answered.values())) >= ON_ITS_WAY:
+                self._answered.popitem(last=False)
+            self._answered.update((Held(one.step_run, one.attempt, one.fence), now) for one in leases)
 
     def is_on_its_way(self, step: StepRun) -> bool:
         """Whether its agent may not have heard of it yet."""
@@ -92,14 +94,22 @@ class Giver:
     def give(self, agent: str, chosen: StepRunId) -> Lease | None:
         """Lease a step that was ready when it was chosen, unless somebody else has it, or its group is full by now."""
         with changing(self.parts.database, chosen) as (connection, step, run):
-            if step is None or run is None or step.state is not StepState.READY or self._is_kept_out(connection, step):
-                return None
-            return self._give(connection, agent, step, run)
+            return self._give_ready(connection, agent, step, run)
+
+    def give_within(self, connection: Connection, agent: str, chosen: StepRunId) -> Lease | None:
+        """The same, in a transaction in which nobody else can change anything."""
+        step = queries.step(connection, chosen)
+        return self._give_ready(connection, agent, step, queries.run(connection, step.run) if step else None)
 
     def give_again(self, agent: str, seen: StepRun) -> Lease | None:
         """Lease a step anew to the agent that has it and never heard of it, unless it has changed since."""
         with changing(self.parts.database, seen.id) as (connection, step, run):
             return self._give(connection, agent, step, run) if run and step and step == seen else None
+
+    def _give_ready(self, connection: Connection, agent: str, step: StepRun | None, run: Run | None) -> Lease | None:
+        if step is None or run is None or step.state is not StepState.READY or self._is_kept_out(connection, step):
+            return None
+        return self._give(connection, agent, step, run)
 
     def _is_kept_out(self, connection: Connection, step: StepRun) -> bool:
         """Whether others of the step's group run that were not seen when it was chosen."""
@@ -180,19 +190,13 @@ class Poll:
 
     def look(self) -> tuple[Lease, ...]:
         """What there is for the agent now: none for one that is being drained."""
-        ask, giver = self._ask, self._giver
-        with giver.turn_of(ask.agent):
+        agent, giver = self._ask.agent, self._giver
+        with giver.turn_of(agent):
             for _ in range(ROUNDS_AT_MOST):
                 with giver.parts.database.reading() as connection:
-                    seen = agent_queries.agent(connection, ask.agent)
-                    if seen is None and ask.only_known:
-                        return ()
-                    running = queries.steps_of_agent(connection, ask.agent)
-                    slots = self._slots(connection, running) if seen is None or seen.takes_more else 0
-                    unheard = self._unheard(running)
-                    chosen = giver.next_steps(connection, ask.labels, slots)
-                given = [giver.give_again(ask.agent, one) for one in unheard]
-                given += [giver.give(ask.agent, one.id) for one in chosen]
+                    unheard, chosen = self._choose(connection)
+                given = [giver.give_again(agent, one) for one in unheard]
+                given += [giver.give(agent, one.id) for one in chosen]
                 leases = tuple(filter(None, given))
                 if leases or not given:
                     break
@@ -200,6 +204,23 @@ class Poll:
             if self._with_result:
                 giver.note_answered(leases)
         return leases
+
+    def look_within(self, connection: Connection) -> tuple[Lease, ...]:
+        """The same with a result, in a transaction in which nobody else can change anything. It is the agent's turn:
+        who asks has seen to that before the transaction, and notes what was answered."""
+        _, chosen = self._choose(connection)
+        given = (self._giver.give_within(connection, self._ask.agent, one.id) for one in chosen)
+        return tuple(filter(None, given))
+
+    def _choose(self, connection: Connection) -> tuple[Sequence[StepRun], Sequence[QueuedStep]]:
+        """What the agent has and never heard of, and what it may have besides."""
+        ask = self._ask
+        seen = agent_queries.agent(connection, ask.agent)
+        if seen is None and ask.only_known:
+            return (), ()
+        running = queries.steps_of_agent(connection, ask.agent)
+        slots = self._slots(connection, running) if seen is None or seen.takes_more else 0
+        return self._unheard(running), self._giver.next_steps(connection, ask.labels, slots)
 
     def _slots(self, connection: Connection, running: Sequence[StepRun]) -> int:
         """How many slots are free by now: the agent counted when it asked, and what was given to it since fills some.

@@ -39,11 +39,13 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
-class MayBegin:
-    """What may begin by the end of a step: steps that became ready, and others of its group if it had one."""
+class Taken:
+    """What may begin by the end of a step: steps that became ready, and others of its group if it had one. `leases` is
+    what its agent was given in the same transaction, None where that was not looked for."""
 
     ready: frozenset[StepRunId] = frozenset()
     in_group: bool = False
+    leases: tuple[Lease, ...] | None = None
 
 
 class Leasing:
@@ -102,12 +104,16 @@ class Leasing:
 
         Others hear only of what is left. What the agent asks names what it has besides that attempt. Raises Refused.
         """
-        begin = self._take(held, report, agent)
-        leases: tuple[Lease, ...] = ()
+        poll = Poll(self._giver, ask, with_result=True)
+        with self._giver.turn_of(ask.agent):
+            taken = self._take(held, report, agent, poll)
+            self._giver.note_answered(taken.leases or ())
+        leases = taken.leases
         try:
-            leases = Poll(self._giver, ask, with_result=True).look()
+            if leases is None:
+                leases = poll.look()
         finally:
-            self._tell_of(begin, {one.step_run for one in leases})
+            self._tell_of(taken, leases or ())
         return leases
 
     def end_lost(self) -> None:
@@ -139,41 +145,47 @@ class Leasing:
                 given_up.append(step)
         return tuple(given_up)
 
-    def _take(self, held: Held, report: StepReport, agent: str | None) -> MayBegin:
-        """Keep a result, and look at its run with it: what may begin by that."""
+    def _take(self, held: Held, report: StepReport, agent: str | None, poll: Poll | None = None) -> Taken:
+        """Keep a result, and look at its run with it; give what is next in the same transaction where that is safe."""
         with changing(self._parts.database, held.step_run) as (connection, step, run):
             if step is None or run is None:
                 raise not_found("step run", held.step_run)
             if agent not in (None, step.agent):
                 raise _not_yours(held)
             if step.attempt == held.attempt and step.fence == held.fence and step.state.is_ended:
-                return MayBegin()
+                return Taken()
             if not _holds(step, held):
                 raise _not_yours(held)
             self._end(connection, run, step, report)
-            decision = self._look_at(connection, run)
+            decision, leases = self._go_on(connection, run, poll)
         if decision is None:
             self._engine.queue.hint(f"run:{run.id}")
         else:
             self._engine.follow(run, decision)
         ready = decision.ready_steps if decision else frozenset()
-        return MayBegin(ready, in_group=step.step.concurrency is not None)
+        return Taken(ready, step.step.concurrency is not None, leases)
 
-    def _look_at(self, connection: Connection, run: Run) -> Decision | None:
-        """Decide about a run in the transaction that ended a step of it. None where that fails: what an agent did is
-        kept all the same."""
+    def _go_on(
+        self, connection: Connection, run: Run, poll: Poll | None
+    ) -> tuple[Decision | None, tuple[Lease, ...] | None]:
+        """Decide about a run in the transaction that ended a step of it, and give what is next. None where that fails:
+        what an agent did is kept all the same."""
+        # elsewhere other writers are at work, and what is next may be another service's: its lock could be held by
+        # somebody who waits for this one's
+        at_once = poll if self._parts.database.is_sqlite else None
         try:
             with connection.begin_nested():
-                return self._engine.decide_run(connection, run)
+                decision = self._engine.decide_run(connection, run)
+                return decision, at_once.look_within(connection) if at_once else None
         except Gone:
-            return None
+            return None, None
         except Exception:
             log.exception("looking at run:%s with a result of it failed; it is looked at again", run.id)
-            return None
+            return None, None
 
-    def _tell_of(self, begin: MayBegin, given: Collection[StepRunId] = ()) -> None:
+    def _tell_of(self, taken: Taken, given: Collection[Lease] = ()) -> None:
         """Have agents ask again where something is left for them."""
-        if begin.in_group or begin.ready - set(given):
+        if taken.in_group or taken.ready - {one.step_run for one in given}:
             self._engine.steps_may_run()
 
     def _end(self, connection: Connection, run: Run, step: StepRun, said: StepReport) -> None:
