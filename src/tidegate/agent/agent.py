@@ -183,7 +183,7 @@ class Agent:
         kept = [record for record in records if any(self._was_started(record, part) for part in Part)]
         self.tools.checkouts.remove_all_but(name for record in kept if (name := record.checkout()))
         self.tools.surroundings.remove_all_but([record.held for record in records])
-        self.tools.containers.remove_all_but(str(record.folder_of(part)) for record in records for part in Part)
+        self.tools.containers.remove_all_but(record.folder_of(part) for record in records for part in Part)
         for record in records:
             try:
                 taken = record.taken()
@@ -196,7 +196,7 @@ class Agent:
             self._begin([Attempt(record, taken, self.tools)], has_begun=True)
 
     def _was_started(self, record: AttemptRecord, part: Part) -> bool:
-        return self.tools.runner.find(str(record.folder_of(part))) is not None
+        return self.tools.runner.find(record.folder_of(part)) is not None
 
     def _begin(self, attempts: Collection[Attempt], instead_of: Attempt | None = None, has_begun: bool = False) -> None:
         """Perform these attempts from now on; the slot of the one that has ended is never seen free between."""

@@ -41,6 +41,7 @@ from tidegate.model.lease import (
     Lease,
     Mount,
     PolledStep,
+    StepHandle,
     StepOutcome,
     StepReport,
 )
@@ -70,12 +71,18 @@ class Attempt:
     tools: Tools
     cancelled: Event = field(default_factory=Event)
     dropped: Event = field(default_factory=Event)
+    held: Held = field(init=False)
+    """Which attempt it is."""
+
     handing: HandOver = field(init=False)
     _transfer: Transfer = field(init=False)
     _follower: Follower = field(init=False)
     _checkout: Checkout | None = None
+    _started: set[Part] = field(default_factory=set)
+    """The commands that were started: by an earlier agent, or by this one."""
 
     def __post_init__(self) -> None:
+        self.held = self.record.held
         self.handing = HandOver(self.held, self.record.folder, self.tools.link, self.tools.stop, self.dropped)
         self._transfer = Transfer(self.record.folder, self.tools.link, self.tools.stop, self._check_in)
         self._follower = Follower(
@@ -94,11 +101,6 @@ class Attempt:
     def lease(self) -> Lease:
         """What it was leased for."""
         return self.taken.lease
-
-    @property
-    def held(self) -> Held:
-        """Which attempt it is."""
-        return self.record.held
 
     def perform(self, then: Then) -> tuple[Lease, ...] | None:
         """Bring the attempt to its end and its result to the server, and ask with that for what is next.
@@ -127,6 +129,7 @@ class Attempt:
         reports = Reports()
         polled = NOT_EXITED
         ended_first = False
+        self._started = {part for part in Part if self._handle(part) is not None}
         try:
             self._checkout = self._find_checkout()
             polled = self._run_commands(self._checkout)
@@ -186,7 +189,7 @@ class Attempt:
         key = CheckoutKey.of(self.lease)
         if self.taken.boot != self.tools.boot:
             raise AttemptEnded(StepOutcome.LOST, "the agent's machine was started again before the step had ended")
-        if any(self.tools.runner.find(str(self.record.folder_of(part))) for part in Part):
+        if self._started:
             name = self.record.checkout()
             adopted = None if name is None else self.tools.checkouts.adopt(name, key)
             if adopted is None:
@@ -217,8 +220,8 @@ class Attempt:
     def _run_commands(self, checkout: Checkout) -> PolledStep:
         """Set the checkout up where that is due, and run the step; gives how it ended well."""
         place = Place(checkout.tree)  # all that is needed to follow a command that was started
-        if not self._was_started(Part.STEP):
-            if self._was_started(Part.FIRST):
+        if Part.STEP not in self._started:
+            if Part.FIRST in self._started:
                 self._run_first(checkout, place)
             place = self._ready(checkout)
             self._run_first(checkout, place)
@@ -231,7 +234,7 @@ class Attempt:
         """Where the step runs, with all that it finds there."""
         folder = self._folder_in(checkout, self.lease.path)
         place = self._place(checkout, folder)
-        if not self._was_started(Part.FIRST):
+        if Part.FIRST not in self._started:
             if not checkout.is_set_up:
                 self._set_up(checkout, place)
             self._shelf(checkout, folder).restore_cache(self.lease.step.name, self.lease.step.cache)
@@ -257,7 +260,7 @@ class Attempt:
     def _set_up(self, checkout: Checkout, place: Place) -> None:
         if self.lease.setup is not None:
             # begun by an earlier agent, what it changed is not known: the checkout serves this step alone
-            is_new = self.tools.runner.find(str(self.record.folder_of(Part.SETUP))) is None
+            is_new = Part.SETUP not in self._started
             shelf = self._shelf(checkout, place.where)
             if is_new:
                 checkout.note_before_setup()
@@ -280,13 +283,13 @@ class Attempt:
 
     def _run(self, part: Part, script: str, place: Place) -> PolledStep:
         """Start a command, unless it was started before, and follow it to its end."""
-        folder = self.record.folder_of(part)
-        handle = self.tools.runner.find(str(folder))
+        handle = self._handle(part) if part in self._started else None
         if handle is None:
             self._check_in()
             self.record.keep_began(part, self.tools.now())
             with _not_started_is_failed():
-                handle = self.tools.runner.start(place.command(script, folder))
+                handle = self.tools.runner.start(place.command(script, self.record.folder_of(part)))
+            self._started.add(part)
         return self._follower.follow(handle, part)
 
     def _place(self, checkout: Checkout, where: Path) -> Place:
@@ -324,7 +327,7 @@ class Attempt:
 
     def _end_commands(self) -> None:
         for part in Part:
-            handle = self.tools.runner.find(str(self.record.folder_of(part)))
+            handle = self._handle(part)
             if handle is not None:
                 self._follower.end(handle, timedelta(0))
 
@@ -353,7 +356,8 @@ class Attempt:
 
     def _folder_in(self, checkout: Checkout, path: str) -> Path:
         where = checkout.tree / path
-        if not where.resolve().is_relative_to(checkout.tree.resolve()) or not where.is_dir():
+        within = where == checkout.tree or where.resolve().is_relative_to(checkout.tree.resolve())
+        if not within or not where.is_dir():
             named = "`path` in the pipeline" if path == self.lease.path else "`working_directory` of the step"
             raise AttemptEnded(StepOutcome.FAILED, f"the commit has no folder {path!r} ({named})")
         return where
@@ -364,8 +368,8 @@ class Attempt:
     def _confined(self, checkout: Checkout) -> ConfinedFolder:
         return ConfinedFolder(checkout.tree, self.lease.path, self.tools.checkouts.run_as)
 
-    def _was_started(self, part: Part) -> bool:
-        return self.tools.runner.find(str(self.record.folder_of(part))) is not None
+    def _handle(self, part: Part) -> StepHandle | None:
+        return self.tools.runner.find(self.record.folder_of(part))
 
     def _heading(self, part: Part, name: str) -> None:
         if self.handing.spool.position.part != part:

@@ -19,6 +19,6 @@ class Place:
     mounts: tuple[Mount, ...] = ()
     network: str | None = None
 
-    def command(self, script: str, folder: Path) -> StepCommand:
+    def command(self, script: str, folder: str) -> StepCommand:
         """A script that runs here; `folder` is where its runner keeps what it needs."""
-        return StepCommand(script, str(self.where), str(folder), self.env, self.image, self.mounts, self.network)
+        return StepCommand(script, str(self.where), folder, self.env, self.image, self.mounts, self.network)

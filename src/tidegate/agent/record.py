@@ -29,7 +29,8 @@ class Part(IntEnum):
     """The step's `failed_first`, before its `run`."""
 
 
-_FOLDERS = {Part.SETUP: "setup", Part.FIRST: "first", Part.STEP: ""}
+_FOLDERS = {Part.SETUP: "/setup", Part.FIRST: "/first", Part.STEP: ""}
+"""Below the attempt's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,9 @@ class AttemptRecord:
         assert match is not None  # see `create` and `all_in`
         return Held(StepRunId(match[1]), int(match[2]), int(match[3]))
 
-    def folder_of(self, part: Part) -> Path:
+    def folder_of(self, part: Part) -> str:
         """The folder in which the runner keeps what it needs of that command."""
-        return self.folder / _FOLDERS[part]
+        return f"{self.folder}{_FOLDERS[part]}"
 
     def taken(self) -> Taken:
         """The lease, and when it came. Raises ValueError where it cannot be read (a power cut while it was written)."""
@@ -148,16 +149,17 @@ class AttemptRecord:
 
     def _read(self, name: str) -> bytes | None:
         try:
-            return (self.folder / name).read_bytes()
+            with open(f"{self.folder}/{name}", "rb") as file:
+                return file.read()
         except FileNotFoundError:
             return None
 
     def _write(self, name: str, data: bytes) -> None:
-        new = self.folder / f".{name}.new"
+        new = f"{self.folder}/.{name}.new"
         # not os.write: on a full disk that writes only a part, and says so instead of failing
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(data)
-        new.rename(self.folder / name)
+        os.rename(new, f"{self.folder}/{name}")
 
 
 def held_by(lease: Lease) -> Held:

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ _MOST_BYTES = 64
 """What else a command may put into such a file is not read."""
 
 
+@lru_cache(256)
 def mark_of(folder: str | Path) -> str:
     """What everything of this folder's command is marked with; no other folder of this machine has the same."""
     where = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()
@@ -64,12 +66,13 @@ def write_script(folder: Path, text: str, run_as: int | None) -> Path:
 
 def write_whole(path: Path, fields: Mapping[str, Any]) -> None:
     """Write a JSON file that is whole or missing, whenever this process dies."""
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(fields))
-    new.rename(path)
+    new = f"{path}.new"
+    with open(new, "w") as file:
+        file.write(json.dumps(fields))
+    os.rename(new, path)
 
 
-def read_lines(path: Path) -> str:
+def read_lines(path: str | Path) -> str:
     """The whole lines that were left in a file of few."""
     return _lines_and_time(path)[0]
 

@@ -273,7 +273,7 @@ _ROOTLESS = "0:0"
 
 def is_of_container(folder: str) -> bool:
     """Whether the command of this folder is, or was to be, a container's."""
-    return (Path(folder) / HANDLE).exists()
+    return os.path.exists(f"{folder}/{HANDLE}")
 
 
 def _read_handle(folder: str) -> StepHandle | None:

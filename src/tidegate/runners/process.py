@@ -76,10 +76,11 @@ class ProcessRunner:
     def find(self, folder: str) -> StepHandle | None:
         """See `Runner.find`. A handle that cannot be read (a power cut) is of another boot: what it was, is gone."""
         try:
-            text = (Path(folder) / "handle.json").read_text()
+            with open(f"{folder}/handle.json") as file:
+                text = file.read()
         except FileNotFoundError:
             return None
-        if read_lines(Path(folder) / "exit") == UNBEGUN.decode():
+        if read_lines(f"{folder}/exit") == UNBEGUN.decode():
             return None
         try:
             fields = json.loads(text)
@@ -160,7 +161,7 @@ class ProcessRunner:
         return handle
 
     def _spawn(self, folder: Path, command: StepCommand, begin: int, status: int, output: int) -> int:
-        env = {"PATH": self.path, **command.env, MARK: mark_of(folder)}
+        env = {"PATH": self.path, **command.env, MARK: mark_of(command.folder)}
         order = Order(["/bin/sh", "-eu", str(folder / "script")], command.cwd, env, self.run_as)
         try:
             return spawner().spawn(order, begin, status, output)
