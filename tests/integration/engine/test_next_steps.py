@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.integration.engine.shop import OWNER, PLAIN, Shop, holds
 
+from tidegate.engine import known_tests
 from tidegate.engine.agents import AgentActs, Said
 from tidegate.engine.giving import ON_ITS_WAY, Ask, Poll
 from tidegate.engine.refusal import Refusal
@@ -166,6 +168,26 @@ def test_a_look_that_fails_loses_no_result(shop: Shop, monkeypatch: pytest.Monke
     assert f"run:{run}" in shop.queue.due
     shop.settle()
     assert names(shop.leased()) == ["package"]
+
+
+def test_a_step_that_cannot_be_given_loses_no_result_and_is_given_to_nobody(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.added()
+    (lease,) = shop.leased()
+
+    def _fail(*_: object) -> Lease:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken, contextlib.suppress(ZeroDivisionError):
+        broken.setattr(known_tests, "handed_with", _fail)  # the last that is asked before a lease is made
+        assert shop.goes_on(lease) == ()
+    with shop.database.reading() as connection:
+        ended = queries.step(connection, lease.step_run)
+    assert ended is not None and ended.state is StepState.SUCCEEDED
+    shop.settle()
+    (package,) = shop.leased()
+    assert (package.step.name, package.fence) == ("package", 1)
 
 
 def test_a_step_that_came_with_an_answer_is_not_taken_for_lost_by_a_request_that_crossed_it(shop: Shop) -> None:
