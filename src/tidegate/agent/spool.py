@@ -48,8 +48,11 @@ class LogSpool:
 
     def __post_init__(self) -> None:
         whole = 0
-        with open(self.path, "ab+") as file:
-            file.seek(0)
+        try:
+            file = open(self.path, "rb+")
+        except FileNotFoundError:
+            return  # nothing was written yet
+        with file:
             for line in file:
                 record = _record(line)
                 if record is None:

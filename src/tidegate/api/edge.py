@@ -80,7 +80,7 @@ class Edge:
             problem = describe(HTTPStatus.MISDIRECTED_REQUEST, detail, remedy)
             await respond(request, problem)(request.scope, receive, send)
             return
-        if (request.method, request.url.path) == STREAMED:
+        if (request.method, request.scope["path"]) == STREAMED:
             await self._app(request.scope, receive, send)
         elif _declares_too_much(headers):
             await respond(request, describe(_TOO_LARGE, _TOO_LARGE_DETAIL))(request.scope, receive, send)
