@@ -48,11 +48,9 @@ class LogSpool:
 
     def __post_init__(self) -> None:
         whole = 0
-        try:
-            file = open(self.path, "rb+")
-        except FileNotFoundError:
+        if not self.path.exists():
             return  # nothing was written yet
-        with file:
+        with open(self.path, "rb+") as file:
             for line in file:
                 record = _record(line)
                 if record is None:
