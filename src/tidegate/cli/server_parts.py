@@ -100,6 +100,7 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
         ports=LoopbackPorts(data),
         sources=mirrors,
         settings=Settings(batch=configuration.batch),
+        trains=configuration.trains,
     )
     return ServerParts(data, configuration, isolation, supervisor, artifacts, mirrors, secrets, parts)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import chain, pairwise
 
+from tidegate.config.cadence_consistency import requires_itself
 from tidegate.config.document import Document, Path, Plain
 from tidegate.config.files_consistency import contradictions_in_setup
 from tidegate.config.lookup import Item, at, get, items, words
@@ -32,6 +33,7 @@ def contradictions(document: Document, environments: Collection[EnvironmentName]
     yield from _groups(document, list(chain(steps, *of_stages)))
     yield from _stage_order(document, stages)
     yield from _variables(document, pipeline)
+    yield from requires_itself(document, pipeline)
     for stage in stages:
         yield from contradictions_in_stage(document, stage, pipeline, environments)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
-from tidegate.config import time_resolve
+from tidegate.config import cadence_resolve, time_resolve
 from tidegate.config.policy_sections import policies
 from tidegate.config.resolve_steps import build, stage_steps
 from tidegate.config.sections import (
@@ -17,8 +18,9 @@ from tidegate.config.sections import (
     StageSection,
     VerifySection,
 )
+from tidegate.model.cadence import Cadence
 from tidegate.model.gate_rules import THE_FILE, ApprovalGroup, ApprovalRule, GateRules
-from tidegate.model.ids import StageName
+from tidegate.model.ids import ServiceName, StageName
 from tidegate.model.pipeline import (
     ApprovalPoint,
     DeployRule,
@@ -60,7 +62,7 @@ def pipeline(section: PipelineSection) -> Pipeline:
     stages: list[Stage] = []
     for stage in section.stages:
         before = (stages[-1].name,) if stages else ()
-        stages.append(_stage(stage, before, section.risk, runtime))
+        stages.append(_stage(stage, before, section.risk, runtime, section.requires))
     return Pipeline(
         service=section.service,
         team=section.team,
@@ -71,6 +73,9 @@ def pipeline(section: PipelineSection) -> Pipeline:
         build=build(section.build),
         runtime=runtime,
         stages=tuple(stages),
+        cadence=cadence_resolve.cadence(section.cadence) if section.cadence else Cadence(),
+        batch=cadence_resolve.batch(section.batch) if section.batch else None,
+        train=section.train,
     )
 
 
@@ -88,25 +93,34 @@ def _runtime(section: RuntimeSection) -> Runtime:
     )
 
 
-def _stage(section: StageSection, before: tuple[StageName, ...], risk: Risk, runtime: Runtime | None) -> Stage:
+def _stage(
+    section: StageSection,
+    before: tuple[StageName, ...],
+    risk: Risk,
+    runtime: Runtime | None,
+    requires: Mapping[ServiceName, str],
+) -> Stage:
     return Stage(
         name=section.name,
         environment=section.environment,
         needs=before if section.needs is None else tuple(section.needs),
-        gate=gate_rules(section.gate),
+        gate=gate_rules(section.gate, requires=requires),
         deploy=_deploy(section.deploy, risk, runtime) if runtime else None,
         steps=stage_steps(section.steps),
         verify=_verify(section.verify) if section.verify else None,
     )
 
 
-def gate_rules(section: GateSection, source: str = THE_FILE) -> GateRules:
-    """The rules of a gate, as one source of them demands."""
+def gate_rules(
+    section: GateSection, source: str = THE_FILE, requires: Mapping[ServiceName, str] | None = None
+) -> GateRules:
+    """The rules of a gate, as one source of them demands; `requires` is what the whole file asks of other services."""
     return GateRules(
         approvals=_approvals(section.approvals) if section.approvals else None,
         windows=tuple(time_resolve.window(one) for one in section.window),
         schedule=time_resolve.schedule(section.schedule) if section.schedule else None,
         external=time_resolve.external(section.external) if section.external else None,
+        requires=cadence_resolve.requirements(requires or {}, section.requires),
         source=source,
         policies=policies(section.policy),
     )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
+from tidegate.config.cadence_sections import BatchSection, CadenceSection, Requires, TrainWord
 from tidegate.config.external_sections import ExternalSection
 from tidegate.config.one_or_many import OneOrMany
 from tidegate.config.policy_sections import Policies
@@ -157,7 +158,7 @@ class ApprovalsSection(Section):
 class GateSection(Section):
     """The condition at the entrance of a stage."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"requires", "train"})
+    not_yet: ClassVar[frozenset[str]] = frozenset({"train"})
 
     approvals: Annotated[ApprovalsSection | None, Field(description="People who must say yes.")] = None
     window: Annotated[
@@ -170,6 +171,7 @@ class GateSection(Section):
     policy: Annotated[
         Policies, Field(description="What must be true of the evidence: an expression, or several with names.")
     ] = ()
+    requires: Requires = Field(default_factory=dict)
 
 
 class ShareSection(Section):
@@ -316,9 +318,7 @@ class StageSection(Section):
 class PipelineSection(Section):
     """A service's pipeline: the whole of `tidegate.yaml`."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset(
-        {"template", "with", "requires", "schedule", "cadence", "batch", "train", "flags"}
-    )
+    not_yet: ClassVar[frozenset[str]] = frozenset({"template", "with", "schedule", "flags"})
     misplaced: ClassVar[Mapping[str, str]] = {
         "environments": "environments live in the server's own configuration, tidegate-server.yaml",
         "steps": 'steps belong to "build" or to a stage',
@@ -337,6 +337,17 @@ class PipelineSection(Section):
     build: Annotated[BuildSection, Field(description="What is done once for every change.")]
     runtime: Annotated[
         RuntimeSection | None, Field(description="How a deployment runs; without it, stages only run their steps.")
+    ] = None
+    requires: Requires = Field(default_factory=dict)
+    cadence: Annotated[
+        CadenceSection | None,
+        Field(description="When releases go on to the first protected environment; every change is built at once."),
+    ] = None
+    batch: Annotated[
+        BatchSection | None, Field(description="How releases are collected before the first protected environment.")
+    ] = None
+    train: Annotated[
+        TrainWord | None, Field(description="The release train of the server that its releases leave with.")
     ] = None
     stages: Annotated[
         tuple[StageSection, ...], Field(max_length=MOST_STAGES, description="The way of a release, in order.")

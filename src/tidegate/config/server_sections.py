@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from tidegate.config.cadence_sections import TrainSection
 from tidegate.config.external_sections import OutsideSection
 from tidegate.config.section import Section
 from tidegate.config.sections import GateSection
@@ -109,6 +110,9 @@ class ServerSection(Section):
         Field(default_factory=dict, description="Days by names that windows and freezes use."),
     ]
     external: Annotated[OutsideSection | None, Field(description="Whom gates may ask.")] = None
+    trains: Annotated[
+        tuple[TrainSection, ...], Field(description="Release trains: services whose releases go together.")
+    ] = ()
     poll_interval: Annotated[
         PositiveDuration, Field(description="The time between two looks at a remote repository.")
     ] = _CONFIGURATION.poll_interval

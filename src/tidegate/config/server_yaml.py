@@ -8,7 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tidegate.config import document, explain, time_resolve
+from tidegate.config import cadence_resolve, document, explain, time_resolve
+from tidegate.config.cadence_consistency import contradictions_in_trains
 from tidegate.config.json_schema import schema_of
 from tidegate.config.lookup import at
 from tidegate.config.policy_consistency import contradictions_in_server
@@ -46,6 +47,7 @@ def load(text: str, file: str = FILE) -> ServerConfiguration:
     section = explain.validate(read, ServerSection, contradictions)
     return ServerConfiguration(
         environments=_environments(section),
+        trains={one.name: cadence_resolve.train(one) for one in section.trains},
         poll_interval=section.poll_interval,
         cache=section.cache,
         batch=section.batch,
@@ -110,6 +112,7 @@ def _unknown_environments(read: document.Document) -> Iterator[Problem]:
                 yield read.problem(here, f'there is no environment "{word}"', hint)
             elif place[0] == "environments" and word == place[1]:
                 yield read.problem(here, f"{word} cannot wait for itself", "name an environment that comes before it")
+    yield from contradictions_in_trains(read, known)
 
 
 def json_schema() -> dict[str, Any]:

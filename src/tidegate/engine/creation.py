@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from tidegate.config.problem import ConfigError
 from tidegate.config.tidegate_yaml import load
+from tidegate.engine.cadence_checks import cadence_problems
 from tidegate.engine.loading import rules_at
 from tidegate.engine.parts import Parts
 from tidegate.model.actor import SYSTEM, Actor
@@ -72,6 +73,8 @@ def create_run(connection: Connection, parts: Parts, service: Service, pushed: P
         else:
             run = replace(run, changed=pushed.changed if _asks_for_changed(run, parts) else None)
             problems = _name_problem(run, service)
+            if run.pipeline:
+                problems += cadence_problems(connection, parts, service, run.pipeline)
             run = replace(run, pipeline=None) if problems else run
     if problems:
         run = replace(run, status=RunStatus.FAILED, because=problems, ended_at=now)
@@ -179,6 +182,14 @@ def _follow_file(connection: Connection, service: Service, pipeline: Pipeline, p
     """The newest file says what team, risk and mode the service has, and what it lacks for its mode."""
     protected = frozenset(name for name, one in parts.environments.items() if one.protected)
     lacks = pipeline_lacks(pipeline, protected) if pipeline.mode is Mode.DEPLOYMENT else ()
-    wished = replace(service, team=pipeline.team, risk=pipeline.risk, mode=pipeline.mode, lacks=lacks)
+    wished = replace(
+        service,
+        team=pipeline.team,
+        risk=pipeline.risk,
+        mode=pipeline.mode,
+        lacks=lacks,
+        train=pipeline.train,
+        requires=pipeline.requires,
+    )
     if wished != service:
         rows.put(connection, wished)

@@ -13,6 +13,7 @@ from tidegate.engine.loading import Gone, load_placement, load_run, with_facts
 from tidegate.engine.parts import Parts
 from tidegate.engine.performing import Performer
 from tidegate.engine.queue import TaskQueue
+from tidegate.engine.trains import all_trains, look_at_train, trains_of
 from tidegate.model.decide_placement import decide_placement, wants_figures
 from tidegate.model.decide_run import decide_run
 from tidegate.model.decision import Decision
@@ -22,7 +23,8 @@ from tidegate.model.placement import Placement
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
-from tidegate.store import queries, time_queries
+from tidegate.model.train import TrainRun
+from tidegate.store import cadence_queries, queries, time_queries
 from tidegate.store.saving import save
 
 log = logging.getLogger(__name__)
@@ -50,11 +52,13 @@ class Engine:
         self._recovered = False
 
     def look(self, subject: str) -> None:
-        """Look at `run:ID` or `placement:ID`; one that is gone is no error."""
+        """Look at `run:ID`, `placement:ID` or `train:NAME`; one that is gone is no error."""
         kind, _, name = subject.partition(":")
         try:
             if kind == "run":
                 self._look_at_run(RunId(name))
+            elif kind == "train":
+                self._look_at_train(name)
             else:
                 self._look_at_placement(PlacementId(name))
         except Gone:
@@ -76,8 +80,11 @@ class Engine:
             rollouts = queries.active_rollouts(connection)
             placements = queries.placements(connection)
             questions = time_queries.questions_to_ask(connection)
+            trains = all_trains(connection, self.parts)
         for question in questions:
             self.ask(question.id, question.free_at)
+        for train in sorted(trains):
+            self.queue.hint(f"train:{train}")
         for subject, at in due:
             self.queue.hint(subject, at)
         for run in runs:
@@ -98,7 +105,8 @@ class Engine:
         Raises Gone.
         """
         now = self.parts.clock.now()
-        state = load_run(connection, run, self.parts.environments, ReleaseId(self.parts.new_id()), self.parts.new_id())
+        new_release, new_nonce = ReleaseId(self.parts.new_id()), self.parts.new_id()
+        state = load_run(connection, run, self.parts.environments, new_release, new_nonce, trains=self.parts.trains)
         decision = decide_run(state, now)
         save(connection, decision, now, self.parts.new_id)
         return decision
@@ -121,6 +129,17 @@ class Engine:
             if decision.is_settled:
                 return
         self.queue.hint(f"run:{run_id}")
+
+    def _look_at_train(self, name: str) -> None:
+        for _ in range(TURNS_AT_MOST):
+            decision, services = look_at_train(self.parts, name)
+            for service in services if decision.changes else ():
+                self._hint_others(decision, service, but=f"train:{name}")
+            if not decision.changes:
+                if decision.wake_at:
+                    self.queue.hint(f"train:{name}", decision.wake_at)
+                return
+        self.queue.hint(f"train:{name}")
 
     def _look_at_placement(self, placement: PlacementId) -> None:
         for _ in range(TURNS_AT_MOST):
@@ -184,7 +203,7 @@ class Engine:
         moved = False
         for entity in decision.changes:
             match entity:
-                case Run() | Service() | StageRun():
+                case Run() | Service() | StageRun() | TrainRun():
                     moved = True
                 case Rollout():
                     moved = True
@@ -204,5 +223,7 @@ class Engine:
             with self.parts.database.reading() as connection:
                 for service in services:
                     found |= {f"run:{run}" for run in queries.run_ids_at_gates(connection, service)}
+                    found |= {f"train:{train}" for train in trains_of(connection, self.parts, service)}
+                found |= {f"run:{run}" for run in cadence_queries.run_ids_that_require(connection)}
         for subject in sorted(found - {but}):
             self.queue.hint(subject)

@@ -57,7 +57,9 @@ def look_at_gate(parts: Parts, run_id: str, stage: str) -> GateView:
             raise Refused(Refusal.CONFLICT, text, f"tidegate watch {run.id}")
         try:
             name = StageName(stage)
-            state = load_run(connection, run, parts.environments, ReleaseId(parts.new_id()), shown=name)
+            state = load_run(
+                connection, run, parts.environments, ReleaseId(parts.new_id()), shown=name, trains=parts.trains
+            )
         except Gone:
             raise not_found("service", run.service) from None
     draft = RunDraft(state, parts.clock.now())

@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 from tidegate.engine.background import background_of
+from tidegate.engine.pace import NO_TRAINS, pace_at
 from tidegate.model.approval import Approval
 from tidegate.model.background import Background
 from tidegate.model.change import Change
@@ -17,6 +18,7 @@ from tidegate.model.gate_approvals import Voters
 from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import DeploymentId, EnvironmentName, PlacementId, ReleaseId, StageName, placement_id
 from tidegate.model.known_people import KnownPeople
+from tidegate.model.pace import Pace
 from tidegate.model.placement import Placement
 from tidegate.model.placement_draft import PlacementState
 from tidegate.model.release import Release
@@ -25,6 +27,7 @@ from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunState, Site
 from tidegate.model.step_cache import with_keys
 from tidegate.model.step_run import StepRun, StepState
+from tidegate.model.train import Train
 from tidegate.store import agent_queries, cache_queries, gate_queries, queries, time_queries
 
 _BEFORE = (StageState.PENDING, StageState.GATE)
@@ -42,6 +45,7 @@ def load_run(
     new_release: ReleaseId,
     new_nonce: str = "",
     shown: StageName | None = None,
+    trains: Mapping[str, Train] = NO_TRAINS,
 ) -> RunState:
     """A run with all that its decision looks at, and with the evidence for the stage that is shown. Raises Gone."""
     service = queries.known_service(connection, run.service)
@@ -56,7 +60,7 @@ def load_run(
         steps = with_keys(run, steps, agent_queries.agents(connection))
     owned = {stage.name: _rollout_of(stage, rollouts) for stage in stages}
     approvals = queries.approvals(connection, run.id) if stages else ()
-    sites = _sites(connection, run, release, stages, environments)
+    sites = _sites(connection, run, release, stages, environments, trains)
     may_enter = release is not None and any(stage.state in _BEFORE for stage in stages)
     rules = [rule for name, site in sites.items() for rule in rules_at(run, name, site.environment)]
     asks_outside = may_enter and any(rule.external for rule in rules)
@@ -130,6 +134,7 @@ def _sites(
     release: Release | None,
     stages: tuple[StageRun, ...],
     environments: Mapping[EnvironmentName, Environment],
+    trains: Mapping[str, Train],
 ) -> dict[StageName, Site]:
     sites: dict[StageName, Site] = {}
     for stage in stages:
@@ -143,6 +148,7 @@ def _sites(
             for one in queries.deployments_of_release(connection, placement.id, run.release):
                 deployments[one.id] = one
         rules = rules_at(run, stage.name, environment) if may_wait else ()
+        pace = pace_at(connection, run, placement, rules, environments, trains) if may_wait else Pace()
         asks_authors = any(rule.approvals and rule.approvals.not_author for rule in rules)
         asks_passed = may_wait and any(floor.must_have_passed for floor in environment.floors_for(run.service))
         sites[stage.name] = Site(
@@ -153,7 +159,8 @@ def _sites(
             newer_waiting=queries.newer_waiting(connection, run, stage) if may_wait else None,
             older_ready=queries.older_ready(connection, run, stage) if may_wait else None,
             freezes=time_queries.freezes_of(connection, run.service, stage.environment) if may_wait else (),
-            brings=brought(connection, run, placement) if asks_authors else (),
+            brings=brought(connection, run, placement) if asks_authors or pace.limits else (),
+            pace=pace,
             passed_in=gate_queries.passed_in(connection, release) if asks_passed and release else frozenset(),
         )
     return sites

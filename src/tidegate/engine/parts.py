@@ -12,6 +12,7 @@ from tidegate.judge.judge import Judge
 from tidegate.metrics.source import MetricsSource
 from tidegate.model.environment import Environment
 from tidegate.model.ids import EnvironmentName, ServiceName
+from tidegate.model.train import Train
 from tidegate.routers.router import Router
 from tidegate.store.database import Database
 from tidegate.targets.target import Target
@@ -73,6 +74,7 @@ class Parts:
     ports: Ports
     sources: Sources
     settings: Settings = field(default_factory=Settings)
+    trains: Mapping[str, Train] = field(default_factory=dict)
 
     def environment(self, name: EnvironmentName) -> Environment:
         """The environment of that name; one that the configuration no longer has counts as protected."""

@@ -7,7 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -163,6 +163,7 @@ class Repositories:
 
     def _pushed(self, mirror: GitMirror, change: Change, branch: str, path: str) -> Pushed:
         order = mirror.order(change.commit, branch)
+        change = replace(change, version=mirror.version_at(change.commit))
         try:
             text = mirror.file_at(change.commit, f"{path}/{FILE}")
         except FileUnreadable as error:

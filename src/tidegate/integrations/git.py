@@ -25,6 +25,7 @@ from tidegate.integrations.git_command import (
 from tidegate.model.change import Author, Change
 from tidegate.model.ids import Commit
 from tidegate.model.step_inputs import InputFile, Listing
+from tidegate.model.version import version_of
 
 __all__ = ["Credential", "FileUnreadable", "GitMirror", "RepositoryError", "head_of"]
 
@@ -43,6 +44,9 @@ _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """What git calls a commit's files where there are none."""
 
 _USUAL_BRANCHES = ("main", "master", "trunk")
+
+
+VERSION_TAGS = ("v[0-9]*", "[0-9]*")
 
 
 class FileUnreadable(RepositoryError):
@@ -156,6 +160,15 @@ class GitMirror:
         pair = (_checked_commit(ancestor), _checked_commit(commit))
         return self._ask("merge-base", "--is-ancestor", *pair) is not None
 
+    def version_at(self, commit: Commit) -> str | None:
+        """The version that the nearest version tag on the first-parent line makes of a commit, None without one."""
+        patterns = [f"--match={pattern}" for pattern in VERSION_TAGS]
+        # with --always it is no error that there is none
+        described = self._git(
+            "describe", "--tags", "--long", "--always", "--first-parent", *patterns, _checked_commit(commit)
+        )
+        return version_of(described.decode(errors="replace"))
+
     def change(self, commit: Commit) -> Change:
         """The change of that commit."""
         return self._with_merged(self._changes("--max-count=1", _checked_commit(commit))[0])
@@ -182,7 +195,7 @@ class GitMirror:
         return output.decode(errors="replace").split("\0")[:-1]
 
     def _fetch(self, folder: Path, url: str, credential: Credential | None, branch: str | None) -> None:
-        options = ["--quiet", "--prune", "--force", "--no-tags", "--update-shallow", "--no-write-fetch-head"]
+        options = ["--quiet", "--prune", "--force", "--update-shallow", "--no-write-fetch-head"]
         run_git(
             ["fetch", *options, "--", url, "+refs/heads/*:refs/heads/*"],
             folder=folder,

@@ -32,6 +32,9 @@ class Change:
     merged: tuple[Author, ...] = ()
     """Who made the commits that it merges."""
 
+    version: str | None = None
+    """What its nearest version tag makes of it when it was noticed; see model/version.py."""
+
     @property
     def authors(self) -> tuple[Author, ...]:
         """Everybody who made a part of it."""

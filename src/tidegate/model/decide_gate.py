@@ -11,6 +11,7 @@ from tidegate.model.break_glass import BreakGlass
 from tidegate.model.gate import PLACEMENT_RULE, GateDecision, GateState, RuleVerdict
 from tidegate.model.gate_approvals import approvals, approved_by
 from tidegate.model.gate_external import external_answers
+from tidegate.model.gate_pace import pace
 from tidegate.model.gate_question import GateQuestion
 from tidegate.model.gate_time import time_rules
 from tidegate.model.policy import PolicyResult
@@ -53,6 +54,7 @@ def _verdicts(question: GateQuestion, policies: Sequence[PolicyResult], now: dat
         gate_order.quarantine(question),
         asked,
         *gate_policy.verdicts(question, policies, now),
+        *pace(question, now),
         gate_order.hold(question),
         gate_order.line(question),
         gate_order.busy(question),

@@ -16,8 +16,9 @@ from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
 from tidegate.model.step_run import StepRun, StepState
+from tidegate.model.train import TrainRun
 
-Entity = Service | Run | StageRun | StepRun | Release | Deployment | Placement | Rollout | ExternalQuestion
+Entity = Service | Run | StageRun | StepRun | Release | Deployment | Placement | Rollout | ExternalQuestion | TrainRun
 
 
 @dataclass(frozen=True, slots=True)

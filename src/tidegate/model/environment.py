@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tidegate.model.calendar import Calendar
@@ -11,6 +11,7 @@ from tidegate.model.floor import Floor
 from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.provider_person import ProviderSettings
+from tidegate.model.train import Train
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ServerConfiguration:
     provider: ProviderSettings | None = None
     hosts: tuple[str, ...] = ()
     """Patterns of the hosts that gates may ask; where there are none, all but the server's own machine."""
+    trains: Mapping[str, Train] = field(default_factory=dict)
 
 
 DEFAULT_ENVIRONMENTS: Mapping[EnvironmentName, Environment] = {

@@ -38,6 +38,8 @@ def rejection(question: GateQuestion) -> RuleVerdict:
 
 def newer_release(question: GateQuestion, approved: bool) -> RuleVerdict:
     """A newer release takes the place of one that waits unapproved; not of one that people have approved."""
+    if question.newer_waiting and question.pace.is_aboard:
+        return opens("newer release", f"{question.newer_waiting} waits here too, but this one is aboard its train")
     if question.newer_waiting and not question.by_person:
         if approved and question.approval_rules:
             return opens("newer release", f"{question.newer_waiting} waits here too, but this one is approved")

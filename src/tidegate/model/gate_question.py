@@ -16,6 +16,7 @@ from tidegate.model.freeze import Freeze
 from tidegate.model.gate_rules import ApprovalRule, GateRules
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.known_people import KnownPeople
+from tidegate.model.pace import Pace
 from tidegate.model.pipeline import Mode
 from tidegate.model.service import EffectiveMode
 
@@ -73,6 +74,9 @@ class GateQuestion:
     """The latest time of which something is recorded: the present is not before it."""
     evidence: Evidence | None = None
     """What policies read, where there are any."""
+    stage: str = ""
+    pace: Pace = Pace()
+    """What limits the releases of the service in time, and what it requires of others."""
 
     before_first_share: int = 0
     """How many people the rollout asks before its first share, in whatever mode."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tidegate.model.external import ExternalRule
 from tidegate.model.policy import Policy
+from tidegate.model.requires import Requirement
 from tidegate.model.schedule import Schedule
 from tidegate.model.window import Window
 
@@ -76,6 +77,8 @@ class GateRules:
     schedule: Schedule | None = None
     external: ExternalRule | None = None
     policies: tuple[Policy, ...] = ()
+    requires: tuple[Requirement, ...] = ()
+    """What must serve of other services where the release goes."""
 
     def asking(self, count: int) -> ApprovalRule:
         """What asks so many people between two shares."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from tidegate.model.cadence import Batch, Cadence
 from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
 from tidegate.model.share import Share
@@ -274,6 +275,10 @@ class Pipeline:
     build: Build = Build()
     runtime: Runtime | None = None
     stages: tuple[Stage, ...] = ()
+    cadence: Cadence = Cadence()
+    batch: Batch | None = None
+    train: str | None = None
+    """The release train that its releases leave with, where the file names one."""
 
     def stage(self, name: StageName) -> Stage:
         """The stage of that name. Raises KeyError where there is none."""
@@ -281,3 +286,9 @@ class Pipeline:
             if stage.name == name:
                 return stage
         raise KeyError(name)
+
+    @property
+    def requires(self) -> tuple[ServiceName, ...]:
+        """The services of which something is required, at whatever gate."""
+        named = (one.service for stage in self.stages for one in stage.gate.requires)
+        return tuple(dict.fromkeys(named))

@@ -35,6 +35,11 @@ class Release:
         """How people call it: the commit's first eight digits."""
         return self.change.commit[:8]
 
+    @property
+    def version(self) -> str | None:
+        """Its version, where a version tag led to its commit when that was noticed."""
+        return self.change.version
+
     def origin_of(self, artifact: str) -> Origin | None:
         """Where the artifact of that name comes from, as far as it is recorded."""
         return next((one for one in self.origins if one.artifact == artifact), None)

@@ -19,6 +19,7 @@ from tidegate.model.external import ExternalQuestion
 from tidegate.model.freeze import Freeze
 from tidegate.model.ids import DeploymentId, EnvironmentName, ReleaseId, StageName, StepRunId
 from tidegate.model.known_people import KnownPeople
+from tidegate.model.pace import Pace
 from tidegate.model.pipeline import Stage
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
@@ -49,6 +50,9 @@ class Site:
 
     brings: tuple[Change, ...] = ()
     """The changes between what serves there and this release, where a rule of the gate asks for their authors."""
+
+    pace: Pace = Pace()
+    """What limits the service's releases here in time, and what its gate requires of others."""
 
     passed_in: frozenset[EnvironmentName] = frozenset()
     """The environments in which a stage passed with the same artifacts, where the server asks for some."""

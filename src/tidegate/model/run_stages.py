@@ -96,7 +96,16 @@ def _record(draft: RunDraft, stage: StageRun, decision: GateDecision) -> None:
         because=[f"{reason.rule}: {reason.text}" for reason in decision.because],
         policies=[asdict(one) for one in decision.policies],
         policy_alone=decision.policy_alone,
+        **_brought(draft, stage, decision),
     )
+
+
+def _brought(draft: RunDraft, stage: StageRun, decision: GateDecision) -> dict[str, object]:
+    """Every change that an opened gate lets in together, where releases are collected."""
+    site = draft.state.sites[stage.name]
+    if decision.state is not GateState.OPEN or not site.pace.limits:
+        return {}
+    return {"brings": [{"commit": str(one.commit), "subject": one.subject} for one in site.brings]}
 
 
 def question_at(draft: RunDraft, stage: StageRun) -> GateQuestion:
@@ -134,6 +143,8 @@ def question_at(draft: RunDraft, stage: StageRun) -> GateQuestion:
         must_have_passed=tuple(dict.fromkeys(one for floor in floors for one in floor.must_have_passed)),
         passed_in=site.passed_in,
         evidence=evidence_at(draft, stage.name, mode.mode),
+        stage=stage.name,
+        pace=replace(site.pace, serves=_serves(site, known)),
         before_first_share=_before_first_share(definition, site),
     )
 

@@ -29,6 +29,12 @@ class Service:
     lacks: tuple[str, ...] = ()
     """What the newest file lacks of the foundation of continuous deployment."""
 
+    train: str | None = None
+    """The release train that its newest file names."""
+
+    requires: tuple[ServiceName, ...] = ()
+    """The services of which its newest file requires something."""
+
     last_seen: Commit | None = None
     trouble: str | None = None
     paused_because: str | None = None

@@ -16,7 +16,7 @@ from tidegate.model.ids import EnvironmentName
 from tidegate.model.known_people import KnownPeople
 from tidegate.model.people import Account, Team
 from tidegate.model.release import Release
-from tidegate.model.run import Run, StageState, Trigger
+from tidegate.model.run import StageState, Trigger
 from tidegate.store import gate_tables, people_tables, rows, tables
 
 MOST_CHANGES = 500
@@ -52,17 +52,13 @@ def known_people(
 def changes_between(connection: Connection, service: str, after: int, up_to: int) -> tuple[Change, ...]:
     """The changes of the service's main branch after one order and up to another, the newest first."""
     c = tables.run.c
-    found = rows.every(
-        connection,
-        Run,
-        c.service == service,
-        c.trigger == Trigger.PUSH,
-        c.order > after,
-        c.order <= up_to,
-        order_by=c.order.desc(),
-        limit=MOST_CHANGES,
+    query = (
+        select(c.change)
+        .where(c.service == service, c.trigger == Trigger.PUSH, c.order > after, c.order <= up_to)
+        .order_by(c.order.desc())
+        .limit(MOST_CHANGES)
     )
-    return tuple({one.change.commit: one.change for one in found}.values())
+    return tuple({one.commit: one for one in connection.execute(query).scalars()}.values())
 
 
 def passed_in(connection: Connection, release: Release) -> frozenset[EnvironmentName]:

@@ -46,6 +46,7 @@ from tidegate.model.service import Service
 from tidegate.model.sign_in import BrowserSession, OneTimeLink, Password
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun
+from tidegate.model.train import TrainRun
 from tidegate.store import (
     evidence_tables,
     gate_tables,
@@ -54,6 +55,7 @@ from tidegate.store import (
     sign_in_tables,
     tables,
     time_tables,
+    train_tables,
 )
 from tidegate.store.columns import Document, Utc, Word
 
@@ -88,6 +90,7 @@ TABLES: dict[type, Table] = {
     Deployment: tables.deployment,
     Placement: tables.placement,
     Rollout: tables.rollout,
+    TrainRun: train_tables.train_run,
     Effect: tables.effect,
     Checkpoint: record_tables.checkpoint,
     RecordKey: record_tables.record_key,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from tidegate.model.approval import Approval
+from tidegate.model.change import Change
 from tidegate.model.deployment import Deployment
-from tidegate.model.ids import DeploymentId, PlacementId
+from tidegate.model.ids import DeploymentId, EnvironmentName, PlacementId
 from tidegate.model.known_test import KnownTest
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
@@ -17,7 +18,7 @@ from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
 from tidegate.model.step_run import StepRun
-from tidegate.store import outcome_queries, queries, rows, tables
+from tidegate.store import cadence_queries, outcome_queries, queries, rows, tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class RunRecord:
     deployments: Mapping[DeploymentId, Deployment]
     placements: Mapping[PlacementId, Placement]
     known_tests: tuple[KnownTest, ...] = ()
+    brings: Mapping[EnvironmentName, tuple[Change, ...]] = field(default_factory=dict)
+    """By environment, the changes that its release brings."""
 
 
 def record_of(connection: Connection, run_id: str) -> RunRecord | None:
@@ -47,16 +50,18 @@ def record_of(connection: Connection, run_id: str) -> RunRecord | None:
     rollouts = queries.rollouts_of_run(connection, run.id)
     steps = queries.steps(connection, run.id)
     placements = (queries.placement(connection, one) for one in {rollout.placement for rollout in rollouts})
+    release = queries.release(connection, run.release)
     return RunRecord(
         run=run,
         service=queries.known_service(connection, run.service),
-        release=queries.release(connection, run.release),
+        release=release,
         stages=queries.stages(connection, run.id),
         steps=steps,
         rollouts=tuple(sorted(rollouts, key=lambda one: one.began_at)),
         approvals=queries.approvals(connection, run.id),
         deployments=_deployments(connection, rollouts),
         placements={one.id: one for one in placements if one},
+        brings=cadence_queries.brought_by(connection, release) if release else {},
         known_tests=outcome_queries.known_tests(connection, run.service, _tests_that_failed(steps)),
     )
 

@@ -12,7 +12,7 @@ from tidegate.model.change import Change
 from tidegate.model.effect import Act, EffectState
 from tidegate.model.figures import Counters
 from tidegate.model.gate import GateDecision
-from tidegate.model.ids import DeploymentId
+from tidegate.model.ids import DeploymentId, ServiceName
 from tidegate.model.installation import Endpoint, Installation
 from tidegate.model.lease import BuiltFile, StepReport, TestReport
 from tidegate.model.origin import Origin
@@ -47,6 +47,8 @@ service = Table(
     Column("mode", Word(Mode), nullable=False),
     Column("grant", Word(Mode)),
     Column("lacks", Document(tuple[str, ...]), nullable=False, server_default="[]"),
+    text_column("train", null=True),
+    Column("requires", Document(tuple[ServiceName, ...]), nullable=False, server_default="[]"),
     text_column("last_seen", null=True),
     text_column("trouble", null=True),
     text_column("paused_because", null=True),

@@ -330,3 +330,29 @@ def test_what_a_mirror_of_a_moved_repository_keeps(repository: Repository, mirro
     with pytest.raises(RepositoryError, match="there is no folder"):
         mirror.clone_or_fetch(str(repository.path))
     assert mirror.head("trunk") == commit
+
+
+def test_the_nearest_version_tag_on_the_first_parents_makes_the_version(
+    repository: Repository, mirror: GitMirror
+) -> None:
+    none = repository.commit("first")
+    tagged = repository.commit("second")
+    repository.git("tag", "v1.4.2")
+    repository.git("tag", "nightly")
+    repository.git("checkout", "--quiet", "-b", "side")
+    repository.commit("aside")
+    repository.git("tag", "--annotate", "--message", "not on the way", "v9.0")
+    repository.git("checkout", "--quiet", "trunk")
+    repository.git("merge", "--quiet", "--no-ff", "--message", "merge", "side")
+    after = repository.git("rev-parse", "HEAD")
+    mirror.clone_or_fetch(str(repository.path))
+    assert [mirror.version_at(Commit(one)) for one in (none, tagged, after)] == [None, "1.4.2", "1.4.2.post1"]
+
+
+def test_a_tag_that_comes_later_counts_from_the_next_fetch_on(repository: Repository, mirror: GitMirror) -> None:
+    commit = repository.commit("first")
+    mirror.clone_or_fetch(str(repository.path))
+    assert mirror.version_at(Commit(commit)) is None
+    repository.git("tag", "2.0")
+    mirror.clone_or_fetch(str(repository.path))
+    assert mirror.version_at(Commit(commit)) == "2.0"

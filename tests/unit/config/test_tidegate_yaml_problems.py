@@ -304,7 +304,7 @@ def test_a_message_is_one_line_whatever_the_file_says() -> None:
 
 
 def test_keys_of_the_format_that_come_later_are_known_in_every_section_and_refused() -> None:
-    later = ("template", "with", "requires", "schedule", "train")
+    later = ("template", "with", "schedule", "flags")
     text = HEAD + "".join(f"{key}: {{a: }}\n" for key in later)
     assert problems(text) == [
         f'{line}:1: "{key}" is not supported yet (remove it)' for line, key in enumerate(later, start=3)
