@@ -28,6 +28,7 @@ from tidegate.api import (
     sign_in_codes,
     steps,
     tests,
+    trains,
 )
 from tidegate.api.edge import Edge
 from tidegate.api.idempotency import KnownAnswers
@@ -60,7 +61,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.transfers = CapacityLimiter(artifacts.AT_ONCE)
     app.state.git_transfers = Transfers()
     # a route is looked for in this order, and agents ask most often
-    things = (services, placements, runs, questions, evidence, freezes, releases, steps, tests, events, audit)
+    things = (services, placements, runs, questions, evidence, freezes, releases, trains, steps, tests, events, audit)
     nouns = (agents, *things, people, authorship, gates, agent_acts, git, artifacts, sign_in, sign_in_codes)
     api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
     for noun in nouns:

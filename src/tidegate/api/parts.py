@@ -28,6 +28,7 @@ from tidegate.engine.record import RecordActs
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
+from tidegate.engine.train_acts import TrainActs
 from tidegate.model.service import Service
 from tidegate.security.sign_in import SignIn
 from tidegate.security.tokens import Tokens
@@ -64,6 +65,7 @@ class ApiParts:
     questions: QuestionActs
     asker: Asker
     services: ServiceActs
+    trains: TrainActs
     quarantines: QuarantineActs
     leasing: Leasing
     agents: AgentActs

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tidegate.api.answers import Answer
+from tidegate.api.brought_answers import BroughtAnswer, brought_answers
 from tidegate.api.placement_answers import DeploymentAnswer, deployment_answer
+from tidegate.model.change import Change
 from tidegate.model.deployment import Deployment
+from tidegate.model.ids import EnvironmentName
 from tidegate.model.lease import BuiltFile
 from tidegate.model.release import Release
 
@@ -44,7 +47,7 @@ class ArtifactAnswer(Answer):
 
 
 class ReleaseAnswer(Answer):
-    """A release; a larger `order` is newer."""
+    """A release; a larger `order` is newer. `version` is what its nearest version tag makes of it, null without one."""
 
     id: str
     service: str
@@ -57,12 +60,18 @@ class ReleaseAnswer(Answer):
     artifacts: tuple[ArtifactAnswer, ...]
     tests: TestsAnswer | None
     line_coverage: float | None
+    version: str | None
 
 
 class ReleaseDetail(ReleaseAnswer):
-    """A release, and what it was in each environment."""
+    """A release, and what it was in each environment.
+
+    `brings` lists for each of them the changes since what served there before it, or serves there now: all of a batch,
+    the newest first.
+    """
 
     deployments: list[DeploymentAnswer]
+    brings: dict[str, list[BroughtAnswer]]
 
 
 def release_answer(release: Release) -> ReleaseAnswer:
@@ -70,10 +79,13 @@ def release_answer(release: Release) -> ReleaseAnswer:
     return ReleaseAnswer.model_validate(_fields(release))
 
 
-def release_detail(release: Release, deployments: Sequence[Deployment]) -> ReleaseDetail:
-    """The release, and what it was in each environment."""
+def release_detail(
+    release: Release, deployments: Sequence[Deployment], brings: Mapping[EnvironmentName, Sequence[Change]]
+) -> ReleaseDetail:
+    """The release, what it was in each environment, and which changes it brings there."""
     found = [deployment_answer(one) for one in deployments]
-    return ReleaseDetail.model_validate({**_fields(release), "deployments": found})
+    told = brought_answers(brings)
+    return ReleaseDetail.model_validate({**_fields(release), "deployments": found, "brings": told})
 
 
 def _fields(release: Release) -> dict[str, object]:

@@ -10,7 +10,7 @@ from tidegate.api.fields import NAME, IdentifierPath
 from tidegate.api.release_answers import ReleaseAnswer, ReleaseDetail, release_answer, release_detail
 from tidegate.api.security import Parts, Reader
 from tidegate.engine.refusal import not_found
-from tidegate.store import placement_queries, queries
+from tidegate.store import cadence_queries, placement_queries, queries
 
 router = APIRouter(prefix="/releases", tags=["releases"])
 
@@ -36,4 +36,5 @@ def show_release(parts: Parts, _: Reader, release: IdentifierPath) -> ReleaseDet
         found = queries.release(connection, release.lower())
         if found is None:
             raise not_found("release", release, "tidegate release list")
-        return release_detail(found, placement_queries.deployments_of_release(connection, found.id))
+        deployments = placement_queries.deployments_of_release(connection, found.id)
+        return release_detail(found, deployments, cadence_queries.brought_by(connection, found))

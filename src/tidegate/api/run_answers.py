@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tidegate.api.answers import ActorAnswer, Answer, NextAnswer, ReasonAnswer
+from tidegate.api.brought_answers import BroughtAnswer, brought_answers
 from tidegate.api.rollout_answers import RolloutAnswer, rollout_answer
 from tidegate.model.approval import Answer as Word
 from tidegate.model.approval import Seen
@@ -136,13 +137,15 @@ class ApprovalAnswer(Answer):
 
 
 class RunDetail(RunItem):
-    """A run with all that belongs to it; `next` is what ends its waiting."""
+    """A run with all that belongs to it; `next` is what ends its waiting, and `brings` lists for each environment the
+    changes that its release brings there, the newest first."""
 
     stages: list[StageAnswer]
     steps: list[StepAnswer]
     rollouts: list[RolloutAnswer]
     approvals: list[ApprovalAnswer]
     next: list[NextAnswer]
+    brings: dict[str, list[BroughtAnswer]]
 
 
 def run_item(run: Run) -> RunItem:
@@ -161,6 +164,7 @@ def run_detail(record: RunRecord, now: datetime) -> RunDetail:
             "rollouts": [rollout_answer(one) for one in record.rollouts],
             "approvals": [ApprovalAnswer.model_validate(one) for one in record.approvals],
             "next": [NextAnswer.model_validate(one) for one in acts],
+            "brings": brought_answers(record.brings),
         }
     )
 

@@ -37,6 +37,7 @@ from tidegate.cli import (
     sign_in_commands,
     tests_commands,
     token_commands,
+    train_commands,
     watch,
 )
 from tidegate.cli.characters import tolerate_every_character
@@ -197,6 +198,7 @@ _GROUPS = {
     "environment": environment_commands.app,
     "release": release_commands.app,
     "gate": question_commands.app,
+    "train": train_commands.app,
     "secret": secret_commands.app,
     "user": people_commands.users,
     "team": people_commands.teams,

@@ -30,11 +30,12 @@ def list_releases(
     found = releases_of(session.client, service)
     session.output.document(found)
     session.output.table(
-        ("release", "service", "commit", "tests", "coverage", "built", "subject"),
+        ("release", "service", "version", "commit", "tests", "coverage", "built", "subject"),
         (
             [
                 one["id"],
                 one["service"],
+                one.get("version") or "",
                 str(one["commit"])[:8],
                 _tests(one),
                 _coverage(one),
@@ -64,6 +65,8 @@ def show(
         return
     session.output.say(f"{found['service']} {found['commit']}: {found['subject']} ({found['author']})")
     session.output.say(f"release: {found['id']}, built {local_time(found.get('created_at'))} by run {found.get('run')}")
+    if found.get("version"):
+        session.output.say(f"version: {found['version']}")
     for text in (_tests(found), _coverage(found)):
         if text:
             session.output.say(text)
@@ -72,6 +75,11 @@ def show(
         session.output.say(f"artifact {artifact['name']}: {artifact['file']}, {size}, {artifact['digest']}")
         if artifact.get("step"):
             session.output.say(f'  made by "{artifact["step"]}" from {_materials(artifact)}')
+    for environment, changes in (found.get("brings") or {}).items():
+        if len(changes) > 1:
+            session.output.say(f"brings {len(changes)} changes to {environment}:")
+            for change in changes:
+                session.output.say(f"  {str(change['commit'])[:8]} {change['subject']} ({change['author']})")
     for deployment in found.get("deployments") or ():
         quarantined = deployment.get("quarantined_because")
         state = (

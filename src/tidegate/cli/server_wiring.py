@@ -35,6 +35,7 @@ from tidegate.engine.repositories import Repositories
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
+from tidegate.engine.train_acts import TrainActs
 from tidegate.integrations.asking import HttpOutside
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.actor import Actor, ActorKind
@@ -123,6 +124,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         questions=QuestionActs(engine),
         asker=asker,
         services=services,
+        trains=TrainActs(engine),
         quarantines=quarantines,
         leasing=leasing,
         agents=agents,

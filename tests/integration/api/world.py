@@ -46,6 +46,7 @@ from tidegate.engine.refusal import Refusal, Refused
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
+from tidegate.engine.train_acts import TrainActs
 from tidegate.integrations.asking import Heard
 from tidegate.judge.judge import Case
 from tidegate.model.actor import Actor, ActorKind
@@ -67,6 +68,7 @@ from tidegate.model.people import Role
 from tidegate.model.provider_person import ProviderSettings
 from tidegate.model.service import Service
 from tidegate.model.step_inputs import Listing
+from tidegate.model.train import Train
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 from tidegate.security.attempts import Patience, SignInLimits
 from tidegate.security.password_hash import PasswordHashes
@@ -286,6 +288,7 @@ class World:
             ToldJudge(),
         )
         self.repositories = PaperRepositories()
+        self.trains: dict[str, Train] = {}
         self.clock = MovableClock()
         self.database = Database(sqlite_url(folder / "tidegate.sqlite3"), durable=False)
         migrate(self.database)
@@ -295,6 +298,7 @@ class World:
             clock=self.clock,
             new_id=new_ulid,
             environments=DEFAULT_ENVIRONMENTS,
+            trains=self.trains,
             target=self.target,
             router=self.router,
             metrics=self.users,
@@ -341,6 +345,7 @@ class World:
             questions=QuestionActs(self.engine),
             asker=self.asker,
             services=services,
+            trains=TrainActs(self.engine),
             quarantines=QuarantineActs(self.engine),
             leasing=leasing,
             agents=agents,
