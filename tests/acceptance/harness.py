@@ -23,6 +23,8 @@ SAMPLE = Path(__file__).parent / "sample"
 LIMIT_SECONDS = 90.0
 LOOK_EVERY_SECONDS = 0.02
 
+CONFIGURATION = "batch: 1s\npoll_interval: 1s\n"
+
 PIPELINE = """\
 service: {service}
 mode: delivery
@@ -77,7 +79,14 @@ class Version:
 class World:
     """A server on a data folder, and one service in a repository beside it."""
 
-    def __init__(self, folder: Path, service: str = "sample", repository: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        service: str = "sample",
+        repository: Path | None = None,
+        configuration: str = CONFIGURATION,
+    ) -> None:
+        self.configuration = configuration
         self.folder = folder
         self.data = folder / "data"
         self.repository = repository or folder / service
@@ -88,7 +97,7 @@ class World:
     def start(self) -> None:
         """Start the server, and wait until it says that it is ready."""
         self.data.mkdir(exist_ok=True)
-        (self.data / "tidegate-server.yaml").write_text("batch: 1s\npoll_interval: 1s\n")
+        (self.data / "tidegate-server.yaml").write_text(self.configuration)
         known = self.data / "server.json"
         known.unlink(missing_ok=True)
         with (self.folder / "server.log").open("ab") as log:
@@ -257,11 +266,13 @@ class World:
 
 
 @contextmanager
-def a_world(folder: Path | None = None, repository: Path | None = None) -> Iterator[World]:
+def a_world(
+    folder: Path | None = None, repository: Path | None = None, configuration: str = CONFIGURATION
+) -> Iterator[World]:
     """A started server, everything of which is ended afterwards; in a new folder where none is named."""
     made = Path(tempfile.mkdtemp(prefix="tidegate-story-", dir="/tmp")) if folder is None else folder
     made.chmod(0o711)
-    world = World(made, repository=repository)
+    world = World(made, repository=repository, configuration=configuration)
     try:
         world.start()
         yield world

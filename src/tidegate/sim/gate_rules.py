@@ -41,6 +41,8 @@ class GateRules:
         match recorded.event.kind:
             case EventKind.GATE_DECIDED:
                 self._check_gate(connection, recorded)
+            case EventKind.ROLLOUT_BEGAN if "train" in recorded.event.about:
+                pass  # a train takes back what it brought: see sim/train_rules.py
             case EventKind.ROLLOUT_BEGAN if "run" in recorded.event.about:
                 self._check_beginning(connection, recorded)
             case EventKind.ROLLOUT_BEGAN if recorded.event.actor.kind is not ActorKind.PERSON:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from tidegate.model.ids import EnvironmentName
+from tidegate.model.train import Train
 from tidegate.sim.router import SimulatedRouter
 from tidegate.sim.target import SimulatedTarget
 from tidegate.sim.traffic import SimulatedTraffic
@@ -25,6 +26,10 @@ class Outside(Protocol):
     @property
     def traffic(self) -> SimulatedTraffic:
         """What users asked."""
+
+    @property
+    def trains(self) -> Mapping[str, Train]:
+        """The release trains."""
 
     @property
     def protected(self) -> Mapping[EnvironmentName, bool]:

@@ -15,6 +15,7 @@ from tidegate.sim.once import Once
 from tidegate.sim.outside import Outside
 from tidegate.sim.rollback_rules import RollbackRules
 from tidegate.sim.traffic_rules import TrafficRules
+from tidegate.sim.train_rules import TrainRules
 from tidegate.store import events, queries
 from tidegate.store.database import Database
 
@@ -33,6 +34,7 @@ class Rules:
             gates.look,
             self._rollbacks.look,
             EvidenceRules(outside.traffic).look,
+            TrainRules(outside).look,
         )
 
     def check(self) -> None:

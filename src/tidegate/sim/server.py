@@ -14,6 +14,7 @@ from tidegate.engine.placements import PlacementActs
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
+from tidegate.engine.train_acts import TrainActs
 from tidegate.model.ids import ServiceName
 from tidegate.sim.clock import SimulatedClock
 from tidegate.sim.queue import HintFaults, SimulatedQueue
@@ -84,6 +85,7 @@ class SimulatedServer:
     runs: RunActs = field(init=False)
     placements: PlacementActs = field(init=False)
     services: ServiceActs = field(init=False)
+    trains: TrainActs = field(init=False)
     leasing: Leasing = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +94,7 @@ class SimulatedServer:
         self.runs = RunActs(self.engine)
         self.placements = PlacementActs(self.engine)
         self.services = ServiceActs(self.engine)
+        self.trains = TrainActs(self.engine)
         self.leasing = Leasing(self.engine, StepLogs(Path("/nonexistent")))
 
     def upkeep(self) -> None:

@@ -20,6 +20,7 @@ from tidegate.model.ids import Commit, DeploymentId, Generation, PlacementId
 from tidegate.model.installation import Endpoint, Routing
 from tidegate.model.lease import Lease, StepOutcome
 from tidegate.model.step_run import BUILD
+from tidegate.model.train import Train
 from tidegate.routers.router import RouterRefused
 from tidegate.sim.agenda import Agenda
 from tidegate.sim.agent import AgentFaults, SimulatedAgent
@@ -83,6 +84,7 @@ class World:
         self.database = fresh_database()
         self.protected = {name: one.protected for name, one in DEFAULT_ENVIRONMENTS.items()}
         self.versions: dict[Commit, Version] = {}
+        self.trains: dict[str, Train] = {}
         self.traffic = SimulatedTraffic(self.clock, seed, self._version_of)
         self.router = SimulatedRouter(self.clock, Random(seed + 2), self._on_told, self._on_split)
         self.target = SimulatedTarget(self.clock, Random(seed + 3), self.versions.__getitem__, self._on_stop)
@@ -203,6 +205,7 @@ class World:
             ports=CountedPorts(),
             sources=OneSource(),
             settings=SETTINGS,
+            trains=self.trains,
         )
 
     @property
