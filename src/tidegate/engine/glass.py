@@ -101,6 +101,8 @@ class GlassActs:
     ) -> None:
         about = {"service": str(run.service), "run": str(run.id), "commit": str(run.change.commit)}
         about |= {"stage": str(glass.stage), "release": str(glass.release), "break_glass": glass.id}
+        if run.pipeline is not None:
+            about["environment"] = str(run.pipeline.stage(glass.stage).environment)
         events.append(connection, [Event(kind, text, about, actor)], self._parts.clock.now())
 
 

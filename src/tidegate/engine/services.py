@@ -89,9 +89,8 @@ class ServiceActs:
                 return
             rows.put(connection, replace(service, trouble=trouble))
             text = trouble or "the repository can be read again"
-            events.append(
-                connection, [Event(EventKind.SERVICE_TROUBLE, text, {"service": name})], self._parts.clock.now()
-            )
+            said = Event(EventKind.SERVICE_TROUBLE, text, {"service": name}, data={"lasts": trouble is not None})
+            events.append(connection, [said], self._parts.clock.now())
 
     def pause(self, name: str, actor: Actor, reason: str) -> Service:
         """Let no release of the service pass a gate."""

@@ -8,6 +8,7 @@ from functools import partial
 
 from tidegate.model.decision import Decision
 from tidegate.model.event import EventKind
+from tidegate.model.ids import EnvironmentName
 from tidegate.model.lease import TestReport
 from tidegate.model.origin import origins_of
 from tidegate.model.pipeline import Pipeline
@@ -108,10 +109,12 @@ def _conclude(draft: RunDraft) -> None:
     if bad:
         _close_others(draft)
         if not any(_moves(draft, one) for one in draft.stages.values()):
-            _end(draft, _ENDINGS[bad.state], (Reason("stages", f"{bad.name}: {bad.because}"),))
+            why = Reason("stages", f"{bad.name}: {bad.because}")
+            _end(draft, _ENDINGS[bad.state], (why,), bad.environment)
         return
     if all(one.state is StageState.PASSED for one in stages):
-        _end(draft, RunStatus.SUCCEEDED, (Reason("stages", "every stage passed"),))
+        last = stages[-1].environment if stages else None
+        _end(draft, RunStatus.SUCCEEDED, (Reason("stages", "every stage passed"),), last)
         return
     at_gate = [one for one in stages if one.state is StageState.GATE and one.gate]
     working = any(one.state is StageState.WORKING for one in stages)
@@ -134,10 +137,13 @@ def _close_others(draft: RunDraft) -> None:
             draft.update_stage(one.name, state=StageState.CANCELLED, because="the run ended before", ended_at=draft.now)
 
 
-def _end(draft: RunDraft, status: RunStatus, because: tuple[Reason, ...]) -> None:
+def _end(
+    draft: RunDraft, status: RunStatus, because: tuple[Reason, ...], environment: EnvironmentName | None = None
+) -> None:
     draft.run = replace(draft.run, status=status, because=because, ended_at=draft.now)
     why = "; ".join(reason.text for reason in because)
-    draft.say(EventKind.RUN_ENDED, f"{draft.run.label} {status.value}: {why}", status=status.value)
+    said = f"{draft.run.label} {status.value}: {why}"
+    draft.say(EventKind.RUN_ENDED, said, status=status.value, environment=environment)
 
 
 def _cancel(draft: RunDraft, who: str) -> None:

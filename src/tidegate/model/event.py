@@ -102,6 +102,8 @@ class EventKind(StrEnum):
     TRAIN_RESUMED = "train.resumed"
     TRAIN_DEPART_ASKED = "train.depart_asked"
     TRAIN_CANCEL_ASKED = "train.cancel_asked"
+    NOTIFICATIONS_FAIL = "notifications.fail"
+    NOTIFICATIONS_ARRIVE = "notifications.arrive"
     SERVER_STARTED = "server.started"
     ORPHANS_ENDED = "supervision.orphans_ended"
     ROUTER_RESTARTED = "router.restarted"

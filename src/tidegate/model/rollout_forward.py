@@ -138,7 +138,8 @@ def _judge(draft: PlacementDraft, rollout: Rollout) -> None:
         _pass(draft, rollout)
     elif rollout.plan[rollout.step + 1].approvals:
         rollout = draft.update_rollout(state=RolloutState.ASKING)
-        draft.say(EventKind.ROLLOUT_HOLDS, f"waits for {rollout.plan[rollout.step + 1].approvals} approvals")
+        asked = rollout.plan[rollout.step + 1].approvals
+        draft.say(EventKind.ROLLOUT_HOLDS, f"waits for {asked} approvals", approvals=asked)
         _ask(draft, rollout)
     else:
         _next_step(draft, rollout)

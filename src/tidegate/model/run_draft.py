@@ -160,8 +160,9 @@ class RunDraft:
         if self.release:
             about["release"] = self.release.id
         for key in ("environment", "stage", "scope", "step", "rollout", "deployment"):
-            if key in data:
-                about[key] = str(data.pop(key))
+            named = data.pop(key, None)
+            if named is not None:
+                about[key] = str(named)
         self.events.append(Event(kind, text, about, actor, data))
 
     def decision(self) -> Decision:

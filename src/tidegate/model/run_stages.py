@@ -94,6 +94,7 @@ def _record(draft: RunDraft, stage: StageRun, decision: GateDecision) -> None:
         environment=stage.environment,
         state=decision.state.value,
         because=[f"{reason.rule}: {reason.text}" for reason in decision.because],
+        blocking=[reason.rule for reason in decision.blocking],
         policies=[asdict(one) for one in decision.policies],
         policy_alone=decision.policy_alone,
         **_brought(draft, stage, decision),

@@ -1,0 +1,60 @@
+"""Channels: whom the server tells what, and how far each has been told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from fnmatch import fnmatchcase
+
+from tidegate.model.ids import EnvironmentName
+
+
+class Topic(StrEnum):
+    """What a notification can be about."""
+
+    APPROVAL = "approval"
+    BREAK_GLASS = "break-glass"
+    ROLLBACK = "rollback"
+    HOLD = "hold"
+    STUCK = "stuck"
+    LINE_STOPPED = "line-stopped"
+    RUN_FAILED = "run-failed"
+    RUN_SUCCEEDED = "run-succeeded"
+    TROUBLE = "trouble"
+
+
+UNLESS_SAID = frozenset(Topic) - {Topic.RUN_SUCCEEDED}
+"""What a channel is told that names nothing: all that somebody should do something about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Some people, and what they are told about. `urls_file` is a file in the data folder with the addresses of their
+    services, which hold secrets. `services` are patterns of names; without `environments` it is told of all, and of
+    what concerns none."""
+
+    name: str
+    urls_file: str
+    about: frozenset[Topic] = UNLESS_SAID
+    services: tuple[str, ...] = ("*",)
+    environments: tuple[EnvironmentName, ...] | None = None
+
+    def wants(self, topic: Topic, service: str | None, environment: str | None) -> bool:
+        """Whether it is told of this."""
+        return (
+            topic in self.about
+            and any(fnmatchcase(service or "", pattern) for pattern in self.services)
+            and (self.environments is None or environment in self.environments)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationCursor:
+    """How far a channel has been told: up to the event of that id. With `failing_since` nobody there takes messages
+    at present, and `failing_because` says why."""
+
+    channel: str
+    event: int
+    failing_since: datetime | None = None
+    failing_because: str = ""
