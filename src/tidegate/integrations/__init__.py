@@ -1,1 +1,1 @@
-"""Git and, later, forges and notifications."""
+"""Git, notifications and, later, forges."""
