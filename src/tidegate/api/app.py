@@ -17,6 +17,7 @@ from tidegate.api import (
     gate_hook,
     gates,
     git,
+    notifications,
     people,
     placements,
     probes,
@@ -62,7 +63,8 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.git_transfers = Transfers()
     # a route is looked for in this order, and agents ask most often
     things = (services, placements, runs, questions, evidence, freezes, releases, trains, steps, tests, events, audit)
-    nouns = (agents, *things, people, authorship, gates, agent_acts, git, artifacts, sign_in, sign_in_codes)
+    about_people = (people, authorship, sign_in, sign_in_codes)
+    nouns = (agents, *things, *about_people, gates, notifications, agent_acts, git, artifacts)
     api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
     for noun in nouns:
         api.include_router(noun.router)

@@ -20,6 +20,7 @@ from tidegate.engine.evidence import EvidenceActs
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.notifications import Notifications
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.quarantines import QuarantineActs
@@ -75,6 +76,7 @@ class ApiParts:
     record: RecordActs
     evidence: EvidenceActs
     authority: Authority
+    notifications: Notifications
     logs: StepLogs
     artifacts: ArtifactStore
     tokens: Tokens

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -86,6 +87,7 @@ def examine(data: Path, envoy: Path | None, port: int) -> Iterator[Finding]:
     yield _folder(data)
     yield _space(data)
     yield from _private_files(data)
+    yield from _channels(data)
     yield from _port(data, port)
     yield _isolation(data)
 
@@ -153,6 +155,50 @@ def _private_files(data: Path) -> Iterator[Finding]:
             continue
         if others:
             yield Finding("secrets", Level.PROBLEM, f"others may read {file}", f"chmod 600 {file}")
+
+
+def _channels(data: Path) -> Iterator[Finding]:
+    """Whether there is somebody to tell what the server's file says; sends nothing."""
+    from tidegate.config import server_yaml
+    from tidegate.config.problem import ConfigError
+    from tidegate.integrations.apprise_notifier import AppriseNotifier
+    from tidegate.integrations.notifier import NotTaken
+
+    try:
+        channels = server_yaml.read(data).channels
+    except ConfigError as error:
+        first = error.problems[0]
+        yield Finding("configuration", Level.PROBLEM, str(first), f"correct {data / server_yaml.FILE}")
+        return
+    except OSError:
+        return
+    failing = _failing_channels(data) if channels else {}
+    for one in channels:
+        file, about = data / one.urls_file, f"channel {one.name}"
+        try:
+            AppriseNotifier(partial(file.read_text, encoding="utf-8")).check()
+        except NotTaken as error:
+            yield Finding(about, Level.PROBLEM, str(error), f"write Apprise addresses into {file}, one a line")
+            continue
+        if file.stat().st_mode & 0o077:
+            yield Finding(about, Level.PROBLEM, f"others may read {file}", f"chmod 600 {file}")
+        elif one.name in failing:
+            text = f"messages do not arrive: {failing[one.name]}"
+            yield Finding(about, Level.WARNING, text, f"tidegate notify test {one.name}")
+        else:
+            yield Finding(about, Level.OK, f"its addresses in {file} can be read")
+
+
+def _failing_channels(data: Path) -> dict[str, str]:
+    """Why messages do not arrive, by channel, where a server runs that can be asked."""
+    from tidegate.cli.client import find_client
+    from tidegate.cli.exit_code import CommandFailed
+
+    try:
+        found = find_client(data).get("notifications")
+    except CommandFailed:
+        return {}
+    return {one["name"]: one["failing_because"] for one in found if one["failing_since"]}
 
 
 def _port(data: Path, port: int) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import getpass
 import logging
 import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from tidegate.engine.evidence import EvidenceActs
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.notifications import Notifications
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.quarantines import QuarantineActs
@@ -36,11 +38,13 @@ from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
 from tidegate.engine.train_acts import TrainActs
+from tidegate.integrations.apprise_notifier import AppriseNotifier
 from tidegate.integrations.asking import HttpOutside
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.people import Role
 from tidegate.security.permission import Identity, agent_identity, everywhere, local_agent_identity
+from tidegate.security.private_file import read_private
 from tidegate.security.sign_in import SignIn
 from tidegate.security.signing_key import SigningKeyFile
 from tidegate.security.tokens import Tokens, ensure_token
@@ -64,6 +68,7 @@ class Wired:
     asking: InProcessQueue
     repositories: Repositories
     upkeep: Upkeep
+    notifications: Notifications
 
     def start(self) -> None:
         """Bring up supervisord and its programs, then look at everything that is open."""
@@ -72,9 +77,11 @@ class Wired:
         self.asking.start()
         self.upkeep.start()
         self.repositories.start()
+        self.notifications.start()
 
     def stop(self) -> None:
         """Stop the threads; what supervisord keeps alive goes on."""
+        self.notifications.stop()
         self.repositories.stop()
         self.upkeep.stop()
         self.queue.stop()
@@ -113,6 +120,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         provider=_provider(parts, engine),
     )
     record = RecordActs(parts.engine, SigningKeyFile(parts.data / "record-key"))
+    notifications = _notifications(parts, address)
     repositories = Repositories(parts.engine, parts.mirrors, services, parts.configuration.poll_interval)
     programs = (envoy_program(parts.data, envoy), agent_program(parts.data, address, parts.isolation))
     owner = everywhere(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
@@ -134,6 +142,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         record=record,
         evidence=EvidenceActs(parts.engine, record),
         authority=Authority(engine),
+        notifications=notifications,
         logs=logs,
         artifacts=parts.artifacts,
         tokens=_tokens(parts.data, owner, agents, people),
@@ -146,7 +155,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         hosts=frozenset({host, *_named(parts.configuration.address)}),
     )
     upkeep = Upkeep(parts, engine, leasing, agents, quarantines, record, programs, SyntheticSender())
-    return Wired(api, queue, asking, repositories, upkeep)
+    return Wired(api, queue, asking, repositories, upkeep, notifications)
 
 
 def _asker(parts: ServerParts, address: str, queue: InProcessQueue) -> Asker:
@@ -160,6 +169,17 @@ def _named(address: str | None) -> tuple[str, ...]:
     """The name by which browsers call the server, where it is configured."""
     name = urlsplit(address).hostname if address else None
     return (name,) if name else ()
+
+
+def _notifications(parts: ServerParts, address: str) -> Notifications:
+    """Whom the server tells what."""
+    configured = parts.configuration
+    return Notifications(
+        parts.engine,
+        configured.channels,
+        lambda channel: AppriseNotifier(partial(read_private, parts.data / channel.urls_file)),
+        configured.address or address,
+    )
 
 
 def _provider(parts: ServerParts, engine: Engine) -> ProviderSignIn | None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tidegate.config.cadence_sections import TrainSection
 from tidegate.config.external_sections import OutsideSection
+from tidegate.config.notification_sections import ChannelSection
 from tidegate.config.section import Section
 from tidegate.config.sections import GateSection
 from tidegate.config.sign_in_sections import OwnAddress, SignInSection
@@ -113,6 +114,7 @@ class ServerSection(Section):
     trains: Annotated[
         tuple[TrainSection, ...], Field(description="Release trains: services whose releases go together.")
     ] = ()
+    notifications: Annotated[tuple[ChannelSection, ...], Field(description="Whom the server tells what.")] = ()
     poll_interval: Annotated[
         PositiveDuration, Field(description="The time between two looks at a remote repository.")
     ] = _CONFIGURATION.poll_interval

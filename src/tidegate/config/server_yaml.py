@@ -12,6 +12,7 @@ from tidegate.config import cadence_resolve, document, explain, time_resolve
 from tidegate.config.cadence_consistency import contradictions_in_trains
 from tidegate.config.json_schema import schema_of
 from tidegate.config.lookup import at
+from tidegate.config.notification_sections import same_names
 from tidegate.config.policy_consistency import contradictions_in_server
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
 from tidegate.config.resolve import gate_rules
@@ -43,7 +44,9 @@ def read(folder: Path) -> ServerConfiguration:
 def load(text: str, file: str = FILE) -> ServerConfiguration:
     """Read the configuration. `file` is what messages call the text. Raises ConfigError with everything wrong."""
     read = document.read(text, file)
-    contradictions = chain(_unknown_environments(read), unknown_calendars(read), contradictions_in_server(read))
+    contradictions = chain(
+        _unknown_environments(read), unknown_calendars(read), contradictions_in_server(read), same_names(read)
+    )
     section = explain.validate(read, ServerSection, contradictions)
     return ServerConfiguration(
         environments=_environments(section),
@@ -54,6 +57,7 @@ def load(text: str, file: str = FILE) -> ServerConfiguration:
         address=section.address,
         provider=section.sign_in.oidc.settings() if section.sign_in and section.sign_in.oidc else None,
         hosts=section.external.hosts if section.external else (),
+        channels=tuple(one.channel() for one in section.notifications),
     )
 
 
@@ -103,6 +107,10 @@ def _unknown_environments(read: document.Document) -> Iterator[Problem]:
     floors = at(plain, ("floors",))
     for index in range(len(floors) if isinstance(floors, list) else 0):
         places += [("floors", index, "environments"), ("floors", index, "requires")]
+    channels = at(plain, ("notifications",))
+    places += [
+        ("notifications", index, "environments") for index in range(len(channels) if isinstance(channels, list) else 0)
+    ]
     for place in places:
         words = at(plain, place)
         for index, word in enumerate(words if isinstance(words, list) else ()):

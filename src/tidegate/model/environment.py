@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tidegate.model.calendar import Calendar
+from tidegate.model.channel import Channel
 from tidegate.model.floor import Floor
 from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName
@@ -51,7 +52,8 @@ class Environment:
 class ServerConfiguration:
     """What `tidegate-server.yaml` says. `poll_interval` is the time between two looks at a remote repository, `batch`
     the time for which figures are collected before they are judged again, `cache` how many bytes the results of
-    steps may take, `address` how browsers reach the server, `provider` whom people sign in with."""
+    steps may take, `address` how browsers reach the server, `provider` whom people sign in with,
+    `channels` whom it tells what."""
 
     environments: Mapping[EnvironmentName, Environment]
     poll_interval: timedelta = timedelta(seconds=30)
@@ -62,6 +64,7 @@ class ServerConfiguration:
     hosts: tuple[str, ...] = ()
     """Patterns of the hosts that gates may ask; where there are none, all but the server's own machine."""
     trains: Mapping[str, Train] = field(default_factory=dict)
+    channels: tuple[Channel, ...] = ()
 
 
 DEFAULT_ENVIRONMENTS: Mapping[EnvironmentName, Environment] = {

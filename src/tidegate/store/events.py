@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 
@@ -64,6 +64,13 @@ def of_run(connection: Connection, run: str, after: int = 0, limit: int = 1000) 
     """A run's events after the given one, oldest first."""
     query = select(tables.event).where(tables.event.c.run == run, tables.event.c.id > after)
     return tuple(map(_recorded, connection.execute(query.order_by(tables.event.c.id).limit(limit)).mappings()))
+
+
+def of_run_before(connection: Connection, run: str, before: int, kinds: Collection[EventKind]) -> tuple[Event, ...]:
+    """A run's events of these kinds before the given one, oldest first."""
+    c = tables.event.c
+    query = select(tables.event).where(c.run == run, c.id < before, c.kind.in_([kind.value for kind in kinds]))
+    return tuple(_recorded(row).event for row in connection.execute(query.order_by(c.id)).mappings())
 
 
 def of_service(connection: Connection, service: str, after: int = 0, limit: int = 1000) -> tuple[RecordedEvent, ...]:

@@ -27,6 +27,7 @@ from tidegate.model.agent import Agent
 from tidegate.model.approval import Approval
 from tidegate.model.authorship import AuthorAddress, AuthorKey
 from tidegate.model.break_glass import BreakGlass
+from tidegate.model.channel import NotificationCursor
 from tidegate.model.checkpoint import Checkpoint, RecordKey
 from tidegate.model.delegation import Delegation
 from tidegate.model.deployment import Deployment
@@ -50,6 +51,7 @@ from tidegate.model.train import TrainRun
 from tidegate.store import (
     evidence_tables,
     gate_tables,
+    notification_tables,
     people_tables,
     record_tables,
     sign_in_tables,
@@ -94,6 +96,7 @@ TABLES: dict[type, Table] = {
     Effect: tables.effect,
     Checkpoint: record_tables.checkpoint,
     RecordKey: record_tables.record_key,
+    NotificationCursor: notification_tables.notification_cursor,
 }
 KEPT_ROWS: dict[type, int] = {StepRun: 2048}
 """How many values of a kind are kept as they were read, if not KEPT_ROWS_ELSE: all steps of a run are read whenever one

@@ -45,6 +45,7 @@ EXAMPLES = {
     "glass": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "address": "ada@example.com",
     "fingerprint:path": "SHA256:" + "A" * 43,
+    "channel": "leads",
     "delegation": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "grant": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "token": "01hzzzzzzzzzzzzzzzzzzzzzzz",

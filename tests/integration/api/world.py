@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.ids import new_ulid
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.notifications import Notifications
 from tidegate.engine.parts import Parts, Settings
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
@@ -47,10 +49,12 @@ from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
 from tidegate.engine.train_acts import TrainActs
+from tidegate.integrations.apprise_notifier import AppriseNotifier
 from tidegate.integrations.asking import Heard
 from tidegate.judge.judge import Case
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.change import Change
+from tidegate.model.channel import Channel
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
 from tidegate.model.figures import Counters
 from tidegate.model.ids import Commit, DeploymentId, Generation, PlacementId, ServiceName
@@ -73,6 +77,7 @@ from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 from tidegate.security.attempts import Patience, SignInLimits
 from tidegate.security.password_hash import PasswordHashes
 from tidegate.security.permission import agent_identity, everywhere, local_agent_identity
+from tidegate.security.private_file import read_private
 from tidegate.security.provider import Provider
 from tidegate.security.secret_box import SecretBox
 from tidegate.security.sign_in import SignIn
@@ -355,6 +360,12 @@ class World:
             record=self.record,
             evidence=EvidenceActs(parts, self.record),
             authority=Authority(self.engine),
+            notifications=Notifications(
+                parts,
+                [Channel("leads", "leads-urls")],
+                lambda channel: AppriseNotifier(partial(read_private, folder / channel.urls_file)),
+                "http://tidegate.example",
+            ),
             logs=logs,
             artifacts=FolderStore(folder / "artifacts"),
             tokens=Tokens(lambda token: agent_identity(agents.name_of(token)) or self.people.identity_of(token)),

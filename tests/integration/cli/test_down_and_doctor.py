@@ -125,6 +125,33 @@ def test_every_problem_that_doctor_finds_has_a_remedy(alone: Command, place: Pat
     assert bad["secrets"] == f"chmod 600 {alone.data}/admin-token"
 
 
+def test_doctor_looks_at_the_addresses_of_channels_without_telling_them(
+    tidegate: Command, contract: ContractServer
+) -> None:
+    channels = ("open", "wrong", "failing", "fine", "missing")
+    listed = ", ".join(f"{{name: {one}, urls_file: {one}-urls}}" for one in channels)
+    (tidegate.data / "tidegate-server.yaml").write_text(f"notifications: [{listed}]\n")
+    for one in channels[:-1]:
+        file = tidegate.data / f"{one}-urls"
+        file.write_text("nosuch://s3cr3t@x" if one == "wrong" else "json://s3cr3t@h.example/x")
+        file.chmod(0o644 if one == "open" else 0o600)
+    failing = {"name": "failing", "failing_since": "2026-03-02T12:00:00Z", "failing_because": "JSON answered with 404"}
+    contract.answer("GET", "/notifications", [failing])
+    ended = tidegate("doctor", "--json")
+    found = {one["about"].removeprefix("channel "): one for one in ended.document if "channel" in one["about"]}
+    assert {name: one["level"] for name, one in found.items()} == {
+        **dict.fromkeys(("open", "wrong", "missing"), "problem"),
+        "failing": "warning",
+        "fine": "ok",
+    }
+    assert found["open"]["remedy"] == f"chmod 600 {tidegate.data}/open-urls"
+    assert found["failing"]["text"] == "messages do not arrive: JSON answered with 404"
+    assert "s3cr3t" not in ended.out + ended.err
+    (tidegate.data / "tidegate-server.yaml").write_text("notifications: [{name: x}]\n")
+    (wrong,) = [one for one in tidegate("doctor", "--json").document if one["about"] == "configuration"]
+    assert '"urls_file" is missing' in wrong["text"]
+
+
 def test_doctor_knows_the_server_thatis_running(tidegate: Command, contract: ContractServer) -> None:
     found = {one["about"]: one for one in tidegate("doctor", "--json").document}
     assert found["server"]["level"] == "ok"

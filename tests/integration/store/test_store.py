@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text, update
 
+from tidegate.model.channel import NotificationCursor
 from tidegate.model.decision import Decision, WantedEffect
 from tidegate.model.effect import Drain, Effect, EffectState, Install, SetShares
 from tidegate.model.event import Event, EventKind
@@ -22,7 +23,7 @@ from tidegate.model.record_line import ChainCheck
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
 from tidegate.model.share import WHOLE
-from tidegate.store import events, queries, rows, tables
+from tidegate.store import events, notification_queries, queries, rows, tables
 from tidegate.store.database import Database, StoreUnavailable
 from tidegate.store.migrate import migrate
 from tidegate.store.saving import save
@@ -56,6 +57,7 @@ from .values import (
         a_release(),
         a_freeze(),
         a_question(),
+        NotificationCursor("leads", 2**40, NOW, "Slack answered with status 404"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -65,6 +67,16 @@ def test_what_is_put_comes_back_equal(database: Database, value: object) -> None
         rows.put(connection, value)
     with database.reading() as connection:
         assert rows.every(connection, type(value)) == (value,)
+
+
+def test_channels_that_are_there_no_more_are_forgotten(database: Database) -> None:
+    with database.writing() as connection:
+        for name in ("leads", "gone"):
+            rows.put(connection, NotificationCursor(name, 1))
+        notification_queries.forget_but(connection, {"leads", "new"})
+        assert notification_queries.cursors(connection) == (NotificationCursor("leads", 1),)
+        notification_queries.forget_but(connection, ())
+        assert notification_queries.cursors(connection) == ()
 
 
 def test_a_row_that_is_as_it_was_is_the_same_value_again_and_a_changed_one_is_read_anew(database: Database) -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from tidegate.config import server_yaml
 from tidegate.config.problem import ConfigError
+from tidegate.model.channel import Channel, Topic
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS, Environment, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.provider_person import ProviderSettings
 
+LEADS = "notifications: [{name: leads, urls_file: u"
 OIDC = "sign_in: {oidc: {issuer: 'https://id.example', client_id: tidegate"
 
 
@@ -53,6 +55,19 @@ def test_a_provider_is_read_with_what_goes_without_saying() -> None:
     assert server_yaml.load("address: http://localhost:8470").provider is None
 
 
+def test_channels_are_read_with_what_goes_without_saying() -> None:
+    text = """
+notifications:
+  - {name: all, urls_file: all-urls}
+  - {name: leads, urls_file: u, about: [approval, break-glass], services: [billing-*], environments: [production]}
+"""
+    every, leads = server_yaml.load(text).channels
+    assert every == Channel("all", "all-urls")
+    assert leads.about == {Topic.APPROVAL, Topic.BREAK_GLASS}
+    assert (leads.services, leads.environments) == (("billing-*",), ("production",))
+    assert server_yaml.load("poll_interval: 5s").channels == ()
+
+
 def test_the_cache_has_a_limit_that_the_file_can_change() -> None:
     assert server_yaml.load("poll_interval: 5s").cache == 10 * 1024**3
     assert server_yaml.load("cache: 512MiB").cache == 512 * 1024**2
@@ -88,6 +103,15 @@ def test_a_file_that_is_not_text_is_told_with_its_path(tmp_path: Path) -> None:
         (f"{OIDC}, scopes: [a b]}}}}", 's.yaml:1:78: "a b" is not a scope'),
         (f"{OIDC}, teams: {{staff: Our Team}}}}}}", 's.yaml:1:84: "Our Team" is not the name of a team'),
         ("sign_in: {oidc: {issuer: 'http://id.example', client_id: t}}", 's.yaml:1:26: "http://id.example" does not'),
+        (
+            f"{LEADS}, urls: json://x}}]",
+            's.yaml:1:45: "urls" does not belong here (addresses hold secrets, so',
+        ),
+        (f"{LEADS}, about: [aproval]}}]", 's.yaml:1:53: "aproval" is none of "approval", "break-glass"'),
+        (f"{LEADS}, environments: [prod]}}]", 's.yaml:1:60: there is no environment "prod"'),
+        (f"{LEADS}}}, {{name: leads, urls_file: v}}]", 's.yaml:1:53: there is a channel "leads" already'),
+        ("notifications: [{name: leads}]", 's.yaml:1:17: "urls_file" is missing'),
+        ("notifications: [{name: leads, urls_file: /etc/x}]", 's.yaml:1:42: "/etc/x" is not the name of a file in the'),
         ("cache: 10", "s.yaml:1:8: '10' is not a size; write one like 64MiB"),
     ],
 )
