@@ -53,7 +53,23 @@ def test_breaking_the_glass_wants_a_reason_and_opens_the_gate(page: Page, world:
     page.get_by_label("The reason").fill("the shop sells for nothing")
     page.get_by_role("button", name="Yes, open it").click()
     expect(page.locator("#stage-2 summary.heading")).to_contain_text("break-glass by owner: the shop sells for nothing")
-    assert [one["run"] for one in world.get("/break-glass")] == [run]
+    (glass,) = world.get("/break-glass")
+    assert glass["run"] == run
+    mark = page.locator(".notice.bad")
+    expect(mark).to_contain_text("owner broke the glass at production: the shop sells for nothing. Somebody else has")
+    expect(mark.locator(".command")).to_have_text(f"tidegate review {glass['id']} --comment TEXT")
+    page.goto("/services/shop")
+    expect(page.locator("table.runs").get_by_text("break-glass", exact=True)).to_be_visible()
+    page.goto("/")
+    expect(page.locator(".attention li.bad")).to_contain_text("the glass was broken at production")
+    expect(page.locator("table.runs").get_by_text("break-glass", exact=True)).to_be_visible()
+    world.post(f"/break-glass/{glass['id']}/review", {"comment": "it burned indeed"}, SECOND)
+    page.goto("/")
+    expect(page.locator("table.runs")).to_be_visible()
+    expect(page.locator(".attention li.bad")).to_have_count(0)
+    expect(page.get_by_text("break-glass", exact=True)).to_have_count(0)
+    page.goto(f"/runs/{run}")
+    expect(page.locator(".notice.quiet")).to_contain_text("Reviewed by second: it burned indeed")
 
 
 def test_reject(page: Page, world: World) -> None:

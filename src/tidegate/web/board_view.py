@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tidegate.model.break_glass import BreakGlass
 from tidegate.model.environment import Environment
 from tidegate.model.freeze import Freeze
-from tidegate.model.ids import EnvironmentName, ReleaseId, ServiceName
+from tidegate.model.ids import EnvironmentName, ReleaseId, RunId, ServiceName
 from tidegate.model.next_acts import next_acts
 from tidegate.model.quarantine import TestQuarantine
 from tidegate.model.release import Release
@@ -18,6 +19,7 @@ from tidegate.model.step_environment import address_of
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
 from tidegate.web.freeze_view import frozen_words
+from tidegate.web.glass_view import glass_notes, runs_of
 from tidegate.web.wording import Badge, Moment, Tone, badge, health_badge, moment, percent
 
 _TESTS_NAMED = 5
@@ -80,6 +82,7 @@ class RunLine:
     status: Badge
     when: Moment | None
     why: str
+    notes: tuple[Badge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +101,14 @@ def board_view(
     releases: Mapping[ReleaseId, Release],
     open_runs: Sequence[RunRecord],
     expired: Sequence[TestQuarantine],
+    glass: Sequence[tuple[BreakGlass, Run]],
     newest: Sequence[Run],
     environments: Mapping[EnvironmentName, Environment],
     now: datetime,
     freezes: Sequence[Freeze] = (),
 ) -> BoardView:
     """The first page, from what was read; `releases` are those that run somewhere, `expired` quarantines of tests,
-    `freezes` those that hold.
+    `glass` openings by break-glass whose review is owed, `freezes` those that hold.
 
     Only environments in which something is placed have a column.
     """
@@ -116,8 +120,15 @@ def board_view(
         ServiceRow(one.name, service_notes(one), tuple(cells.get((one.name, name)) for name in names))
         for one in services
     )
-    attention = (*_of_runs(open_runs), *_of_services(services), *_of_placements(placements), *_of_quarantines(expired))
-    return BoardView(tuple(names), rows, attention, tuple(run_line(one, now) for one in newest))
+    attention = (
+        *_of_glass(glass),
+        *_of_runs(open_runs),
+        *_of_services(services),
+        *_of_placements(placements),
+        *_of_quarantines(expired),
+    )
+    owed = runs_of([one for one, _ in glass])
+    return BoardView(tuple(names), rows, attention, tuple(run_line(one, now, owed) for one in newest))
 
 
 def in_order(
@@ -172,8 +183,8 @@ def service_notes(service: Service) -> tuple[Badge, ...]:
     return tuple(notes)
 
 
-def run_line(run: Run, now: datetime) -> RunLine:
-    """A run in a list."""
+def run_line(run: Run, now: datetime, owed: Collection[RunId] = ()) -> RunLine:
+    """A run in a list; `owed` are the runs of which the review of a break-glass is owed."""
     return RunLine(
         id=run.id,
         service=run.service,
@@ -183,7 +194,14 @@ def run_line(run: Run, now: datetime) -> RunLine:
         status=badge(run.status),
         when=moment(run.created_at, now),
         why="; ".join(reason.text for reason in run.because),
+        notes=glass_notes(run.id, owed),
     )
+
+
+def _of_glass(glass: Sequence[tuple[BreakGlass, Run]]) -> Iterator[Attention]:
+    for one, run in glass:
+        title = f"{run.service} {run.label}: the glass was broken at {one.stage}"
+        yield Attention(title, f"{one.actor.name}: {one.reason}. A review is owed", f"/runs/{run.id}", Tone.BAD)
 
 
 def _of_runs(records: Sequence[RunRecord]) -> Iterator[Attention]:

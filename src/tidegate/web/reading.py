@@ -13,8 +13,9 @@ from tidegate.model.environment import Environment
 from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName, ReleaseId, placement_id
 from tidegate.model.release import Release
-from tidegate.store import events, outcome_queries, placement_queries, queries, run_queries, time_queries
+from tidegate.store import events, gate_queries, outcome_queries, placement_queries, queries, run_queries, time_queries
 from tidegate.web.board_view import BoardView, board_view
+from tidegate.web.glass_view import runs_of
 from tidegate.web.queue_view import QueueView, queue_view
 from tidegate.web.run_view import RunSources, RunView, run_view
 from tidegate.web.service_view import PlacementHistory, ServiceView, service_view
@@ -32,12 +33,15 @@ def read_board(connection: Connection, environments: Mapping[EnvironmentName, En
     placements = placement_queries.records(connection)
     running = {name: one for record in placements for name, one in _running(connection, record).items()}
     expired = [one for one in outcome_queries.quarantines(connection) if not one.holds(now)]
+    owed = ((one, queries.run(connection, one.run)) for one in gate_queries.unreviewed_glass(connection))
+    glass = [(one, run) for one, run in owed if run]
     return board_view(
         services,
         placements,
         running,
         open_runs,
         expired,
+        glass,
         newest,
         environments,
         now,
@@ -70,7 +74,8 @@ def read_service(
     runs = queries.newest_runs(connection, name, limit=_NEWEST_RUNS)
     releases = queries.releases(connection, name, _RELEASES)
     tests = outcome_queries.known_tests(connection, name)
-    return service_view(service, histories, runs, releases, tests, environments, now)
+    owed = runs_of(gate_queries.unreviewed_glass(connection))
+    return service_view(service, histories, runs, releases, tests, environments, now, owed)
 
 
 def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:
@@ -89,6 +94,7 @@ def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:
         releases=queries.releases(connection, record.run.service) if record.release else (),
         snapshots={one.id: queries.snapshots(connection, one.id) for one in record.rollouts},
         events=events.of_run(connection, run_id, limit=_EVENTS_AT_MOST),
+        glass=gate_queries.broken_glass(connection, run_id),
     )
     return run_view(sources, now)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from tidegate.model.actor import SYSTEM
 from tidegate.model.approval import Answer
+from tidegate.model.break_glass import BreakGlass
 from tidegate.model.event import RecordedEvent
 from tidegate.model.figures import Snapshot
 from tidegate.model.gate import GateState
@@ -21,6 +22,7 @@ from tidegate.model.run import Run, RunStatus, StageRun, StageState, Trigger
 from tidegate.model.step_run import BUILD, StepRun, StepState
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
+from tidegate.web.glass_view import GlassMark, glass_marks
 from tidegate.web.rollout_view import RolloutView, rollout_view
 from tidegate.web.service_view import ReleaseLine, evidence_text, release_line
 from tidegate.web.tests_view import FailureList, failure_list
@@ -37,6 +39,7 @@ class RunSources:
     releases: Sequence[Release]
     snapshots: Mapping[RolloutId, Sequence[tuple[int, Snapshot]]]
     events: Sequence[RecordedEvent]
+    glass: Sequence[BreakGlass] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,7 @@ class RunView:
     took: str
     trigger: str
     because: tuple[str, ...]
+    glass: tuple[GlassMark, ...]
     next: tuple[NextLine, ...]
     """Without what is asked beside the buttons that answer it."""
 
@@ -208,6 +212,7 @@ def run_view(sources: RunSources, now: datetime) -> RunView:
         took=f"took {took}" if run.status.is_ended else f"{took} so far",
         trigger=_TRIGGERS[run.trigger].format(run.actor.name),
         because=tuple(str(reason) for reason in run.because) if run.status.is_ended else (),
+        glass=glass_marks(sources.glass),
         next=tuple(_next(run, act) for act in acts if act.command not in answered),
         buttons=_buttons(run, record.rollouts),
         parts=_parts(run, build, record.stages),

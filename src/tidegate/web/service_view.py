@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
 from tidegate.model.freeze import Freeze
-from tidegate.model.ids import EnvironmentName, ReleaseId
+from tidegate.model.ids import EnvironmentName, ReleaseId, RunId
 from tidegate.model.known_test import KnownTest
 from tidegate.model.release import Release
 from tidegate.model.run import Run
@@ -98,8 +98,9 @@ def service_view(
     tests: Sequence[KnownTest],
     environments: Mapping[EnvironmentName, Environment],
     now: datetime,
+    owed: Collection[RunId] = (),
 ) -> ServiceView:
-    """A service's page, from what was read."""
+    """A service's page, from what was read; `owed` are the runs of which the review of a break-glass is owed."""
     cards = {one.record.placement.environment: _card(one, now) for one in placements}
     words = str(mode_of(service).because)
     return ServiceView(
@@ -112,7 +113,7 @@ def service_view(
         paused=service.paused_because,
         line_stopped=service.line_stopped_because,
         placements=tuple(cards[name] for name in in_order(list(cards), environments)),
-        runs=tuple(run_line(one, now) for one in runs),
+        runs=tuple(run_line(one, now, owed) for one in runs),
         releases=tuple(release_line(one, now) for one in releases),
         tests=rows_of_tests(tests, now),
         expired=tuple(expired_in_words(one) for one in tests if one.is_expired(now)),
