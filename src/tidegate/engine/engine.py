@@ -24,7 +24,7 @@ from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.service import Service
 from tidegate.model.train import TrainRun
-from tidegate.store import cadence_queries, queries, time_queries
+from tidegate.store import cadence_queries, queries, run_queries, time_queries
 from tidegate.store.saving import save
 
 log = logging.getLogger(__name__)
@@ -81,10 +81,13 @@ class Engine:
             placements = queries.placements(connection)
             questions = time_queries.questions_to_ask(connection)
             trains = all_trains(connection, self.parts)
+            passed = run_queries.run_ids_to_look_back(connection)
         for question in questions:
             self.ask(question.id, question.free_at)
         for train in sorted(trains):
             self.queue.hint(f"train:{train}")
+        for run_id in passed:
+            self.queue.hint(f"run:{run_id}")
         for subject, at in due:
             self.queue.hint(subject, at)
         for run in runs:

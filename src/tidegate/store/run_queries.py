@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_, select
 
 from tidegate.model.approval import Approval
 from tidegate.model.change import Change
 from tidegate.model.deployment import Deployment
-from tidegate.model.ids import DeploymentId, EnvironmentName, PlacementId
+from tidegate.model.ids import DeploymentId, EnvironmentName, PlacementId, RunId
 from tidegate.model.known_test import KnownTest
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
-from tidegate.model.rollout import Rollout
-from tidegate.model.run import Run, StageRun
+from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.service import Service
 from tidegate.model.step_run import StepRun
 from tidegate.store import cadence_queries, outcome_queries, queries, rows, tables
@@ -64,6 +64,18 @@ def record_of(connection: Connection, run_id: str) -> RunRecord | None:
         brings=cadence_queries.brought_by(connection, release) if release else {},
         known_tests=outcome_queries.known_tests(connection, run.service, _tests_that_failed(steps)),
     )
+
+
+def run_ids_to_look_back(connection: Connection) -> tuple[RunId, ...]:
+    """The runs that have a stage as passed whose rollout went back since."""
+    rollout, stage = tables.rollout.c, tables.stage_run.c
+    query = (
+        select(stage.run)
+        .join(tables.rollout, and_(rollout.run == stage.run, rollout.id == stage.rollout))
+        .where(rollout.state == RolloutState.ROLLED_BACK, stage.state == StageState.PASSED)
+        .order_by(stage.run)
+    )
+    return tuple(dict.fromkeys(RunId(one) for one in connection.execute(query).scalars()))
 
 
 def open_of_service(connection: Connection, service: str) -> tuple[RunRecord, ...]:

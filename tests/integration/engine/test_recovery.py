@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from tests.integration.engine.shop import OWNER, STAGING, PromptRouter, Shop, holds, report
+from tests.integration.engine.shop import BATCH, OWNER, PLAIN, PRODUCTION, STAGING, PromptRouter, Shop, holds, report
 
 from tidegate.model.approval import Answer
 from tidegate.model.effect import Effect, EffectState
@@ -177,3 +177,21 @@ def test_what_is_gone_is_no_error(shop: Shop) -> None:
     shop.engine.look("run:01hzzzzzzzzzzzzzzzzzzzzzzz")
     shop.engine.look("placement:nobodys/production")
     assert shop.queue.due == {}
+
+
+def test_a_run_that_had_succeeded_learns_that_it_went_back_though_the_server_ended_just_then(shop: Shop) -> None:
+    first = shop.deployed()
+    run = shop.pushed(PLAIN.replace("    gate:", "    verify: {watch: 1h}\n    gate:"))
+    shop.built()
+    shop.approved(run)
+    shop.settle_until(lambda: shop.run(run).status == "succeeded")
+    assert shop.serving() != shop.label(first)
+    shop.placements.roll_back("shop", "production", OWNER)
+    while "production: the rollout is rolled back" not in shop.said():
+        shop.clock.time += BATCH
+        shop.engine.look(f"placement:{PRODUCTION}")  # and at nothing else: what is hinted at is lost
+    assert shop.run(run).status == "succeeded"
+    shop.restart()
+    assert f"run:{run}" in shop.queue.due
+    shop.settle()
+    assert shop.run(run).status == "rolled_back"
