@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from tidegate.api.answers import Answer, ReasonAnswer
 from tidegate.api.placement_answers import PlacementAnswer
 from tidegate.api.run_answers import RunItem
+from tidegate.model.demands import demands_of
+from tidegate.model.environment import Environment
 from tidegate.model.pipeline import Mode, Risk
 from tidegate.model.service import Service, mode_of
 
@@ -38,6 +41,8 @@ class ServiceDetail(ServiceAnswer):
     """A service and where it runs."""
 
     environments: dict[str, PlacementAnswer]
+    demands: dict[str, tuple[str, ...]]
+    """What the server demands of it in each environment, whatever its file says."""
 
 
 class AddedAnswer(Answer):
@@ -52,9 +57,13 @@ def service_answer(service: Service) -> ServiceAnswer:
     return ServiceAnswer.model_validate(_fields(service))
 
 
-def service_detail(service: Service, environments: dict[str, PlacementAnswer]) -> ServiceDetail:
-    """The service and where it runs."""
-    return ServiceDetail.model_validate({**_fields(service), "environments": environments})
+def service_detail(
+    service: Service, environments: dict[str, PlacementAnswer], known: Iterable[Environment]
+) -> ServiceDetail:
+    """The service, where it runs, and what the server demands of it in the environments that are known."""
+    floors = {one.name: demands_of(one.floors_for(service.name)) for one in known}
+    demands = {name: lines for name, lines in floors.items() if lines}
+    return ServiceDetail.model_validate({**_fields(service), "environments": environments, "demands": demands})
 
 
 def _fields(service: Service) -> dict[str, object]:

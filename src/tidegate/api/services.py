@@ -89,7 +89,8 @@ def show_service(parts: Parts, _: Reader, name: ServicePath) -> ServiceDetail:
         if service is None:
             raise not_found("service", name, "tidegate service list")
         records = placement_queries.records(connection, name)
-    return service_detail(service, {one.placement.environment: placement_answer(one) for one in records})
+    here = {str(one.placement.environment): placement_answer(one) for one in records}
+    return service_detail(service, here, parts.engine.parts.environments.values())
 
 
 @router.delete("/{name}")

@@ -97,6 +97,9 @@ def show(service: ServiceArgument, json: JsonOption = False, data: DataOption = 
     because = found["effective_because"]
     session.output.say(f"mode: {found['effective_mode']} ({because['text']})")
     session.output.say(f"state: {_state(found)}")
+    for environment, demands in found["demands"].items():
+        for demand in demands:
+            session.output.say(f"the server demands in {environment}: {demand}")
     if because["remedy"]:
         session.output.next(str(because["remedy"]).replace("SERVICE", service))
     if found.get("paused_because") or found.get("line_stopped_because"):
