@@ -74,7 +74,7 @@ def approvals(question: GateQuestion, now: datetime) -> RuleVerdict:
     state = max((one.state for one in verdicts), key=lambda state: state.strictness)
     speaking = [one for one in verdicts if one.state is state]
     remedies = [one.reason.remedy for one in speaking if one.reason.remedy]
-    text = "; ".join(dict.fromkeys(one.reason.text for one in speaking))
+    text = "; ".join(dict.fromkeys(part for one in speaking for part in one.reason.text.split("; ")))
     if state is not GateState.OPEN and any(source == THE_FILE for source, _ in question.approval_rules):
         text = f"{text}; {question.mode.because.text}"
     again = min((one.look_again_at for one in verdicts if one.look_again_at), default=None)

@@ -15,7 +15,7 @@ from tidegate.model.event import EventKind
 from tidegate.model.foundation import missing_foundation
 from tidegate.model.gate import Closing, GateDecision, GateState
 from tidegate.model.gate_question import GateQuestion
-from tidegate.model.ids import RolloutId, StageName
+from tidegate.model.ids import EnvironmentName, RolloutId, StageName
 from tidegate.model.pipeline import ApprovalPoint
 from tidegate.model.pipeline import Stage as StageDefinition
 from tidegate.model.placement import Placement
@@ -142,12 +142,17 @@ def question_at(draft: RunDraft, stage: StageRun) -> GateQuestion:
         external=questions_at(draft, stage),
         latest_recorded=draft.state.latest_recorded,
         must_have_passed=tuple(dict.fromkeys(one for floor in floors for one in floor.must_have_passed)),
-        passed_in=site.passed_in,
+        passed_in=site.passed_in | _passed_now(draft),
         evidence=evidence_at(draft, stage.name, mode.mode),
         stage=stage.name,
         pace=replace(site.pace, serves=_serves(site, known)),
         before_first_share=_before_first_share(definition, site),
     )
+
+
+def _passed_now(draft: RunDraft) -> frozenset[EnvironmentName]:
+    """Where this very run's stages have passed, also in the decision that is being made."""
+    return frozenset(one.environment for one in draft.stages.values() if one.state is StageState.PASSED)
 
 
 def mode_at(run: Run, service: Service, stage: StageDefinition, environment: Environment) -> EffectiveMode:

@@ -11,6 +11,7 @@ from tests.unit.model.builders import (
     NOON,
     STAGE_PRODUCTION,
     STAGE_STAGING,
+    STAGING,
     a_canary,
     a_deployment,
     a_pipeline,
@@ -23,7 +24,9 @@ from tests.unit.model.run_story import RunStory, a_run_story
 
 from tidegate.model.approval import Answer
 from tidegate.model.event import EventKind
+from tidegate.model.floor import Floor
 from tidegate.model.gate import GateState
+from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import ReleaseId, RolloutId, RunId
 from tidegate.model.lease import StepOutcome
 from tidegate.model.pipeline import ApprovalPoint, Mode
@@ -266,3 +269,18 @@ def test_a_first_release_has_no_share_before_which_people_would_be_asked() -> No
     pipeline = a_pipeline(deploy=a_canary(ApprovalPoint(1), 5, 50))
     story = a_run_story(pipeline, serves=False).settle()
     assert story.stage(STAGE_STAGING).state is StageState.WORKING
+
+
+# what the server demands
+
+
+def test_what_passed_just_now_has_passed_for_a_gate_that_demands_it() -> None:
+    story = a_run_story(a_pipeline()).settle()
+    site = story.site()
+    demands = Floor(GateRules(source="environment production"), must_have_passed=(STAGING,))
+    floored = replace(site, environment=replace(site.environment, floors=(demands,)))
+    story.state = replace(story.state, sites={**story.state.sites, STAGE_PRODUCTION: floored})
+    story.passes(STAGE_STAGING)
+    assert story.stage().state is StageState.GATE
+    assert story.why().startswith("0 of 1 approvals")
+    assert not [text for text in story.said(EventKind.GATE_DECIDED) if "did not" in text]
