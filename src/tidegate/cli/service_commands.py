@@ -120,7 +120,7 @@ def mode(
         raise CommandFailed(ExitCode.USAGE, "a change of mode is recorded with its reason", "add --reason TEXT")
     answer = session.client.post("services", service, "mode", body={"mode": granted.value, "reason": reason})
     because = answer["effective_because"]
-    session.done(answer, f"{service} is granted mode: {granted.value}; it goes by {answer['effective_mode']}")
+    session.done(answer, f"{service} is granted mode: {granted.value}")
     if not json and answer["effective_mode"] != granted.value:
         session.output.say(because["text"])
         session.output.next(str(because["remedy"] or f"tidegate service show {service}").replace("SERVICE", service))

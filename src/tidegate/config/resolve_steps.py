@@ -74,6 +74,7 @@ def _step(section: StageStepSection) -> Step:
         env=dict(section.env),
         junit=section.reports.junit,
         coverage=section.reports.coverage,
+        tests=section.tests,
         failed_first=section.failed_first,
         working_directory=section.working_directory,
         condition=section.condition,

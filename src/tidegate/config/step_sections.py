@@ -186,6 +186,9 @@ class StageStepSection(Section):
         None
     )
     reports: Annotated[ReportsSection, Field(description="Reports that it writes.")] = ReportsSection()
+    tests: Annotated[
+        bool, Field(strict=True, description="Whether it runs automated tests, where only its exit code tells of them.")
+    ] = _STEP.tests
     failed_first: Annotated[
         Script | None,
         Field(

@@ -25,8 +25,8 @@ def pipeline_lacks(pipeline: Pipeline, protected: frozenset[str]) -> tuple[str, 
 
 
 def _missing(pipeline: Pipeline, stage: Stage) -> Iterator[str]:
-    if not any(step.junit for step in pipeline.build.steps):
-        yield "no step of the build reports automated tests (reports: {junit: …})"
+    if not any(step.is_tests for step in pipeline.build.steps):
+        yield "no step of the build runs automated tests (reports: {junit: …}, or tests: true)"
     if not any(_proves(pipeline.stage(need)) for need in stage.needs):
         yield "no earlier stage deploys the release and verifies it, or runs steps against it"
     if stage.deploy is None:

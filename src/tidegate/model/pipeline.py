@@ -121,6 +121,9 @@ class Step:
 
     junit: str | None = None
     coverage: str | None = None
+    tests: bool = False
+    """It runs automated tests, though it reports none."""
+
     failed_first: str | None = None
     """A script that runs the tests named in the file `$TIDEGATE_FAILED_TESTS`, before `run`."""
 
@@ -142,6 +145,11 @@ class Step:
     """It runs only on agents that have all of these."""
 
     concurrency: Concurrency | None = None
+
+    @property
+    def is_tests(self) -> bool:
+        """Whether it runs automated tests that count: what may fail without harm proves nothing."""
+        return (self.tests or self.junit is not None) and not self.allow_failure
 
     @property
     def is_cacheable(self) -> bool:

@@ -54,7 +54,7 @@ def test_validate_names_what_the_mode_that_a_file_wishes_lacks(alone: Command) -
     file.write_text(f"service: shop\nmode: deployment\nbuild: {{steps: [{{name: make, run: make}}]}}\n{run}\n{stage}\n")
     ended = alone("validate")
     assert ended.code == 0
-    for lack in ("no step of the build reports automated tests", "no earlier stage", "the deployment is not verified"):
+    for lack in ("no step of the build runs automated tests", "no earlier stage", "the deployment is not verified"):
         assert f"note: production: {lack}" in ended.out
     assert len(alone("validate", "--json").document["notes"]) == 3
 

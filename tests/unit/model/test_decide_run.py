@@ -341,7 +341,7 @@ def test_a_granted_mode_opens_nothing_while_its_foundation_lacks_something() -> 
     pipeline = replace(a_proven_pipeline(), build=Build(()))
     story = a_run_story(pipeline).change_service(grant=Mode.DEPLOYMENT).settle().passes(STAGE_STAGING)
     assert story.stage(STAGE_PRODUCTION).state is StageState.GATE
-    assert "no step of the build reports automated tests" in story.why()
+    assert "no step of the build runs automated tests" in story.why()
 
 
 def test_only_where_steps_wait_for_an_agent_now_is_there_no_need_to_look_again() -> None:
