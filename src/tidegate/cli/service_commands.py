@@ -97,7 +97,7 @@ def show(service: ServiceArgument, json: JsonOption = False, data: DataOption = 
     because = found["effective_because"]
     session.output.say(f"mode: {found['effective_mode']} ({because['text']})")
     session.output.say(f"state: {_state(found)}")
-    for environment, demands in found["demands"].items():
+    for environment, demands in found.get("demands", {}).items():
         for demand in demands:
             session.output.say(f"the server demands in {environment}: {demand}")
     if because["remedy"]:
