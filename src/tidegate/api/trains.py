@@ -17,7 +17,7 @@ from tidegate.api.train_answers import (
     train_answer,
     train_detail,
 )
-from tidegate.engine.refusal import not_found
+from tidegate.engine.refusal import Refused, not_found
 from tidegate.engine.trains import ready_for, travellers
 from tidegate.model.decide_train import choose_aboard
 from tidegate.security.permission import Identity, Permission
@@ -89,6 +89,10 @@ def cancel_train(parts: Parts, who: Operator, name: TrainPath) -> PassageAnswer:
 
 def _check(parts: Parts, who: Identity, name: str) -> None:
     """Whoever sends, stops or takes back a train may deploy each of its services where it goes."""
-    train, services = parts.trains.concerned(name)
-    for service in services:
+    try:
+        train, services = parts.trains.concerned(name)
+    except Refused:
+        parts.authority.check(who, Permission.OPERATE)  # else anybody could find out which trains there are
+        raise
+    for service in services or (None,):
         parts.authority.check(who, Permission.OPERATE, service, train.environment)
