@@ -230,11 +230,12 @@ def _paths(told: Told, known: str) -> list[str]:
         "{name}": ["staging"] if "environments" in known else ["sample"],
         "{digest}": [],
     }
-    if known == "/api/v1/events":
+    told_nothing_of = ("/accounts/", "/teams/", "/trains/", "/freezes/", "/delegations/", "/break-glass/")
+    if known == "/api/v1/events" or any(noun in known for noun in told_nothing_of):
         return []
     for name, values in names.items():
         if name in known:
-            return [known.replace(name, value) for value in values]
+            return [known.replace(name, value).replace("{stage}", "staging") for value in values]
     return [f"{known}?service=sample"]
 
 
