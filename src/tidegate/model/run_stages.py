@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from functools import partial
 
 from tidegate.model.actor import POLICY
+from tidegate.model.approval import Approval
 from tidegate.model.ask_outside import ask_outside, expire_questions, questions_at
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.decide_gate import decide_gate
@@ -123,7 +124,7 @@ def question_at(draft: RunDraft, stage: StageRun) -> GateQuestion:
         protected=site.environment.protected,
         mode=mode,
         rules=(definition.gate, *(floor.gate for floor in floors)),
-        approvals=[one for one in draft.state.approvals if one.stage == stage.name and one.point == 0],
+        approvals=_words_at(draft, stage),
         people=draft.state.people,
         authors=tuple(author for change in site.brings for author in change.authors),
         triggered_by=run.actor.name if run.by_person else None,
@@ -165,6 +166,13 @@ def mode_at(run: Run, service: Service, stage: StageDefinition, environment: Env
         lacks=missing_foundation(run.pipeline, stage.name),
         forbidden_by=environment.forbids_deployment(service.name),
     )
+
+
+def _words_at(draft: RunDraft, stage: StageRun) -> list[Approval]:
+    """What people said of exactly this release at the gate."""
+    release = draft.release.id if draft.release else None
+    here = (one for one in draft.state.approvals if one.stage == stage.name and one.point == 0)
+    return [one for one in here if one.release == release]
 
 
 def _broken_glass(draft: RunDraft, name: StageName) -> BreakGlass | None:

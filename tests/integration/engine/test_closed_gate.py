@@ -18,7 +18,7 @@ from tidegate.model import decide_gate, run_stages
 from tidegate.model.approval import Answer
 from tidegate.model.gate import GateDecision
 from tidegate.model.gate_question import GateQuestion
-from tidegate.model.ids import EnvironmentName
+from tidegate.model.ids import EnvironmentName, ReleaseId
 from tidegate.model.pipeline import Mode
 from tidegate.model.train import Train
 from tidegate.security.signature import sign
@@ -89,6 +89,20 @@ def test_a_yes_at_staging_is_none_for_production(shop: GatedShop) -> None:
     assert shop.serving(STAGING) == shop.label(run)
     shop.keeps_out(run)
     shop.approved(run, "production")
+    shop.lets_in(run)
+
+
+def test_a_yes_that_was_given_to_another_release_of_the_run_counts_for_nothing(shop: GatedShop) -> None:
+    """No run has two releases today: the gate does not rely on that."""
+    shop.frozen()
+    run = shop.at_the_gate()
+    shop.says_yes(run)
+    with shop.database.writing() as connection:
+        (given,) = queries.approvals(connection, run)
+        rows.put(connection, replace(given, release=ReleaseId("what was built before")))
+    shop.pass_time(HOUR)
+    shop.keeps_out(run)
+    shop.says_yes(run)
     shop.lets_in(run)
 
 

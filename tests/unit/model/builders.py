@@ -216,7 +216,7 @@ def an_approval(
     comment: str = "",
 ) -> Approval:
     name = f"{actor.name}-{answer}-{point}-{at}"
-    return Approval(name, RUN, stage, ReleaseId("new"), point, answer, actor, at, comment)
+    return Approval(name, RUN, stage, ReleaseId("01RELEASE"), point, answer, actor, at, comment)
 
 
 def a_step(
