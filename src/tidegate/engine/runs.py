@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -15,12 +15,15 @@ from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.actor import Actor
 from tidegate.model.approval import Answer, Approval
 from tidegate.model.event import Event, EventKind
+from tidegate.model.gate_approvals import latest_words
 from tidegate.model.ids import StageName
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import MADE_IS_KEPT, Run, RunStatus, StageRun, StageState
 from tidegate.model.step_progress import reset_step
 from tidegate.model.step_run import BUILD, StepState
-from tidegate.store import events, evidence_view_queries, gate_queries, queries, rows
+from tidegate.store import events, evidence_view_queries, gate_queries, queries, rows, time_queries
+
+_A_MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class RunActs:
                 raise Refused(Refusal.CONFLICT, f"run {run.id} has no release yet: its build has not ended")
             asked = self._asked(connection, run, stage)
             check(run, asked.stage)
-            now = self._parts.clock.now()
+            now = self._said_at(connection, run, actor)
             if answer is Answer.APPROVED and not comment.strip() and self._wants_words(run, asked.stage):
                 remedy = f"tidegate approve {run.id} --comment TEXT"
                 raise Refused(Refusal.INVALID, f"a yes at {asked.stage} needs words: say why", remedy)
@@ -96,16 +99,24 @@ class RunActs:
             asked = self._asked(connection, run, stage)
             check(run, asked.stage)
             words = [one for one in queries.approvals(connection, run.id) if one.actor.name == actor.name]
-            here = [one for one in words if (one.stage, one.point) == (asked.stage, asked.point)]
-            if not here or here[-1].answer is not Answer.APPROVED:
+            here = latest_words(one for one in words if (one.stage, one.point) == (asked.stage, asked.point))
+            if not here or here[0].answer is not Answer.APPROVED:
                 text = f"{actor.name} has said no yes to {run.label} for {_where(asked)}"
                 raise Refused(Refusal.CONFLICT, text, f"tidegate watch {run.id}")
-            new_id, now = self._parts.new_id(), self._parts.clock.now()
-            taken = replace(here[-1], id=new_id, answer=Answer.WITHDRAWN, at=now, comment=comment)
+            new_id, now = self._parts.new_id(), self._said_at(connection, run, actor)
+            taken = replace(here[0], id=new_id, answer=Answer.WITHDRAWN, at=now, comment=comment)
             rows.put(connection, taken)
             text = f"{actor.name} takes back the yes to {run.label} for {_where(asked)}"
             self._say(connection, run, EventKind.APPROVAL_WITHDRAWN, text, actor, asked.stage, taken.figures)
         return taken
+
+    def _said_at(self, connection: Connection, run: Run, actor: Actor) -> datetime:
+        """When something is said now: never before what is recorded already, also where the clock was set back. So of
+        two words of a person the second is the later one, and what ended has ended."""
+        words = queries.approvals(connection, run.id)
+        said = [one.at + _A_MOMENT for one in words if one.actor.name == actor.name]
+        recorded = time_queries.latest_recorded(connection)
+        return max([self._parts.clock.now(), *said, *([recorded] if recorded else [])])
 
     def _wants_words(self, run: Run, stage: StageName) -> bool:
         """Whether a rule of the stage's gate wants a comment with every yes."""

@@ -311,6 +311,32 @@ def test_a_clock_that_is_set_back_before_a_freeze_opens_nothing(shop: GatedShop)
     shop.lets_in(run)
 
 
+def test_a_yes_that_is_taken_back_while_the_clock_is_set_back_stays_taken_back(shop: GatedShop) -> None:
+    run = shop.at_the_gate()
+    shop.says_yes(run)
+    shop.clock.time -= HOUR
+    shop.runs.withdraw(run, OWNER)
+    shop.keeps_out(run)
+    shop.clock.time += 2 * HOUR
+    shop.keeps_out(run)
+    shop.says_yes(run)
+    shop.lets_in(run)
+
+
+def test_who_stood_in_for_another_until_now_does_so_no_more_where_the_clock_is_set_back(shop: GatedShop) -> None:
+    shop.knows(ADA, BEN)
+    shop.people.set_team("leads", ["ada"], OWNER)
+    shop.standing.delegate("ada", "ben", HOUR, None, ADA)
+    shop.pass_time(2 * HOUR)
+    run = shop.at_the_gate("approvals: {from: [leads]}")
+    shop.clock.time -= 1.5 * HOUR
+    shop.says_yes(run, BEN)
+    shop.clock.time += 2 * HOUR
+    shop.keeps_out(run)
+    shop.says_yes(run, ADA)
+    shop.lets_in(run)
+
+
 def test_a_no_that_is_said_while_the_clock_is_set_back_closes_the_gate(shop: GatedShop) -> None:
     run = shop.at_the_gate()
     shop.says_yes(run)
