@@ -43,10 +43,18 @@ class GlassActs:
             run = self._locked(connection, run_id)
             if run.release is None:
                 raise Refused(Refusal.CONFLICT, f"run {run.id} has no release: there is nothing to let in yet")
-            named = self._gate(connection, run, stage)
+            gate = self._gate(connection, run, stage)
+            named = gate.name
             check(run, named)
             made = BreakGlass(
-                self._parts.new_id(), run.id, named, run.release, actor, reason.strip(), self._parts.clock.now()
+                id=self._parts.new_id(),
+                run=run.id,
+                stage=named,
+                release=run.release,
+                actor=actor,
+                reason=reason.strip(),
+                at=self._parts.clock.now(),
+                attempt=gate.attempt,
             )
             rows.put(connection, made)
             rows.put(connection, replace(run, held_by=None))
@@ -88,12 +96,12 @@ class GlassActs:
             )
         return run
 
-    def _gate(self, connection: Connection, run: Run, named: str | None) -> StageName:
+    def _gate(self, connection: Connection, run: Run, named: str | None) -> StageRun:
         stages = queries.stages(connection, run.id)
         shut = [one for one in stages if one.state is StageState.GATE or (named and one.state is StageState.PENDING)]
         found = [one for one in shut if named in (None, one.name)]
         if found:
-            return found[0].name
+            return found[0]
         raise Refused(Refusal.CONFLICT, f"no gate of run {run.id} is shut now ({_states(stages)})")
 
     def _say(

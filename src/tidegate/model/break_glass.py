@@ -11,7 +11,7 @@ from tidegate.model.ids import ReleaseId, RunId, StageName
 
 @dataclass(frozen=True, slots=True)
 class BreakGlass:
-    """One such opening, for one release at one stage. Without `reviewed_at` its review is still owed."""
+    """One such opening, for one release at one attempt of one stage. Without `reviewed_at` its review is still owed."""
 
     id: str
     run: RunId
@@ -23,6 +23,8 @@ class BreakGlass:
     reviewed_by: str | None = None
     reviewed_at: datetime | None = None
     review: str = ""
+    attempt: int = 1
+    """Of the stage: where the run is tried again, the glass is whole again."""
 
     @property
     def is_reviewed(self) -> bool:

@@ -176,9 +176,10 @@ def _words_at(draft: RunDraft, stage: StageRun) -> list[Approval]:
 
 
 def _broken_glass(draft: RunDraft, name: StageName) -> BreakGlass | None:
-    """The break-glass for exactly this release here."""
+    """The break-glass for exactly this release here, in this attempt."""
     release = draft.release.id if draft.release else None
-    found = (one for one in draft.state.broken_glass if one.stage == name and one.release == release)
+    here = (name, release, draft.stages[name].attempt)
+    found = (one for one in draft.state.broken_glass if (one.stage, one.release, one.attempt) == here)
     return next(found, None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Table, Text
+from sqlalchemy import Column, Index, Integer, Table, Text
 
 from tidegate.model.actor import Actor
 from tidegate.store.columns import Document, Utc
@@ -21,6 +21,7 @@ break_glass = Table(
     text_column("reviewed_by", null=True),
     Column("reviewed_at", Utc),
     text_column("review"),
+    Column("attempt", Integer, nullable=False),
     Index("break_glass_by_run", "run"),
 )
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from tidegate.store.database import Database, StoreUnavailable
 
-HEAD = "0015"
+HEAD = "0016"
 
 
 def migrate(database: Database) -> None:

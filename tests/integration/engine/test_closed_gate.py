@@ -563,3 +563,18 @@ def test_glass_that_broke_for_one_release_opens_for_no_older_or_newer_one(shop: 
     shop.keeps_out(again)
     shop.glass.break_glass(newer, "it is worse", EVE)
     shop.lets_in(newer)
+
+
+def test_glass_opens_a_gate_once_and_not_again_when_the_run_is_tried_again(shop: GatedShop) -> None:
+    shop.lets_in(shop.deployed())
+    run = shop.next_at_the_gate()
+    shop.frozen(hours=10)
+    shop.glass.break_glass(run, "the shop is down", EVE)
+    shop.settle_until(lambda: "production" in shop.begun(run))
+    shop.placements.roll_back(SHOP, "production", OWNER)
+    shop.settle_until(lambda: shop.run(run).status == "rolled_back")
+    shop.runs.retry(run, ADA)
+    shop.settle_over(5)
+    assert shop.begun(run).count("production") == 1
+    shop.glass.break_glass(run, "it is down once more", EVE)
+    shop.lets_in(run)
