@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tidegate.model import gate_order, gate_policy
 from tidegate.model.break_glass import BreakGlass
-from tidegate.model.gate import PLACEMENT_RULE, GateDecision, GateState, RuleVerdict
+from tidegate.model.gate import HOLD_RULE, PLACEMENT_RULE, GateDecision, GateState, RuleVerdict
 from tidegate.model.gate_approvals import approvals, approved_by
 from tidegate.model.gate_external import external_answers
 from tidegate.model.gate_pace import pace
@@ -17,12 +17,15 @@ from tidegate.model.gate_time import time_rules
 from tidegate.model.policy import PolicyResult
 from tidegate.model.reason import Reason
 
+_NEVER_OVERRULED = (PLACEMENT_RULE, HOLD_RULE)
+
 
 def decide_gate(question: GateQuestion, now: datetime) -> GateDecision:
     """Decide whether a stage's gate lets this release pass.
 
     The gate opens only if every rule says so; the decision lists them all. An operator who broke the glass opens all
-    of them but one: what moves at a placement is never mixed.
+    of them but two: what moves at a placement is never mixed, and who holds the run has said so since, as breaking the
+    glass ends a hold.
     """
     policies = gate_policy.ask_policies(question)
     verdicts = _verdicts(question, policies, now)
@@ -64,7 +67,7 @@ def _verdicts(question: GateQuestion, policies: Sequence[PolicyResult], now: dat
 
 
 def _overruled(verdict: RuleVerdict, broken: BreakGlass) -> RuleVerdict:
-    if verdict.state is GateState.OPEN or verdict.reason.rule == PLACEMENT_RULE:
+    if verdict.state is GateState.OPEN or verdict.reason.rule in _NEVER_OVERRULED:
         return verdict
     text = f"{verdict.reason.text}; {broken.actor.name} broke the glass all the same: {broken.reason}"
     return replace(verdict, state=GateState.OPEN, reason=Reason(verdict.reason.rule, text), closing=None)

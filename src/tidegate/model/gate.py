@@ -12,6 +12,9 @@ from tidegate.model.reason import Reason
 PLACEMENT_RULE = "placement"
 """The rule that keeps a release out as long as something else moves there."""
 
+HOLD_RULE = "hold"
+"""The rule that keeps a release out as long as a person holds its run."""
+
 
 class GateState(StrEnum):
     """What a gate says."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tidegate.model.approval import Answer
-from tidegate.model.gate import PLACEMENT_RULE, Closing, RuleVerdict, closes, opens, waits
+from tidegate.model.gate import HOLD_RULE, PLACEMENT_RULE, Closing, RuleVerdict, closes, opens, waits
 from tidegate.model.gate_question import GateQuestion
 
 DEPLOY = "tidegate deploy SERVICE --release R --env E"
@@ -70,10 +70,10 @@ def quarantine(question: GateQuestion) -> RuleVerdict:
 def hold(question: GateQuestion) -> RuleVerdict:
     """A person holds the run, or has paused the service."""
     if question.held_by:
-        return waits("hold", f"held by {question.held_by}", f"tidegate resume {question.run}")
+        return waits(HOLD_RULE, f"held by {question.held_by}", f"tidegate resume {question.run}")
     if question.paused_because:
         return waits("pause", f"the service is paused: {question.paused_because}", "tidegate service resume SERVICE")
-    return opens("hold", "neither held nor paused")
+    return opens(HOLD_RULE, "neither held nor paused")
 
 
 def line(question: GateQuestion) -> RuleVerdict:

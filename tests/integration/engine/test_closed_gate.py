@@ -578,3 +578,13 @@ def test_glass_opens_a_gate_once_and_not_again_when_the_run_is_tried_again(shop:
     assert shop.begun(run).count("production") == 1
     shop.glass.break_glass(run, "it is down once more", EVE)
     shop.lets_in(run)
+
+
+def test_who_holds_a_run_after_the_glass_broke_is_obeyed(shop: GatedShop) -> None:
+    shop.frozen()
+    run = shop.at_the_gate()
+    shop.glass.break_glass(run, "the shop is down", EVE)
+    shop.runs.hold(run, OWNER)
+    shop.keeps_out(run)
+    shop.runs.resume(run, OWNER)
+    shop.lets_in(run)
