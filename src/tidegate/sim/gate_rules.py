@@ -33,11 +33,15 @@ class GateRules:
         self._stopped: set[str] = set()
         self._paused: set[str] = set()
         self._held: set[str] = set()
+        self._broken: set[tuple[str, str]] = set()
+        """Where the glass was broken: a gate opens whatever it says, but for what moves and who holds it since."""
+
         self._removed: set[str] = set()
 
     def look(self, connection: Connection, recorded: RecordedEvent) -> None:
         """Look at one event. Raises RuleBroken."""
         self._note(recorded)
+        self._note_run(recorded)
         match recorded.event.kind:
             case EventKind.GATE_DECIDED:
                 self._check_gate(connection, recorded)
@@ -71,11 +75,19 @@ class GateRules:
                 self._paused.discard(about["service"])
             case EventKind.ROLLBACK_DECIDED:
                 self._went_back.add(about["rollout"])
+
+    def _note_run(self, recorded: RecordedEvent) -> None:
+        about = recorded.event.about
+        match recorded.event.kind:
             case EventKind.RUN_HELD:
                 self._held.add(about["run"])
             case EventKind.RUN_RESUMED:
                 self._held.discard(about["run"])
+            case EventKind.GLASS_BROKEN:
+                self._held.discard(about["run"])
+                self._broken.add((about["run"], about["stage"]))
             case EventKind.RUN_RETRIED:
+                self._broken = {(run, stage) for run, stage in self._broken if run != about["run"]}
                 self._gates_open = {(run, stage) for run, stage in self._gates_open if run != about["run"]}
 
     def _check_gate(self, connection: Connection, recorded: RecordedEvent) -> None:
@@ -86,14 +98,15 @@ class GateRules:
             raise RuleBroken("12 every gate says why", recorded.event.text)
         if data["state"] != "open":
             return
-        if about["run"] in self._held or about["service"] in self._paused:
+        is_broken = (about["run"], about["stage"]) in self._broken
+        if about["run"] in self._held or (about["service"] in self._paused and not is_broken):
             raise RuleBroken("what a person holds passes no gate", recorded.event.text)
         if run.release != about["release"]:
             raise RuleBroken("1 a gate opens for exactly one release", f"{about['release']}, not {run.release}")
         stage = _stage(run, StageName(about["stage"]))
         needed = self._approvals_needed(connection, run, stage)
         yes, no = _answers(connection, run, stage.name, recorded.at)
-        if len(yes) < needed or no:
+        if (len(yes) < needed or no) and not is_broken:
             raise RuleBroken("1 a gate opens only as its rules say", f"{run.id}: {len(yes)} of {needed} approvals")
         self._gates_open.add((run.id, about["stage"]))
         self.opened.add((about["release"], about["environment"]))
@@ -114,6 +127,16 @@ class GateRules:
             raise RuleBroken("1 a rollout begins only through its own gate", text)
         if about["service"] in self._removed:
             raise RuleBroken("nothing of a removed service is deployed", text)
+        owners = [one for one in queries.active_rollouts(connection) if one.placement == placement]
+        if sum(one.state.owns_placement for one in owners) > 1:
+            raise RuleBroken("5 a rollout is finished before the next begins", text)
+        if (run.id, about["stage"]) not in self._broken:
+            self._check_its_turn(connection, recorded, run)
+        self._newest[placement] = max(run.order, self._newest.get(placement, 0))
+
+    def _check_its_turn(self, connection: Connection, recorded: RecordedEvent, run: Run) -> None:
+        """What holds of a rollout that begins through a gate whose glass is whole."""
+        about, text, placement = recorded.event.about, recorded.event.text, placement_of(recorded)
         if about["deployment"] in self._quarantined and not run.by_person:
             raise RuleBroken("3 nothing automatic brings a quarantined deployment back", text)
         if run.order <= self._newest.get(placement, 0) and not run.by_person:
@@ -122,10 +145,6 @@ class GateRules:
             raise RuleBroken("3 a stopped line stays stopped until a person says go", text)
         self._check_upstream(connection, run, _stage(run, StageName(about["stage"])))
         self._check_first_share(connection, rollout_of(connection, recorded), run, recorded.at)
-        owners = [one for one in queries.active_rollouts(connection) if one.placement == placement]
-        if sum(one.state.owns_placement for one in owners) > 1:
-            raise RuleBroken("5 a rollout is finished before the next begins", text)
-        self._newest[placement] = max(run.order, self._newest.get(placement, 0))
 
     def _check_upstream(self, connection: Connection, run: Run, stage: Stage) -> None:
         """The stages before it passed, and what they deployed did not go back until now."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from tidegate.model.ids import EnvironmentName
+from tidegate.model.ids import Commit, EnvironmentName, ServiceName
 from tidegate.model.train import Train
 from tidegate.sim.router import SimulatedRouter
 from tidegate.sim.target import SimulatedTarget
@@ -30,6 +30,10 @@ class Outside(Protocol):
     @property
     def trains(self) -> Mapping[str, Train]:
         """The release trains."""
+
+    @property
+    def windows(self) -> Mapping[tuple[ServiceName, Commit], Sequence[str]]:
+        """The hours in which files let releases into production; those without any are not there."""
 
     @property
     def protected(self) -> Mapping[EnvironmentName, bool]:

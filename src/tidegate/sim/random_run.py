@@ -14,7 +14,9 @@ from tidegate.sim.ending import check_ending
 from tidegate.sim.expectations import check_expectations
 from tidegate.sim.people import People
 from tidegate.sim.rest import is_at_rest, why_restless
+from tidegate.sim.shape import Shape
 from tidegate.sim.shop import SimulatedService
+from tidegate.sim.wardens import Wardens
 from tidegate.sim.world import UPKEEP_EVERY, World, WorldStuck
 from tidegate.store import queries
 
@@ -46,7 +48,7 @@ def simulate(seed: int, watch: Callable[[World], None] | None = None, judge: Jud
         watch(world)
     failure = None
     try:
-        _RandomRun(random, world).play()
+        _RandomRun(seed, random, world).play()
     except (RuleBroken, WorldStuck) as error:
         failure = f"{error}\n{world.describe()}"
     except Exception as error:  # a fault of the engine is a finding like any other
@@ -63,13 +65,14 @@ def _outcome(seed: int, world: World, failure: str | None) -> Outcome:
 
 
 class _RandomRun:
-    def __init__(self, random: Random, world: World) -> None:
+    def __init__(self, seed: int, random: Random, world: World) -> None:
         self._random = random
         self._world = world
         self._people = People(random)
+        self._wardens = Wardens.of(seed, self._people)
         self._rate = random.choice(RATES)
         names = ("shop", "mail") if random.random() < 0.1 else ("shop",)
-        self._services = [SimulatedService(world, name, draw_shape(random), self._rate) for name in names]
+        self._services = [SimulatedService(world, name, self._shape(), self._rate) for name in names]
         self._versions = 0
         self._crowded = random.random() < 0.5
         self._faulty = world.chances.crash_chance > 0 or random.random() < 0.3
@@ -80,6 +83,8 @@ class _RandomRun:
             self._push()
             self._let_things_happen()
         self._world.heal()
+        if self._wardens:
+            self._wardens.let_everything_pass(self._world, self._services[0])
         self._come_to_rest()
         check_ending(self._world)
         check_expectations(self._world, self._people, self._rate)
@@ -90,7 +95,11 @@ class _RandomRun:
         version = self._world.version(f"v{self._versions}")
         if self._versions > 1 or self._random.random() < 0.3:
             draw_behaviour(self._random, version)
-        service.push(version, draw_shape(self._random) if self._random.random() < 0.2 else None)
+        service.push(version, self._shape() if self._random.random() < 0.2 else None)
+
+    def _shape(self) -> Shape:
+        shape = draw_shape(self._random)
+        return self._wardens.shaped(shape) if self._wardens else shape
 
     def _let_things_happen(self) -> None:
         """Time until the next push, with people and faults in between."""
@@ -98,6 +107,8 @@ class _RandomRun:
             self._world.advance(timedelta(seconds=self._random.choice((0.5, 3, 10, 30))))
             if self._crowded and self._random.random() < 0.6:
                 self._people.do_something(self._random.choice(self._services))
+            if self._wardens:
+                self._wardens.do_something(self._services[0])
             if self._faulty and self._random.random() < 0.4:
                 self._harm()
 

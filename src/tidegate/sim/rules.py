@@ -14,6 +14,7 @@ from tidegate.sim.gate_rules import GateRules
 from tidegate.sim.once import Once
 from tidegate.sim.outside import Outside
 from tidegate.sim.rollback_rules import RollbackRules
+from tidegate.sim.time_rules import TimeRules
 from tidegate.sim.traffic_rules import TrafficRules
 from tidegate.sim.train_rules import TrainRules
 from tidegate.store import events, queries
@@ -35,6 +36,7 @@ class Rules:
             self._rollbacks.look,
             EvidenceRules(outside.traffic).look,
             TrainRules(outside).look,
+            TimeRules(outside).look,
         )
 
     def check(self) -> None:

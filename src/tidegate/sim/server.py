@@ -8,6 +8,8 @@ from pathlib import Path
 from random import Random
 
 from tidegate.engine.engine import Engine
+from tidegate.engine.freezes import FreezeActs
+from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts
 from tidegate.engine.placements import PlacementActs
@@ -86,6 +88,8 @@ class SimulatedServer:
     placements: PlacementActs = field(init=False)
     services: ServiceActs = field(init=False)
     trains: TrainActs = field(init=False)
+    freezes: FreezeActs = field(init=False)
+    glass: GlassActs = field(init=False)
     leasing: Leasing = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +99,7 @@ class SimulatedServer:
         self.placements = PlacementActs(self.engine)
         self.services = ServiceActs(self.engine)
         self.trains = TrainActs(self.engine)
+        self.freezes, self.glass = FreezeActs(self.engine), GlassActs(self.engine)
         self.leasing = Leasing(self.engine, StepLogs(Path("/nonexistent")))
 
     def upkeep(self) -> None:

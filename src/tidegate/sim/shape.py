@@ -38,6 +38,8 @@ class Shape:
     undecided: OnDoubt = OnDoubt.HOLD
     objective: str | None = None
     step_timeout: str = "2m"
+    window: Sequence[str] = ()
+    """The hours (UTC) in which the gate to production opens; where there are none, at all times."""
 
 
 def pipeline_text(service: str, shape: Shape) -> str:
@@ -65,13 +67,23 @@ def pipeline_text(service: str, shape: Shape) -> str:
         if shape.staging_verified:
             lines.append(f"    verify: {_verify(shape)}")
     lines += ["  - name: production", "    environment: production"]
-    if shape.approvals is not None:
-        expires = f", expires: {shape.expires}" if shape.expires else ""
-        lines.append(f"    gate: {{approvals: {{count: {shape.approvals}{expires}}}}}")
+    if gate := _gate(shape):
+        lines.append(f"    gate: {{{', '.join(gate)}}}")
     lines.append(f"    deploy: {_deploy(shape)}")
     if shape.verified:
         lines.append(f"    verify: {_verify(shape)}")
     return "\n".join(lines) + "\n"
+
+
+def _gate(shape: Shape) -> list[str]:
+    rules = []
+    if shape.approvals is not None:
+        expires = f", expires: {shape.expires}" if shape.expires else ""
+        rules.append(f"approvals: {{count: {shape.approvals}{expires}}}")
+    if shape.window:
+        windows = ", ".join(f'{{hours: "{hours}", timezone: UTC}}' for hours in shape.window)
+        rules.append(f"window: [{windows}]")
+    return rules
 
 
 def _deploy(shape: Shape) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tidegate.engine.creation import Pushed
+from tidegate.engine.freezes import WantedFreeze
 from tidegate.engine.refusal import Refused
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.approval import Answer
@@ -25,7 +26,7 @@ from tidegate.sim.server import SimulatedServer
 from tidegate.sim.shape import Shape, pipeline_text
 from tidegate.sim.version import Version
 from tidegate.sim.world import World
-from tidegate.store import queries
+from tidegate.store import gate_queries, queries, time_queries
 
 TRIES_AT_MOST = 20
 PRODUCTION = EnvironmentName("production")
@@ -110,6 +111,8 @@ class SimulatedService:
         """Commit a version to the main branch; its run."""
         version = self.world.version(version) if isinstance(version, str) else version
         self.shape = shape or self.shape
+        if self.shape.window:
+            self.world.windows[self.name, version.commit] = self.shape.window
         change = Change(version.commit, "Carl", "carl@example.org", self.world.clock.now(), f"Make {version.name}")
         pushed = Pushed(change, version.order, pipeline_text(self.name, self.shape))
         if not self.is_known:
@@ -154,6 +157,41 @@ class SimulatedService:
             lambda server: server.runs.answer(run.id, Answer.REJECTED, by, comment="not today"),
             lambda connection: len(queries.approvals(connection, run.id)) > before,
         )
+
+    def withdraw(self, run: SimulatedRun, by: Actor = ANNA, stage: str | None = None) -> None:
+        """Take a yes back."""
+        before = self._answers(run)
+        self._do(
+            lambda server: server.runs.withdraw(run.id, by, stage=stage),
+            lambda connection: len(queries.approvals(connection, run.id)) > before,
+        )
+
+    def break_glass(self, run: SimulatedRun, by: Actor = ANNA, stage: str | None = None) -> None:
+        """Open a gate of the run, whatever it says."""
+        with self.world.database.reading() as connection:
+            before = len(gate_queries.broken_glass(connection, run.id))
+        self._do(
+            lambda server: server.glass.break_glass(run.id, "it burns", by, stage=stage),
+            lambda connection: len(gate_queries.broken_glass(connection, run.id)) > before,
+        )
+
+    def freeze(self, wanted: WantedFreeze, by: Actor = ANNA) -> None:
+        """Let nothing into an environment for a time."""
+        with self.world.database.reading() as connection:
+            before = self._freezes(connection)
+        self._do(
+            lambda server: server.freezes.freeze(wanted, by), lambda connection: self._freezes(connection) != before
+        )
+
+    def thaw(self, by: Actor = ANNA) -> None:
+        """End every freeze that holds or is planned."""
+        with self.world.database.reading() as connection:
+            freezes = self._freezes(connection)
+        for freeze in freezes:
+            self._do(
+                lambda server, freeze=freeze: server.freezes.lift(freeze, by),  # type: ignore[misc]
+                lambda connection, freeze=freeze: freeze not in self._freezes(connection),  # type: ignore[misc]
+            )
 
     def cancel(self, run: SimulatedRun, by: Actor = ANNA) -> None:
         """Stop the run."""
@@ -314,6 +352,9 @@ class SimulatedService:
                 if done(connection):
                     return
         raise AssertionError("an act of a person never survived")
+
+    def _freezes(self, connection: Connection) -> tuple[str, ...]:
+        return tuple(one.id for one in time_queries.freezes(connection, self.world.clock.now()))
 
     def _answers(self, run: SimulatedRun) -> int:
         with self.world.database.reading() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from tidegate.judge.judge import Judge
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
 from tidegate.model.event import RecordedEvent
 from tidegate.model.generation import StaleGeneration
-from tidegate.model.ids import Commit, DeploymentId, Generation, PlacementId
+from tidegate.model.ids import Commit, DeploymentId, Generation, PlacementId, ServiceName
 from tidegate.model.installation import Endpoint, Routing
 from tidegate.model.lease import Lease, StepOutcome
 from tidegate.model.step_run import BUILD
@@ -85,6 +85,7 @@ class World:
         self.protected = {name: one.protected for name, one in DEFAULT_ENVIRONMENTS.items()}
         self.versions: dict[Commit, Version] = {}
         self.trains: dict[str, Train] = {}
+        self.windows: dict[tuple[ServiceName, Commit], Sequence[str]] = {}
         self.traffic = SimulatedTraffic(self.clock, seed, self._version_of)
         self.router = SimulatedRouter(self.clock, Random(seed + 2), self._on_told, self._on_split)
         self.target = SimulatedTarget(self.clock, Random(seed + 3), self.versions.__getitem__, self._on_stop)

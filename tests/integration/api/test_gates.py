@@ -94,6 +94,21 @@ def test_a_team_that_is_deleted_while_its_word_is_awaited_is_named(world: World,
     assert opens(world, run) == "approved by bob"
 
 
+def test_with_a_token_for_looking_only_nobody_opens_a_gate(world: World, waiting: Callable[[str], str]) -> None:
+    token = account(world, "ada", {"role": "admin"}, cap="viewer")
+    run = waiting("approvals: {count: 1}")
+    release = world.get(f"/runs/{run}")["release"]
+    asked = {"service": "shop", "environment": "production", "release": release}
+    for path, body in (
+        (f"runs/{run}/approve", {}),
+        (f"runs/{run}/break-glass", {"reason": "fire"}),
+        ("deployments", asked),
+        ("services/shop/mode", {"mode": "deployment", "reason": "why not"}),
+    ):
+        assert say(world, token, path, **body)[0] == 403, path
+    assert stage(world, run)["state"] == "gate"
+
+
 def test_a_yes_can_be_taken_back_before_anything_began(world: World, waiting: Callable[[str], str]) -> None:
     ada, bob = approver(world, "ada"), approver(world, "bob")
     run = waiting("approvals: {count: 2}")

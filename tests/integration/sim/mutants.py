@@ -31,6 +31,7 @@ from tidegate.model import (
     decide_placement,
     decide_run,
     gate_order,
+    gate_time,
     rollout_forward,
     rollout_return,
     run_stages,
@@ -124,6 +125,14 @@ def an_approved_release_is_superseded(patch: Patch) -> None:
 
 def a_hold_holds_nothing(patch: Patch) -> None:
     patch.setattr(gate_order, "hold", _open)
+
+
+def a_freeze_freezes_nothing(patch: Patch) -> None:
+    patch.setattr(gate_time, "_freeze", _open)
+
+
+def a_window_is_always_open(patch: Patch) -> None:
+    patch.setattr(gate_time, "_window", _open)
 
 
 def two_rollouts_at_once(patch: Patch) -> None:
@@ -388,6 +397,8 @@ MUTANTS = (
         "5 ",
     ),
     Mutant("a hold holds nothing", a_hold_holds_nothing, Told(_the("a run is held and let go")), "what a person holds"),
+    Mutant("a freeze freezes nothing", a_freeze_freezes_nothing, Seeds(4), "a freeze lets nothing in"),
+    Mutant("a window is always open", a_window_is_always_open, Seeds(4), "a window that is shut"),
     Mutant("two rollouts at once", two_rollouts_at_once, Told(_the("a newer release arrives during a rollout")), "5 "),
     Mutant(
         "a breach leaves the next gate open",
