@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tests.integration.engine.asking_shop import AskingShop
-from tests.integration.engine.shop import OWNER, PLAIN, SHOP
+from tests.integration.engine.shop import OWNER, SHOP
 
 from tidegate.config import server_yaml
 from tidegate.engine.authorship import AuthorshipActs
@@ -26,6 +26,22 @@ from tidegate.store import events, queries
 HOUR = timedelta(hours=1)
 ADA, BEN, EVE = (Actor(ActorKind.PERSON, name) for name in ("ada", "ben", "eve"))
 GATE = "gate: {approvals: {count: 1}}"
+LEAN = """\
+service: shop
+build:
+  steps: [{name: package, run: make package}]
+runtime: {command: serve, instances: 1}
+stages:
+  - name: staging
+    environment: staging
+    deploy: {strategy: blue-green, keep_warm: 0s}
+  - name: production
+    environment: production
+    gate: {approvals: {count: 1}}
+    deploy: {strategy: blue-green, keep_warm: 0s}
+"""
+"""Short, as it is taken to production more than fifty times."""
+
 AUTOMATIC = """\
 service: shop
 mode: deployment
@@ -46,7 +62,7 @@ stages:
 
 def gated(gate: str) -> str:
     """The file with another gate to production."""
-    return PLAIN.replace(GATE, f"gate: {{{gate}}}")
+    return LEAN.replace(GATE, f"gate: {{{gate}}}")
 
 
 class GatedShop(AskingShop):

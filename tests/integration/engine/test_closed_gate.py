@@ -9,7 +9,7 @@ from threading import Barrier, Thread
 
 import pytest
 from tests.integration.engine.asking_shop import SECRET
-from tests.integration.engine.gated_shop import ADA, AUTOMATIC, BEN, EVE, HOUR, GatedShop
+from tests.integration.engine.gated_shop import ADA, AUTOMATIC, BEN, EVE, HOUR, LEAN, GatedShop
 from tests.integration.engine.shop import OWNER, SHOP, STAGING
 
 from tidegate.engine.asking import NotSigned
@@ -72,7 +72,7 @@ def test_a_yes_to_a_newer_release_does_not_let_an_older_one_in(shop: GatedShop) 
 
 def test_a_yes_at_one_stage_opens_no_other(shop: GatedShop) -> None:
     shop.restart_with(SERVER.replace("staging: {}", "staging: {protected: true}"))
-    run = shop.added()
+    run = shop.added(LEAN)
     shop.built()
     shop.says_yes(run)
     shop.keeps_out(run)
@@ -83,7 +83,7 @@ def test_a_yes_at_one_stage_opens_no_other(shop: GatedShop) -> None:
 
 def test_a_yes_at_staging_is_none_for_production(shop: GatedShop) -> None:
     shop.restart_with(SERVER.replace("staging: {}", "staging: {protected: true}"))
-    run = shop.added()
+    run = shop.added(LEAN)
     shop.built()
     shop.approved(run, "staging")
     assert shop.serving(STAGING) == shop.label(run)
@@ -537,7 +537,7 @@ def test_a_train_that_is_held_takes_nobody_along_though_its_time_comes(shop: Gat
 def test_glass_that_broke_for_one_stage_opens_no_other(shop: GatedShop) -> None:
     shop.frozen()
     shop.restart_with(SERVER.replace("staging: {}", "staging: {protected: true}"))
-    run = shop.added()
+    run = shop.added(LEAN)
     shop.built()
     shop.glass.break_glass(run, "the shop is down", EVE)
     shop.settle()
@@ -566,7 +566,7 @@ def test_glass_that_broke_for_one_release_opens_for_no_older_or_newer_one(shop: 
 
 
 def test_glass_opens_a_gate_once_and_not_again_when_the_run_is_tried_again(shop: GatedShop) -> None:
-    shop.lets_in(shop.deployed())
+    shop.lets_in(shop.deployed(LEAN))
     run = shop.next_at_the_gate()
     shop.frozen(hours=10)
     shop.glass.break_glass(run, "the shop is down", EVE)
