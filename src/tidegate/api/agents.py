@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from tidegate.api.answers import Answer
-from tidegate.api.fields import IdentifierPath
+from tidegate.api.fields import IDENTIFIER, IdentifierPath
 from tidegate.api.git import source_through_server
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.parts import ApiParts
@@ -53,7 +53,7 @@ class AgentsBody(BaseModel):
 class HeldBody(AgentsBody):
     """An attempt that the agent has, under its lease's fence."""
 
-    step_run: Annotated[str, Field(min_length=1, max_length=100)]
+    step_run: Annotated[str, StringConstraints(pattern=IDENTIFIER)]
     attempt: Attempt
     fence: Fence
 

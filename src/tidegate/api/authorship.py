@@ -20,15 +20,16 @@ from tidegate.store import rows
 
 router = APIRouter(prefix="/accounts/{name}", tags=["people"], route_class=ActRoute)
 
-LineField = Annotated[str, StringConstraints(max_length=20_000, pattern=r"^[^\x00-\x1f\x7f]+$")]
-AddressPath = Annotated[str, Path(max_length=300)]
+_LINE = r"^[^\x00-\x1f\x7f]+$"
+LineField = Annotated[str, StringConstraints(max_length=20_000, pattern=_LINE)]
+AddressPath = Annotated[str, Path(max_length=300, pattern=_LINE)]
 FingerprintPath = Annotated[str, Path(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")]
 
 
 class AddressRequest(Body):
     """An e-mail address, as commits have it."""
 
-    address: Annotated[str, StringConstraints(max_length=300)]
+    address: Annotated[str, StringConstraints(max_length=300, pattern=_LINE)]
 
 
 class KeyRequest(Body):

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from tidegate.api.event_answers import EventAnswer, event_answer
-from tidegate.api.fields import AfterQuery, Body, NoFields, RunPath, ServiceQuery, StageField, TextField
+from tidegate.api.fields import IDENTIFIER, AfterQuery, Body, NoFields, RunPath, ServiceQuery, StageField, TextField
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.rollout_answers import RolloutAnswer, rollout_answer
 from tidegate.api.run_answers import ApprovalAnswer, RunDetail, RunItem, RunPage, run_detail, run_item
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/runs", tags=["runs"], route_class=ActRoute)
 
 LimitQuery = Annotated[int, Query(ge=1, le=200)]
 EventLimitQuery = Annotated[int, Query(ge=1, le=1000)]
-BeforeQuery = Annotated[str | None, Query(max_length=200, description="Older than the run with this id")]
+BeforeQuery = Annotated[str | None, Query(pattern=IDENTIFIER, description="Older than the run with this id")]
 
 
 class AnswerRequest(Body):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .world import AGENT, World
+from .world import ADMIN, AGENT, World
 
 UNKNOWN = "01hzzzzzzzzzzzzzzzzzzzzzzz"
 
@@ -103,6 +103,28 @@ def test_text_that_is_no_text_is_refused(world: World, text: str) -> None:
             headers={"content-type": "application/json"},
         )
     assert "body.reason" in _problem(answer, 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "token"),
+    [
+        ("GET", "/runs?before=%00", None, ADMIN),
+        ("DELETE", "/accounts/ada/addresses/%00", None, ADMIN),
+        ("POST", "/accounts/ada/addresses", {"address": "a\x00@example.com"}, ADMIN),
+        ("POST", "/agents/one/renew", {"held": [{"step_run": "\x00", "attempt": 1, "fence": 1}]}, AGENT),
+        (
+            "POST",
+            "/agents/one/lease",
+            {"slots_free": 1, "held": [{"step_run": "\x00", "attempt": 1, "fence": 1}]},
+            AGENT,
+        ),
+    ],
+)
+def test_nul_does_not_reach_the_database(world: World, method: str, path: str, body: Any, token: str) -> None:
+    """PostgreSQL has no text with it, so that it would be an error of the server there."""
+    world.post("/accounts", {"name": "ada"})
+    with world.client(token) as client:
+        _problem(client.request(method, f"/api/v1{path}", json=body), 422)
 
 
 def test_a_body_that_is_too_large_is_not_read(world: World) -> None:
