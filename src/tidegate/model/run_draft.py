@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import attrgetter
 
 from tidegate.model.actor import SYSTEM, Actor
 from tidegate.model.approval import Approval
@@ -113,7 +114,7 @@ class RunDraft:
 
     def scope(self, scope: str) -> tuple[StepRun, ...]:
         """The steps of a scope, in the order of the file."""
-        return tuple(sorted((one for one in self.steps.values() if one.scope == scope), key=lambda one: one.position))
+        return tuple(sorted((one for one in self.steps.values() if one.scope == scope), key=attrgetter("position")))
 
     def rollout(self, stage: StageName) -> Rollout | None:
         """The rollout that the stage began in its present attempt."""

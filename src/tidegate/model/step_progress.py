@@ -20,6 +20,8 @@ _CAUSES = {
     StepState.TIMED_OUT: RetryCause.TIMEOUT,
     StepState.FAILED: RetryCause.FAILED,
 }
+_MAY_BE_RETRIED = tuple(_CAUSES)
+"""All steps are asked whenever one has ended: to compare the states of most is faster than to look them up."""
 
 
 NOTHING_CACHED: Mapping[StepRunId, CachedResult | None] = MappingProxyType({})
@@ -97,9 +99,10 @@ def reset_step(step: StepRun) -> StepRun:
 
 
 def _retry(step: StepRun) -> StepRun:
-    cause = _CAUSES.get(step.state)
+    if step.state not in _MAY_BE_RETRIED:
+        return step
     retry = step.step.retry
-    if cause in retry.causes and step.attempt < retry.attempts:
+    if _CAUSES[step.state] in retry.causes and step.attempt < retry.attempts:
         return reset_step(step)
     return step
 

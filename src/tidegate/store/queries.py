@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, insert, select, update
 
@@ -134,13 +135,13 @@ def older_ready(connection: Connection, waiting: Run, stage: StageRun) -> str | 
 def stages(connection: Connection, run_id: str) -> tuple[StageRun, ...]:
     """A run's stages in order."""
     found = rows.every_equal(connection, StageRun, run=run_id)
-    return tuple(sorted(found, key=lambda one: one.position))
+    return tuple(sorted(found, key=attrgetter("position")))
 
 
 def steps(connection: Connection, run_id: str) -> tuple[StepRun, ...]:
     """A run's step runs in order."""
     found = rows.every_equal(connection, StepRun, run=run_id)
-    return tuple(sorted(found, key=lambda one: one.position))
+    return tuple(sorted(found, key=attrgetter("position")))
 
 
 def step(connection: Connection, step_run: str) -> StepRun | None:

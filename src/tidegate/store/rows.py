@@ -153,7 +153,7 @@ def read(
     connection: Connection, cls: type[Value], query: Select[Any], given: Mapping[str, object]
 ) -> tuple[Value, ...]:
     """The values that a query made of `whole` finds."""
-    return _reader(cls, connection.dialect).values(connection.execute(query, given))
+    return _reader(cls, connection.dialect).values(connection.execute(query, given).all())
 
 
 def whole(cls: type) -> Select[Any]:
