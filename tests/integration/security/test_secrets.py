@@ -229,14 +229,15 @@ def _paths(told: Told, known: str) -> list[str]:
         "{step_run}": [step["id"] for step in told.steps],
         "{name}": ["staging"] if "environments" in known else ["sample"],
         "{digest}": [],
+        "{stage}": ["staging"],
     }
     told_nothing_of = ("/accounts/", "/teams/", "/trains/", "/freezes/", "/delegations/", "/break-glass/")
     if known == "/api/v1/events" or any(noun in known for noun in told_nothing_of):
         return []
+    found = [known if "{" in known else f"{known}?service=sample"]
     for name, values in names.items():
-        if name in known:
-            return [known.replace(name, value).replace("{stage}", "staging") for value in values]
-    return [f"{known}?service=sample"]
+        found = [path.replace(name, value) for path in found for value in (values if name in path else [""])]
+    return found
 
 
 def _files(folder: Path) -> list[Path]:
