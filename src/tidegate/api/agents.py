@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from tidegate.api.answers import Answer
@@ -42,6 +43,19 @@ AgentName = Annotated[str, StringConstraints(pattern=_NAME)]
 Attempt = Annotated[int, Field(ge=1)]
 Fence = Annotated[int, Field(ge=0)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+def _keepable(report: StepReport) -> StepReport:
+    """As every database takes it: times that exist in UTC, too, and no NUL, which a command's output may hold."""
+    try:
+        for time in (report.began_at, report.ended_at):
+            time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("began_at and ended_at have to be times that UTC has, too") from None
+    return replace(report, detail=report.detail.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+
+Report = Annotated[StepReport, AfterValidator(_keepable)]
 
 
 class AgentsBody(BaseModel):
@@ -105,7 +119,7 @@ class ResultRequest(AgentsBody):
 
     attempt: Attempt
     fence: Fence
-    report: StepReport
+    report: Report
     agent: AgentName | None = None
     next: LeaseRequest | None = None
 

@@ -20,6 +20,7 @@ from tidegate.model.agent import AWAY_AFTER
 from tidegate.store import tables
 
 from .test_leases import REPORT
+from .test_people import told
 from .world import AGENT, World, eventually
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -59,6 +60,21 @@ def _wait_ready(world: World) -> None:
 def _report(client: httpx.Client, lease: dict[str, Any], **more: Any) -> httpx.Response:
     body = {"attempt": lease["attempt"], "fence": lease["fence"], "report": REPORT, **more}
     return client.post(f"/api/v1/steps/{lease['step_run']}/result", json=body)
+
+
+def test_a_report_is_refused_where_its_times_are_none_and_kept_without_nul(world: World) -> None:
+    """Else it would be an error of the server, and the agent would send it for ever."""
+    world.add_shop()
+    with world.client(AGENT) as agent:
+        (lease,) = agent.post("/api/v1/agents/one/lease", json={"slots_free": 1, "held": []}).json()
+        path, own = f"/api/v1/steps/{lease['step_run']}", {"attempt": lease["attempt"], "fence": lease["fence"]}
+        now = world.clock.now().isoformat()
+        report = {"outcome": "failed", "exit_code": 1, "detail": "exit\x00status", "began_at": now, "ended_at": now}
+        never = {**report, "ended_at": "9999-12-31T23:59:59-14:00"}
+        refused = agent.post(f"{path}/result", json={**own, "report": never})
+        assert (refused.status_code, "times that UTC has" in refused.json()["detail"]) == (422, True)
+        assert agent.post(f"{path}/result", json={**own, "report": report}).json() == {"accepted": True}
+    assert "exit\ufffdstatus" in str([one["text"] for one in told(world)])
 
 
 def test_an_agent_is_known_by_what_it_says(world: World) -> None:
