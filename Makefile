@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 JOBS ?= 2
 
-.PHONY: install demo test lint check sim crashes kills bench wheel clean
+.PHONY: install demo test lint check sim crashes kills schema bench wheel clean
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,9 @@ sim: $(VENV)/.installed
 
 kills: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/acceptance -m slow
+
+schema: $(VENV)/.installed-dev
+	$(BIN)/pytest tests/integration/api -m slow -n $(JOBS)
 
 crashes: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/integration/sim -m slow -n $(JOBS)

@@ -9,6 +9,9 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.routing import Mount, Route
 
+from tidegate.api.security import Needs
+from tidegate.security.permission import Permission
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Known:
@@ -66,3 +69,29 @@ def _walk(routes: Any) -> Iterator[Known]:
         else:
             assert isinstance(one, Route) or one.methods, f"an unknown kind of route: {one!r}"
             yield from (Known(one.path, method) for method in one.methods if method != "HEAD")
+
+
+def declared_permissions(app: FastAPI) -> dict[str, Permission]:
+    """The permission that each route says it needs, where it says one, by its name in the OpenAPI document."""
+    found: dict[str, Permission] = {}
+    for one in _contexts(app.routes):
+        needed = list(_needs(one.dependant)) if hasattr(one, "dependant") else []
+        assert len(needed) < 2, f"{one.path} needs {needed}"
+        if needed:
+            found |= {f"{method} {one.path.replace(':path}', '}')}": needed[0] for method in one.methods}
+    return found
+
+
+def _contexts(routes: Any) -> Iterator[Any]:
+    for one in routes:
+        if hasattr(one, "effective_route_contexts"):
+            yield from _contexts(one.effective_route_contexts())
+        else:
+            yield one
+
+
+def _needs(dependant: Any) -> Iterator[Permission]:
+    for one in dependant.dependencies:
+        if isinstance(one.call, Needs):
+            yield one.call.permission
+        yield from _needs(one)

@@ -285,7 +285,13 @@ class MovableClock(SystemClock):
 class World:
     """A server in a folder, and what people and an agent do with it over HTTP."""
 
-    def __init__(self, folder: Path, unknown_tokens: int = 1000, provider: ProviderSettings | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        unknown_tokens: int = 1000,
+        provider: ProviderSettings | None = None,
+        database: str | None = None,
+    ) -> None:
         self.target, self.router, self.users, self.judge = (
             ObedientTarget(),
             ObedientRouter(),
@@ -295,7 +301,7 @@ class World:
         self.repositories = PaperRepositories()
         self.trains: dict[str, Train] = {}
         self.clock = MovableClock()
-        self.database = Database(sqlite_url(folder / "tidegate.sqlite3"), durable=False)
+        self.database = Database(database or sqlite_url(folder / "tidegate.sqlite3"), durable=False)
         migrate(self.database)
         secrets = SecretBox(folder / "secret-key")
         parts = Parts(
