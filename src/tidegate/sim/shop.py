@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -188,10 +189,11 @@ class SimulatedService:
         with self.world.database.reading() as connection:
             freezes = self._freezes(connection)
         for freeze in freezes:
-            self._do(
-                lambda server, freeze=freeze: server.freezes.lift(freeze, by),  # type: ignore[misc]
-                lambda connection, freeze=freeze: freeze not in self._freezes(connection),  # type: ignore[misc]
-            )
+            with suppress(Refused):  # it was over before the server was up again
+                self._do(
+                    lambda server, freeze=freeze: server.freezes.lift(freeze, by),  # type: ignore[misc]
+                    lambda connection, freeze=freeze: freeze not in self._freezes(connection),  # type: ignore[misc]
+                )
 
     def cancel(self, run: SimulatedRun, by: Actor = ANNA) -> None:
         """Stop the run."""
