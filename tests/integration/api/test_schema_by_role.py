@@ -181,7 +181,7 @@ def found_wrong(people: Everybody, mode: GenerationMode, examples: int) -> dict[
             if found := _first_wrong(operation, wanted, sends, examples if takes_body else (examples + 1) // 2):
                 wrong[operation.label] = found
         assert sends.count > len(people.senders) * len(operations) // 2
-        assert len(sends.done) > DONE_AT_LEAST[mode], sorted(sends.done)
+        assert wrong or len(sends.done) > DONE_AT_LEAST[mode], sorted(sends.done)
         _all_are_who_they_were(people, sends)
     return wrong
 
@@ -192,24 +192,26 @@ def _how_final(operation: Operation) -> int:
 
 
 def _first_wrong(operation: Operation, wanted: st.SearchStrategy[Sent], sends: Round, examples: int) -> str | None:
+    wrong: list[str] = []
+
     @settings(
         max_examples=examples,
         deadline=None,
         database=None,
         derandomize=examples < 10,
         phases=[Phase.generate],
-        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
     @given(wanted)
     def _send(sent: Sent) -> None:
-        sends(sent, operation)
+        # kept rather than raised: the server is not what it was before, so that the same again may do no harm
+        try:
+            sends(sent, operation)
+        except AssertionError as error:
+            wrong.append(str(error))
 
-    try:
-        _send()
-    except AssertionError as error:
-        return str(error)
-    return None
+    _send()
+    return next(iter(wrong), None)
 
 
 class Round:
