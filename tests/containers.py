@@ -5,6 +5,7 @@ Fixtures to be imported by a conftest: `podman`, `busybox_image`, `postgres_imag
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -130,8 +131,9 @@ class Podman:
         self.command("network", "prune", "--force")
         since = (self.folder / "containers.conf").stat().st_mtime
         for addresses in _ADDRESSES.glob("tidegate-*"):  # of networks that are gone
-            if addresses.stat().st_mtime > since and not list(addresses.glob("*.*.*.*")):
-                shutil.rmtree(addresses, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another test run removes its own
+                if addresses.stat().st_mtime > since and not list(addresses.glob("*.*.*.*")):
+                    shutil.rmtree(addresses, ignore_errors=True)
         for watcher in psutil.process_iter(["cmdline"]):  # of commands that have ended: it stays for minutes
             if str(self.folder / "runc") in (watcher.info["cmdline"] or ()):
                 watcher.kill()

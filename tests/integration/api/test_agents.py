@@ -54,7 +54,7 @@ def _shown(world: World, name: str) -> dict[str, Any]:
 
 
 def _wait_ready(world: World) -> None:
-    eventually(lambda: world.get("/queue")["total"], "a ready step")
+    eventually(lambda: world.get("/queue")["total"] or None, "a ready step")
 
 
 def _report(client: httpx.Client, lease: dict[str, Any], **more: Any) -> httpx.Response:

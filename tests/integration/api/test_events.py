@@ -60,7 +60,7 @@ def test_a_listener_that_comes_back_misses_nothing_and_hears_nothing_twice(world
 
 def test_the_header_of_a_reconnecting_browser_counts_more_than_the_address(world: World) -> None:
     run = world.add_shop()
-    known = world.get(f"/runs/{run}/events")
+    known = eventually(lambda: events if len(events := world.get(f"/runs/{run}/events")) > 1 else None, "two events")
     last = str(known[-2]["id"])
     with world.client() as client, _listening(client, "/events?after=0", **{"Last-Event-ID": last}) as messages:
         assert next(messages)["id"] == known[-1]["id"]
