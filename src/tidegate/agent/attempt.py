@@ -177,7 +177,9 @@ class Attempt:
         return artifacts, self._transfer.hand_on(self.lease.step, confined)
 
     def _keep(self, report: StepReport) -> None:
-        _log.info("attempt %s of %s, %s: %s", self.held, self.lease.service, self.lease.step.name, report.outcome)
+        why = f", {report.detail}" if report.detail else ""
+        named = (self.held, self.lease.service, self.lease.step.name)
+        _log.info("attempt %s of %s, %s: %s%s", *named, report.outcome.value, why)
         try:
             self.record.keep_report(report)
         except OSError as error:

@@ -112,7 +112,8 @@ class Server:
     def until(self, condition: Callable[[Server], object], seconds: float = LIMIT_SECONDS) -> None:
         """Wait until the condition holds; it is looked at after every request."""
         with self.changed:
-            assert self.changed.wait_for(lambda: condition(self), seconds), "did not happen in time"
+            happened = self.changed.wait_for(lambda: condition(self), seconds)
+            assert happened, f"did not happen in time; the results: {dict(self.results)}"
 
     def result(self, step_run: str) -> StepReport:
         """The result of a step, once it is there."""
