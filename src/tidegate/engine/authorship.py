@@ -133,5 +133,5 @@ class AuthorshipActs:
     def _look_again(self) -> None:
         """Gates may now say something else of the changes that wait at them."""
         with self._parts.database.reading() as connection:
-            services = {one.name for one in queries.services(connection)}
-        self._engine.hint_service(set(services))
+            services: set[str] = {one.name for one in queries.services(connection)}
+        self._engine.hint_service(services)

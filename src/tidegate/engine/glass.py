@@ -14,7 +14,7 @@ from tidegate.model.break_glass import BreakGlass
 from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import StageName
 from tidegate.model.run import Run, StageRun, StageState
-from tidegate.store import events, gate_queries, queries, rows
+from tidegate.store import events, queries, rows
 
 REVIEW = "tidegate review"
 
@@ -116,8 +116,3 @@ class GlassActs:
 
 def _states(stages: tuple[StageRun, ...]) -> str:
     return ", ".join(f"{one.name} is {one.state.value}" for one in stages)
-
-
-def owed_reviews(connection: Connection) -> tuple[BreakGlass, ...]:
-    """The openings by break-glass that nobody has reviewed yet, oldest first."""
-    return gate_queries.unreviewed_glass(connection)
