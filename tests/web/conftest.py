@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.integration.api.world import World, a_world
 
+from .complaints import Complaints
+
 LIMIT_MILLISECONDS = 15_000
 
 _QUIET = [
@@ -42,13 +44,13 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    """What the browser's console complained of. A test that provokes complaints clears it."""
-    return []
+def complaints() -> Complaints:
+    """What the browser's console complains of."""
+    return Complaints()
 
 
 @pytest.fixture
-def open_page(browser: Browser, world: World, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+def open_page(browser: Browser, world: World, complaints: Complaints) -> Iterator[Callable[..., Page]]:
     """Opens pages of browsers that are not signed in; each is a browser of its own, with the given options."""
     contexts: list[BrowserContext] = []
 
@@ -64,7 +66,7 @@ def open_page(browser: Browser, world: World, complaints: list[str]) -> Iterator
     yield _open
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert complaints.unprovoked == []
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from tests.integration.api.world import SECOND, World, eventually
 
 from tidegate.model.verdict import Verdict
 
+from .complaints import Complaints
 from .stories import at_its_gate, expect_status, under_verification
 
 
@@ -182,7 +183,7 @@ def test_pause_and_go_on(page: Page, world: World) -> None:
     assert world.get("/services/shop")["paused_because"] is None
 
 
-def test_what_is_refused_says_why_and_leads_back(page: Page, world: World, complaints: list[str]) -> None:
+def test_what_is_refused_says_why_and_leads_back(page: Page, world: World, complaints: Complaints) -> None:
     """Two people had the page open: the other one was faster."""
     run = at_its_gate(world)
     page.route("**/live?*", lambda route: route.abort())
@@ -197,11 +198,11 @@ def test_what_is_refused_says_why_and_leads_back(page: Page, world: World, compl
     page.get_by_role("link", name="Back").click()
     expect(page).to_have_url(f"{world.address}/runs/{run}")
     expect_status(page, "rejected")
-    complaints.clear()
+    complaints.were_provoked()
 
 
 def test_a_rollback_with_nothing_to_return_to_says_so_and_what_else_can_be_done(
-    page: Page, world: World, complaints: list[str]
+    page: Page, world: World, complaints: Complaints
 ) -> None:
     world.shop_in_production()
     page.goto("/services/shop")
@@ -210,7 +211,7 @@ def test_a_rollback_with_nothing_to_return_to_says_so_and_what_else_can_be_done(
     card.get_by_role("button", name="Yes, roll back").click()
     expect(page.get_by_role("alert")).to_contain_text("nothing")
     expect(page.locator("main")).to_contain_text("What to do:")
-    complaints.clear()
+    complaints.were_provoked()
 
 
 def test_a_share_that_asks_people_is_approved_where_it_asks(page: Page, world: World) -> None:

@@ -14,6 +14,7 @@ from tidegate.engine.creation import Pushed
 from tidegate.model.change import Change
 from tidegate.model.ids import Commit, ServiceName
 
+from .complaints import Complaints
 from .stories import LeasedStep, agent_of, at_its_gate
 
 EVIL = "<img src=x onerror=window.hurt=1><script>window.hurt=1</script>'\"{{7*7}}</title></pre>"
@@ -57,11 +58,11 @@ def test_a_comment_is_shown_as_it_was_written(page: Page, world: World) -> None:
     _expect_unhurt(page)
 
 
-def test_what_is_refused_repeats_nothing_as_markup(page: Page, complaints: list[str]) -> None:
+def test_what_is_refused_repeats_nothing_as_markup(page: Page, complaints: Complaints) -> None:
     page.goto("/no-such-page/<img src=x onerror=window.hurt=1>")
     expect(page.get_by_role("alert")).to_contain_text("onerror")
     _expect_unhurt(page)
-    complaints.clear()
+    complaints.were_provoked()
 
 
 def test_a_page_allows_no_script_but_the_servers_own_files(page: Page, world: World) -> None:
@@ -80,7 +81,7 @@ def test_a_page_allows_no_script_but_the_servers_own_files(page: Page, world: Wo
         assert page.locator("script:not([src]), style, [style]").count() == 0
 
 
-def test_an_inline_script_is_not_run_by_the_browser(page: Page, complaints: list[str]) -> None:
+def test_an_inline_script_is_not_run_by_the_browser(page: Page, complaints: Complaints) -> None:
     """The policy holds even if some text were not escaped one day."""
     page.goto("/")
     page.evaluate(
@@ -88,7 +89,7 @@ def test_an_inline_script_is_not_run_by_the_browser(page: Page, complaints: list
     )
     assert page.evaluate("window.hurt === undefined")
     assert any("Content Security Policy" in one for one in complaints)
-    complaints.clear()
+    complaints.were_provoked()
 
 
 def test_pages_ask_no_other_server_for_anything(open_page: Callable[..., Page], world: World) -> None:

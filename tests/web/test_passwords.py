@@ -7,9 +7,11 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 from tests.integration.api.world import World
 
+from .complaints import Complaints
+
 
 def test_from_the_one_time_link_to_a_changed_password(
-    open_page: Callable[..., Page], world: World, complaints: list[str]
+    open_page: Callable[..., Page], world: World, complaints: Complaints
 ) -> None:
     link = world.post("/first-admin-link")["address"]
     page = open_page()
@@ -42,4 +44,4 @@ def test_from_the_one_time_link_to_a_changed_password(
     expect(page.locator("tbody tr")).to_have_count(1)
     page.get_by_role("button", name="Sign out everywhere").click()
     expect(page.get_by_role("alert")).to_contain_text("All your browsers are signed out")
-    complaints.clear()  # of the answers 401 and 422
+    complaints.were_provoked()  # of the answers 401 and 422

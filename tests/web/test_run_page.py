@@ -10,6 +10,7 @@ from tests.integration.api.world import World
 
 from tidegate.model.verdict import Verdict
 
+from .complaints import Complaints
 from .stories import (
     LeasedStep,
     agent_of,
@@ -116,7 +117,7 @@ def test_the_attempt_before_a_retry_stays_in_words(page: Page, world: World) -> 
 
 
 def test_a_page_that_lost_the_server_says_so_and_goes_on_by_itself(
-    page: Page, world: World, complaints: list[str]
+    page: Page, world: World, complaints: Complaints
 ) -> None:
     run = at_its_gate(world)
     page.route("**/live?*", lambda route: route.abort())
@@ -126,11 +127,11 @@ def test_a_page_that_lost_the_server_says_so_and_goes_on_by_itself(
     expect(page.get_by_role("status")).to_be_hidden()
     world.post(f"/runs/{run}/approve")
     expect_status(page, "succeeded")
-    complaints.clear()
+    complaints.were_provoked()
 
 
 def test_a_session_that_ended_meanwhile_leads_to_the_way_to_sign_in(
-    page: Page, world: World, complaints: list[str]
+    page: Page, world: World, complaints: Complaints
 ) -> None:
     run = at_its_gate(world)
     page.goto(f"/runs/{run}")
@@ -139,14 +140,14 @@ def test_a_session_that_ended_meanwhile_leads_to_the_way_to_sign_in(
     page.reload()
     world.api.sign_in.end(cookie["value"])
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    complaints.clear()
+    complaints.were_provoked()
 
 
-def test_an_unknown_run_is_said_to_be_unknown(page: Page, world: World, complaints: list[str]) -> None:
+def test_an_unknown_run_is_said_to_be_unknown(page: Page, world: World, complaints: Complaints) -> None:
     answer = page.goto("/runs/01unknown")
     assert answer is not None and answer.status == 404
     expect(page.get_by_role("alert")).to_have_text("There is no run called '01unknown'")
-    complaints.clear()
+    complaints.were_provoked()
 
 
 def test_no_more_pages_are_kept_live_than_the_server_can_bear(open_page: Callable[..., Page], world: World) -> None:

@@ -9,18 +9,19 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.integration.api.world import AGENT, SECOND, World
 
+from .complaints import Complaints
 from .stories import at_its_gate
 
 
 def test_who_is_not_signed_in_is_told_how_and_comes_to_the_page(
-    open_page: Callable[..., Page], world: World, complaints: list[str]
+    open_page: Callable[..., Page], world: World, complaints: Complaints
 ) -> None:
     run = at_its_gate(world)
     page = open_page()
     answer = page.goto(f"/runs/{run}")
     assert answer is not None and answer.status == 401
     expect(page.locator("main")).to_contain_text("admin-token")
-    complaints.clear()
+    complaints.were_provoked()
     page.get_by_label("Your token").fill(SECOND)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(f"{world.address}/runs/{run}")
@@ -40,14 +41,14 @@ def test_a_token_that_opens_no_pages_is_refused(world: World, token: str, says: 
     assert "set-cookie" not in answer.headers
 
 
-def test_a_code_is_good_once(open_page: Callable[..., Page], world: World, complaints: list[str]) -> None:
+def test_a_code_is_good_once(open_page: Callable[..., Page], world: World, complaints: Complaints) -> None:
     code = world.api.sign_in.new_code()
     first, second = open_page(), open_page()
     first.goto(f"/sign-in?code={code}")
     expect(first.locator(".who")).to_contain_text("owner")
     second.goto(f"/sign-in?code={code}")
     expect(second.get_by_role("alert")).to_contain_text("was used before")
-    complaints.clear()
+    complaints.were_provoked()
 
 
 def test_the_sign_in_address_opened_again_by_who_is_signed_in_leads_to_the_services(page: Page, world: World) -> None:
@@ -55,14 +56,14 @@ def test_the_sign_in_address_opened_again_by_who_is_signed_in_leads_to_the_servi
     expect(page).to_have_url(f"{world.address}/")
 
 
-def test_signing_out_ends_the_session(page: Page, world: World, complaints: list[str]) -> None:
+def test_signing_out_ends_the_session(page: Page, world: World, complaints: Complaints) -> None:
     (cookie,) = page.context.cookies()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("alert")).to_contain_text("signed out")
     assert world.api.sign_in.session(cookie["value"]) is None
     page.goto("/")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    complaints.clear()
+    complaints.were_provoked()
 
 
 def test_the_sessions_cookie_is_out_of_the_reach_of_scripts_and_other_sites(page: Page) -> None:
@@ -118,7 +119,7 @@ def test_a_form_without_the_sessions_own_token_is_refused(world: World, page: Pa
 
 
 def test_a_form_that_another_site_submits_in_the_browser_does_nothing(
-    world: World, page: Page, complaints: list[str]
+    world: World, page: Page, complaints: Complaints
 ) -> None:
     """The attack as it is made: a page of another origin posts with the victim's browser."""
     run = at_its_gate(world)
@@ -128,7 +129,7 @@ def test_a_form_that_another_site_submits_in_the_browser_does_nothing(
     page.get_by_role("button").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert world.get(f"/runs/{run}")["cancel_asked_by"] is None
-    complaints.clear()
+    complaints.were_provoked()
 
 
 def _form_sender(world: World) -> httpx.Client:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from tidegate.api.agent_answers import (
     AgentAnswer,
     QueueAnswer,
@@ -15,13 +13,14 @@ from tidegate.api.agent_answers import (
 from tidegate.api.agents import AgentPath
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.parts import ApiParts
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Administrator, Operator, Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.engine.waiting import read_agents, read_queue
 from tidegate.security.permission import Permission
 
-router = APIRouter(tags=["agents"], route_class=ActRoute)
-tokens = APIRouter(tags=["agents"])
+router = noun_router("agents", route_class=ActRoute)
+tokens = noun_router("agents")
 """Apart from the acts, whose answers are kept for whoever asks again: a token is not."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
@@ -20,6 +20,7 @@ from tidegate.api.fields import IDENTIFIER, IdentifierPath
 from tidegate.api.git import source_through_server
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.parts import ApiParts
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Agent, Parts, check_speaks_for
 from tidegate.engine.agents import Said
 from tidegate.engine.giving import ON_ITS_WAY, Ask, Held
@@ -29,7 +30,7 @@ from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, LogLine, StepReport
 from tidegate.security.permission import Identity
 
-router = APIRouter(tags=["agents"], route_class=ActRoute)
+router = noun_router("agents", route_class=ActRoute)
 
 LONG_POLL_SECONDS = 20.0
 LOOK_AGAIN_SECONDS = 5.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anyio import CapacityLimiter
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 
 from tidegate.api import (
     agent_acts,
@@ -34,12 +34,11 @@ from tidegate.api import (
 from tidegate.api.edge import Edge
 from tidegate.api.idempotency import KnownAnswers
 from tidegate.api.parts import ApiParts
-from tidegate.api.problems import Problem, handle_problems
+from tidegate.api.problems import handle_problems
+from tidegate.api.routing import API, name_of
 from tidegate.integrations.upload_pack import Transfers
 
 __all__ = ["ApiParts", "create_app"]
-
-API = "/api/v1"
 
 _ABOUT = """Errors are problem details (RFC 9457). Times are ISO 8601 in UTC. Writes honour `Idempotency-Key`: the same
 key and body again gives the first answer; answers are kept in memory for a day, so a restart forgets them."""
@@ -54,7 +53,7 @@ def create_app(parts: ApiParts) -> FastAPI:
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=name_of,
     )
     app.state.parts = parts
     app.state.known_answers = KnownAnswers()
@@ -65,14 +64,9 @@ def create_app(parts: ApiParts) -> FastAPI:
     things = (services, placements, runs, questions, evidence, freezes, releases, trains, steps, tests, events, audit)
     about_people = (people, authorship, sign_in, sign_in_codes)
     nouns = (agents, *things, *about_people, gates, notifications, agent_acts, git, artifacts)
-    api = APIRouter(prefix=API, responses={"default": {"model": Problem, "description": "What is wrong"}})
-    for noun in nouns:
-        api.include_router(noun.router)
-    api.include_router(agent_acts.tokens)
-    api.include_router(people.tokens)
-    app.include_router(api)
-    app.include_router(probes.router)
-    app.include_router(gate_hook.router)
+    routers = (*(noun.router for noun in nouns), agent_acts.tokens, people.tokens, probes.router, gate_hook.router)
+    for one in routers:
+        app.router.routes.extend(one.routes)
     handle_problems(app)
     app.add_middleware(Edge, hosts=parts.hosts)
     return app

@@ -8,16 +8,17 @@ from http import HTTPStatus
 from typing import Annotated, BinaryIO
 
 from anyio import CapacityLimiter, from_thread, to_thread
-from fastapi import APIRouter, Path, Request
+from fastapi import Path, Request
 from fastapi.responses import Response, StreamingResponse
 
 from tidegate.api.answers import Answer
 from tidegate.api.fields import DIGEST
 from tidegate.api.problems import ProblemRaised
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Agent, Fetcher, Parts
 from tidegate.model.ids import Digest
 
-router = APIRouter(prefix="/artifacts", tags=["artifacts"])
+router = noun_router("artifacts", prefix="/artifacts")
 
 AT_ONCE = 8
 """Uploads, and downloads, that are read or written at a time; each holds a thread, apart from those of other routes."""

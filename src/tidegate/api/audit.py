@@ -7,17 +7,18 @@ from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any, BinaryIO
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from tidegate.api.event_answers import AuditAnswer, KeyAnswer, key_answer
 from tidegate.api.fields import NAME, IdentifierPath, NoFields, ServicePath
 from tidegate.api.idempotency import ActRoute
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Administrator, Auditor, Parts, Reader
 from tidegate.security.permission import Permission
 
-router = APIRouter(tags=["audit"], route_class=ActRoute)
+router = noun_router("audit", route_class=ActRoute)
 
 _CHUNK_BYTES = 256 * 1024
 _A_PACK: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}

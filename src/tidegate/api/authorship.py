@@ -5,20 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import StringConstraints
 
 from tidegate.api.answers import Answer
 from tidegate.api.fields import Body
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.people import NamePath
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Administrator, Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.model.authorship import AuthorAddress, AuthorKey
 from tidegate.security.permission import Permission
 from tidegate.store import rows
 
-router = APIRouter(prefix="/accounts/{name}", tags=["people"], route_class=ActRoute)
+router = noun_router("people", prefix="/accounts/{name}", route_class=ActRoute)
 
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 LineField = Annotated[str, StringConstraints(max_length=20_000, pattern=_LINE)]

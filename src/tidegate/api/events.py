@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
@@ -16,11 +16,12 @@ from tidegate.api.event_answers import EventAnswer, event_answer
 from tidegate.api.fields import IDENTIFIER, ServiceQuery
 from tidegate.api.parts import ApiParts
 from tidegate.api.problems import ProblemRaised
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Parts, Reader
 from tidegate.model.event import RecordedEvent
 from tidegate.store import events
 
-router = APIRouter(tags=["events"])
+router = noun_router("events")
 
 PAGE = 1000
 ALIVE_EVERY_SECONDS = 15.0

@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from tidegate.api.answers import Answer
 from tidegate.api.fields import RunPath
 from tidegate.api.idempotency import ActRoute
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Parts, Reader
 from tidegate.engine.gate_evidence import look_at_gate, note_look
 from tidegate.model.approval import Seen
 from tidegate.model.ask_policy import recorded
 from tidegate.model.policy import PolicyAnswer
 
-router = APIRouter(prefix="/runs", tags=["runs"], route_class=ActRoute)
+router = noun_router("runs", prefix="/runs", route_class=ActRoute)
 
 StagePath = Annotated[str, Path(min_length=1, max_length=100, description="A stage's name")]
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 from pydantic import AwareDatetime, Field, StringConstraints
 
 from tidegate.api.fields import IDENTIFIER, NAME, Body, Name, ServiceQuery, TextField
 from tidegate.api.freeze_answers import FreezeAnswer, freeze_answer
 from tidegate.api.idempotency import ActRoute
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Operator, Parts, Reader
 from tidegate.engine.freezes import WantedFreeze
 from tidegate.security.permission import Permission
 
-router = APIRouter(prefix="/freezes", tags=["freezes"], route_class=ActRoute)
+router = noun_router("freezes", prefix="/freezes", route_class=ActRoute)
 
 FreezePath = Annotated[str, Path(alias="freeze", pattern=IDENTIFIER, description="A freeze's id")]
 EnvironmentQuery = Annotated[str | None, Query(pattern=NAME, description="Of this environment only")]

@@ -11,12 +11,13 @@ from starlette.concurrency import run_in_threadpool
 from tidegate.api.answers import Answer
 from tidegate.api.fields import IDENTIFIER
 from tidegate.api.problems import ProblemRaised
+from tidegate.api.routing import name_of
 from tidegate.api.security import parts_of
 from tidegate.engine.asking import NotSigned
 from tidegate.model.external import QuestionState
 from tidegate.security.signature import HEADER
 
-router = APIRouter(prefix="/hooks", tags=["hooks"])
+router = APIRouter(prefix="/hooks", tags=["hooks"], generate_unique_id_function=name_of)
 
 _PROOF = f"sign the body: {HEADER}: t=SECONDS,v1=HMAC-SHA-256 of SECONDS.BODY; send the question's nonce in it"
 

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import Field
 
 from tidegate.api.answers import ActorAnswer, Answer
 from tidegate.api.fields import Body, IdentifierPath, Name, RunPath, StageField, TextField
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.people import AccountField
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Approver, Operator, Parts, Reader
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.break_glass import BreakGlass
@@ -20,7 +20,7 @@ from tidegate.model.delegation import Delegation
 from tidegate.security.permission import Permission
 from tidegate.store import gate_queries, queries, rows
 
-router = APIRouter(tags=["gates"], route_class=ActRoute)
+router = noun_router("gates", route_class=ActRoute)
 
 
 class BreakGlassRequest(Body):

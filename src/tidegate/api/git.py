@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from tidegate.api.fields import ServicePath
 from tidegate.api.parts import ApiParts
 from tidegate.api.problems import ProblemRaised
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Agent, Parts
 from tidegate.engine.refusal import not_found
 from tidegate.integrations.upload_pack import Busy, Transfer, Transfers
@@ -25,7 +26,7 @@ from tidegate.model.ids import ServiceName
 from tidegate.model.lease import THROUGH_SERVER
 from tidegate.store import queries
 
-router = APIRouter(prefix="/git", tags=["agents"])
+router = noun_router("agents", prefix="/git")
 
 UPLOAD_PACK = "git-upload-pack"
 REQUEST_BYTES = 4 * 1024 * 1024

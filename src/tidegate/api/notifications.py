@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from tidegate.api.answers import Answer
 from tidegate.api.fields import NAME
 from tidegate.api.idempotency import ActRoute
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Administrator, Parts, Reader
 from tidegate.model.channel import Channel, NotificationCursor, Topic
 from tidegate.security.permission import Permission
 
-router = APIRouter(prefix="/notifications", tags=["notifications"], route_class=ActRoute)
+router = noun_router("notifications", prefix="/notifications", route_class=ActRoute)
 
 ChannelPath = Annotated[str, Path(alias="channel", pattern=NAME, description="A channel's name")]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from pydantic import Field, StringConstraints
 
 from tidegate.api.answers import Answer
 from tidegate.api.fields import Body, IdentifierPath, Name, TextField
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.parts import ApiParts
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Administrator, Browser, Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.model.people import Account, AccountKind, Held, HolderKind, Role, RoleGrant, Team
@@ -19,8 +20,8 @@ from tidegate.security.permission import Identity, Permission
 from tidegate.store import people_queries
 from tidegate.store.people_queries import Directory
 
-router = APIRouter(tags=["people"], route_class=ActRoute)
-tokens = APIRouter(tags=["people"])
+router = noun_router("people", route_class=ActRoute)
+tokens = noun_router("people")
 """Apart from the acts, whose answers are kept for whoever asks again: a token is not."""
 
 ACCOUNT = r"^[a-z0-9][a-z0-9._-]{0,62}$"

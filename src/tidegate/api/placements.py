@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from sqlalchemy import Connection
 
 from tidegate.api.answers import Answer
@@ -20,6 +20,7 @@ from tidegate.api.placement_answers import (
     status_answer,
 )
 from tidegate.api.rollout_answers import PlanStepAnswer, RollbackAnswer, RolloutAnswer, rollout_answer
+from tidegate.api.routing import noun_router
 from tidegate.api.run_answers import RunItem, run_item
 from tidegate.api.security import Operator, Parts, Reader
 from tidegate.engine.refusal import not_found
@@ -29,7 +30,7 @@ from tidegate.model.pipeline import Strategy
 from tidegate.security.permission import Permission
 from tidegate.store import placement_queries, queries
 
-router = APIRouter(tags=["placements"], route_class=ActRoute)
+router = noun_router("placements", route_class=ActRoute)
 
 
 class DeployRequest(Body):

@@ -10,11 +10,12 @@ from fastapi.responses import PlainTextResponse
 
 from tidegate.api.parts import ApiParts
 from tidegate.api.problems import ProblemRaised
+from tidegate.api.routing import name_of
 from tidegate.api.security import Parts
 from tidegate.model.step_run import StepState
 from tidegate.store import count_queries, events
 
-router = APIRouter(tags=["probes"])
+router = APIRouter(tags=["probes"], generate_unique_id_function=name_of)
 
 _STEP_STATES = (StepState.READY, StepState.RUNNING)
 

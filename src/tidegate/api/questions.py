@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter
-
 from tidegate.api.answers import Answer
 from tidegate.api.fields import Body, RunPath, StageField
 from tidegate.api.idempotency import ActRoute
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Developer, Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.model.ask_outside import whom
@@ -16,7 +15,7 @@ from tidegate.model.external import ExternalQuestion, QuestionState
 from tidegate.security.permission import Permission
 from tidegate.store import queries, time_queries
 
-router = APIRouter(prefix="/runs/{run}/questions", tags=["runs"], route_class=ActRoute)
+router = noun_router("runs", prefix="/runs/{run}/questions", route_class=ActRoute)
 
 
 class AskRequest(Body):

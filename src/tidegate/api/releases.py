@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from tidegate.api.fields import NAME, IdentifierPath
 from tidegate.api.release_answers import ReleaseAnswer, ReleaseDetail, release_answer, release_detail
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.store import cadence_queries, placement_queries, queries
 
-router = APIRouter(prefix="/releases", tags=["releases"])
+router = noun_router("releases", prefix="/releases")
 
 
 @router.get("")

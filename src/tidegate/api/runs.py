@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from tidegate.api.event_answers import EventAnswer, event_answer
 from tidegate.api.fields import IDENTIFIER, AfterQuery, Body, NoFields, RunPath, ServiceQuery, StageField, TextField
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.rollout_answers import RolloutAnswer, rollout_answer
+from tidegate.api.routing import noun_router
 from tidegate.api.run_answers import ApprovalAnswer, RunDetail, RunItem, RunPage, run_detail, run_item
 from tidegate.api.security import Approver, Developer, Operator, Parts, Reader
 from tidegate.engine.refusal import not_found
@@ -18,7 +19,7 @@ from tidegate.model.approval import Answer as Word
 from tidegate.security.permission import Identity, Permission
 from tidegate.store import events, queries, run_queries
 
-router = APIRouter(prefix="/runs", tags=["runs"], route_class=ActRoute)
+router = noun_router("runs", prefix="/runs", route_class=ActRoute)
 
 LimitQuery = Annotated[int, Query(ge=1, le=200)]
 EventLimitQuery = Annotated[int, Query(ge=1, le=1000)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 from pydantic import StringConstraints
 
 from tidegate.api.fields import Body, Name, ServicePath, TextField
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.placement_answers import placement_answer
+from tidegate.api.routing import noun_router
 from tidegate.api.run_answers import run_item
 from tidegate.api.security import Administrator, Operator, Parts, Reader
 from tidegate.api.service_answers import (
@@ -24,7 +25,7 @@ from tidegate.model.pipeline import Mode
 from tidegate.security.permission import Permission
 from tidegate.store import placement_queries, queries
 
-router = APIRouter(prefix="/services", tags=["services"], route_class=ActRoute)
+router = noun_router("services", prefix="/services", route_class=ActRoute)
 
 SECRET_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"  # noqa: S105  the pattern of names
 SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import SecretStr, StringConstraints
 
 from tidegate.api.answers import Answer
 from tidegate.api.fields import Body
 from tidegate.api.parts import ApiParts
 from tidegate.api.people import NamePath
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Administrator, Browser, Parts, address_of
 from tidegate.engine.one_time_links import NewLink
 from tidegate.engine.refusal import not_found
@@ -21,7 +22,7 @@ from tidegate.security.permission import Identity, Permission
 if TYPE_CHECKING:  # loaded where a provider is configured
     from tidegate.engine.provider_accounts import ProviderAccounts
 
-router = APIRouter(tags=["sign-in"])
+router = noun_router("sign-in")
 """No act's answer is kept for whoever asks again: a link is shown once."""
 
 PasswordField = Annotated[SecretStr, StringConstraints(max_length=1000)]

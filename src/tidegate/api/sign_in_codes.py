@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from tidegate.api.answers import Answer
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Browser, Parts
 from tidegate.security.sign_in import CODE_VALID
 
-router = APIRouter(tags=["sign-in"])
+router = noun_router("sign-in")
 
 
 class CodeAnswer(Answer):

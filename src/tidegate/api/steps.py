@@ -5,18 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import StreamingResponse
 
 from tidegate.api.answers import Answer
 from tidegate.api.fields import IdentifierPath
 from tidegate.api.parts import ApiParts
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.model.step_run import StepRun
 from tidegate.store import queries
 
-router = APIRouter(prefix="/steps", tags=["steps"])
+router = noun_router("steps", prefix="/steps")
 
 
 class LineAnswer(Answer):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
 from pydantic import AwareDatetime, StringConstraints
 
 from tidegate.api.answers import ActorAnswer, Answer
 from tidegate.api.fields import Body, Name, ServiceQuery, TextField
 from tidegate.api.idempotency import ActRoute
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Developer, Parts, Reader
 from tidegate.engine.refusal import not_found
 from tidegate.model.known_test import KnownTest
@@ -18,7 +18,7 @@ from tidegate.model.quarantine import TestQuarantine
 from tidegate.security.permission import Permission
 from tidegate.store import outcome_queries, queries
 
-router = APIRouter(prefix="/tests", tags=["tests"], route_class=ActRoute)
+router = noun_router("tests", prefix="/tests", route_class=ActRoute)
 
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 TestField = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=_LINE, strip_whitespace=True)]

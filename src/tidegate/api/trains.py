@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from tidegate.api.fields import NAME, Body, TextField
 from tidegate.api.idempotency import ActRoute
+from tidegate.api.routing import noun_router
 from tidegate.api.security import Operator, Parts, Reader
 from tidegate.api.train_answers import (
     PassageAnswer,
@@ -23,7 +24,7 @@ from tidegate.model.decide_train import choose_aboard
 from tidegate.security.permission import Identity, Permission
 from tidegate.store import train_queries
 
-router = APIRouter(prefix="/trains", tags=["trains"], route_class=ActRoute)
+router = noun_router("trains", prefix="/trains", route_class=ActRoute)
 
 TrainPath = Annotated[str, Path(alias="name", pattern=NAME, description="A train's name")]
 

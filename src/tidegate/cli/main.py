@@ -45,15 +45,6 @@ from tidegate.cli.characters import tolerate_every_character
 from tidegate.cli.exit_code import CommandFailed, ExitCode
 from tidegate.cli.output import printable
 
-app = typer.Typer(
-    name="tidegate",
-    help="Takes a commit from merge to production: builds, gates, shifts traffic, judges, and takes it back when it is "
-    "worse.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 
 @runtime_checkable
 class WrongUsage(Protocol):
@@ -74,7 +65,7 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code; with --json, a failure is a JSON document too."""
     try:
-        ended = app(args=list(arguments), prog_name="tidegate", standalone_mode=False)
+        ended = application(arguments[:1])(args=list(arguments), prog_name="tidegate", standalone_mode=False)
     except Exception as error:
         return failed(error, arguments)
     return int(ended or ExitCode.DONE)
@@ -130,9 +121,8 @@ def _report(failure: CommandFailed, *, as_json: bool) -> None:
 
 def _help_of(arguments: Sequence[str]) -> str:
     """The help of the command that was tried, as far as its name is right."""
-    known = {info.name for info in app.registered_commands} | {info.name for info in app.registered_groups}
-    named = next((word for word in arguments if not word.startswith("-")), None)
-    return f"tidegate {named} --help" if named in known else "tidegate --help"
+    named = next((word for word in arguments if not word.startswith("-")), "")
+    return f"tidegate {named} --help" if _knows(named) else "tidegate --help"
 
 
 def _print_version(wanted: bool) -> None:
@@ -143,7 +133,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -211,13 +200,35 @@ _GROUPS = {
     "audit": audit_commands.app,
 }
 
-for _panel, _commands in _PANELS.items():
-    for _name, _command in _commands.items():
-        app.command(_name, rich_help_panel=_panel)(_command)
 people_commands.users.command("address")(authorship_commands.know_address)
 people_commands.users.command("key")(authorship_commands.know_key)
-for _name, _group in _GROUPS.items():
-    app.add_typer(_group, name=_name, rich_help_panel="Things")
+
+
+def application(wanted: Sequence[str] = ()) -> typer.Typer:
+    """The command line; with the wanted commands alone where all of them are known, because making every command takes
+    longer than most of them need."""
+    made = typer.Typer(
+        name="tidegate",
+        help="Takes a commit from merge to production: builds, gates, shifts traffic, judges, and takes it back when "
+        "it is worse.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(_root)
+    everything = not wanted or not all(map(_knows, wanted))
+    for panel, commands in _PANELS.items():
+        for name, command in commands.items():
+            if everything or name in wanted:
+                made.command(name, rich_help_panel=panel)(command)
+    for name, group in _GROUPS.items():
+        if everything or name in wanted:
+            made.add_typer(group, name=name, rich_help_panel="Things")
+    return made
+
+
+def _knows(name: str) -> bool:
+    return name in _GROUPS or any(name in commands for commands in _PANELS.values())
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from tidegate.cli.main import app
+from tidegate.cli.main import application
 from tidegate.cli.reference_notes import ENDS_WITH, EXAMPLES, HEAD
 
 _EVERYWHERE = ("--help", "--json", "--data")
@@ -39,7 +39,7 @@ def _parts() -> Iterator[str]:
 
 
 def _walk() -> Iterator[tuple[TyperCommand | TyperGroup, typer.Context]]:
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(application())
     assert isinstance(root, TyperGroup)
     yield from _below(root, typer.Context(root, info_name="tidegate"))
 

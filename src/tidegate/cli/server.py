@@ -19,6 +19,7 @@ from tidegate.cli.data_folder import resolve_data_folder
 from tidegate.cli.server_lock import DataFolderInUse, announce, only_server, withdraw
 from tidegate.cli.server_parts import compose
 from tidegate.cli.server_wiring import Wired, wire
+from tidegate.cli.serving import Serving
 from tidegate.config.problem import ConfigError
 from tidegate.model.actor import SYSTEM
 from tidegate.routers.envoy_process import EnvoyMissing, envoy_binary
@@ -92,11 +93,13 @@ def _run(data: Path, listener: socket.socket, host: str, envoy: Path, database_u
     log.info("%s", parts.isolation.reason)
     app = create_app(wired.api)
     add_pages(app, wired.api)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACEFUL_SECONDS)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=GRACEFUL_SECONDS
+    )
     starter = threading.Thread(target=_bring_up, args=(wired, data, address), name="tidegate-start", daemon=True)
     starter.start()
     try:
-        uvicorn.Server(config).run(sockets=[listener])
+        Serving(config).run(sockets=[listener])
     finally:
         withdraw(data)
         wired.api.ready.clear()

@@ -31,7 +31,15 @@ _NEEDED = (
     .where(_STEP.name.in_(bindparam("named", expanding=True)))
     .order_by(_STEP.position)
 )
-"""Made once, as all that is asked for each step: the making of a statement takes longer than a short query."""
+"""Made once, as all that is asked for each step or each second: the making of a statement takes longer than a short
+query."""
+
+_PRESENT = rows.whole(Service).where(tables.service.c.removed_at.is_(None)).order_by(tables.service.c.name)
+_ACTIVE = (
+    rows.whole(Rollout)
+    .where(tables.rollout.c.state != RolloutState.SUCCEEDED, tables.rollout.c.state != RolloutState.ROLLED_BACK)
+    .order_by(tables.rollout.c.id)
+)
 
 
 def service(connection: Connection, name: str) -> Service | None:
@@ -47,7 +55,7 @@ def known_service(connection: Connection, name: str) -> Service | None:
 
 def services(connection: Connection) -> tuple[Service, ...]:
     """All services that were not removed, by name."""
-    return rows.every(connection, Service, tables.service.c.removed_at.is_(None))
+    return rows.read(connection, Service, _PRESENT, {})
 
 
 def run(connection: Connection, run_id: str) -> Run | None:
@@ -223,8 +231,7 @@ def rollouts_of_placement(connection: Connection, placement_id: str, limit: int 
 
 def active_rollouts(connection: Connection) -> tuple[Rollout, ...]:
     """The rollouts that have not ended."""
-    ended = (RolloutState.SUCCEEDED, RolloutState.ROLLED_BACK)
-    return rows.every(connection, Rollout, tables.rollout.c.state.not_in(ended))
+    return rows.read(connection, Rollout, _ACTIVE, {})
 
 
 def deployment(connection: Connection, deployment_id: str) -> Deployment | None:

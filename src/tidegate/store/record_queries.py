@@ -13,11 +13,12 @@ BEFORE_FIRST = (0, GENESIS)
 
 _c = record_tables.checkpoint.c
 
+_head = select(tables.event.c.id, tables.event.c.hash).order_by(tables.event.c.id.desc()).limit(1)
+
 
 def head(connection: Connection) -> tuple[int, str] | None:
     """The number of the newest line and its hash, None where there is none."""
-    c = tables.event.c
-    row = connection.execute(select(c.id, c.hash).order_by(c.id.desc()).limit(1)).first()
+    row = connection.execute(_head).first()
     return (row.id, row.hash) if row else None
 
 

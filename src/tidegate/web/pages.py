@@ -34,7 +34,7 @@ def add_pages(app: FastAPI, parts: PageParts) -> None:
     app.state.page_parts = parts
     app.state.open_pages = set[Request]()
     for one in (router, sign_in.router, provider.router, welcome.router, account.router, acts.router, live.router):
-        app.include_router(one)
+        app.router.routes.extend(one.routes)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(NotSignedIn, _say_how_to_sign_in)
 

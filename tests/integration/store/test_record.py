@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, literal, select, text
 from sqlalchemy.exc import DBAPIError
 
 from tidegate.model.access import Access, Means
 from tidegate.model.actor import SYSTEM, Actor, ActorKind
 from tidegate.model.event import Event, EventKind
 from tidegate.model.record_line import GENESIS, ChainCheck
-from tidegate.store import events, record_queries
+from tidegate.store import events, record_queries, tables
 from tidegate.store.database import Database, sqlite_url
 from tidegate.store.migrate import migrate
 
@@ -147,12 +147,9 @@ def test_lines_that_changed_places_are_found(database: Database) -> None:
 def test_a_line_that_was_put_in_is_found(database: Database) -> None:
     with database.writing() as connection:
         events.append(connection, some_events(), NOW)
-        connection.execute(
-            text(
-                "INSERT INTO event SELECT 0, at, kind, text, actor_kind, actor, service, run, about, data, "
-                "previous_hash, hash, form, access FROM event WHERE id = 1"
-            )
-        )
+        others = [one for one in tables.event.c if one.name != "id"]
+        copy = select(literal(0), *others).where(tables.event.c.id == 1)
+        connection.execute(insert(tables.event).from_select(["id", *(one.name for one in others)], copy))
     assert check(database).first_bad == 0
 
 
