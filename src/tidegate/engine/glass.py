@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from tidegate.engine.engine import Engine
+from tidegate.engine.holding import keep_held
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.actor import Actor
 from tidegate.model.break_glass import BreakGlass
@@ -57,7 +58,7 @@ class GlassActs:
                 attempt=gate.attempt,
             )
             rows.put(connection, made)
-            rows.put(connection, replace(run, held_by=None))
+            keep_held(connection, run, held_by=None)
             text = f"{actor.name} breaks the glass for {run.label} at {named}: {made.reason}"
             self._say(connection, EventKind.GLASS_BROKEN, text, run, made, actor)
         self._engine.queue.hint(f"run:{run.id}")

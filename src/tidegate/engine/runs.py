@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from tidegate.engine.engine import Engine
+from tidegate.engine.holding import keep_held
 from tidegate.engine.loading import rules_at
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.actor import Actor
@@ -228,11 +229,7 @@ class RunActs:
         with self._changing(run_id) as (connection, run):
             if run.status.is_ended:
                 raise Refused(Refusal.CONFLICT, f"run {run.id} has ended: it is {run.status.value}")
-            run = replace(run, held_by=held_by)
-            rows.put(connection, run)
-            rollout = self._moving_rollout(connection, run)
-            if rollout:
-                rows.put(connection, replace(rollout, held=held_by is not None))
+            run = keep_held(connection, run, held_by)
             kind = EventKind.RUN_HELD if held_by else EventKind.RUN_RESUMED
             self._say(connection, run, kind, f"{actor.name} {'holds' if held_by else 'resumes'} {run.label}", actor)
         return run

@@ -588,3 +588,17 @@ def test_who_holds_a_run_after_the_glass_broke_is_obeyed(shop: GatedShop) -> Non
     shop.keeps_out(run)
     shop.runs.resume(run, OWNER)
     shop.lets_in(run)
+
+
+def test_glass_that_ends_a_hold_lets_go_on_what_the_hold_kept_in_the_middle(shop: GatedShop) -> None:
+    run = shop.added(
+        LEAN.replace("environment: staging\n", "environment: staging\n    steps: [{name: smoke, run: x}]\n")
+    )
+    shop.reports(*shop.leased())
+    shop.settle()
+    (smoke,) = shop.leased()
+    shop.runs.hold(run, OWNER)
+    shop.reports(smoke)
+    shop.settle_over(5)
+    shop.glass.break_glass(run, "the shop is down", EVE, stage="production")
+    shop.lets_in(run)
