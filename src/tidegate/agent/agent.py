@@ -204,12 +204,15 @@ class Agent:
             Thread(target=self._perform, args=(one, has_begun), name=str(one.held), daemon=True) for one in attempts
         ]
         with self.changed:
+            before = len(self.attempts)
             if instead_of is not None:
                 del self.attempts[instead_of.held]
             self.attempts |= {one.held: one for one in attempts}
             self._drop_older()
             self._threads = [*(one for one in self._threads if one.is_alive()), *threads]
-            self.changed.notify_all()
+            # where one takes the place of another there is nobody to be woken, but whoever waits for a slot
+            if len(self.attempts) != before or before > self.settings.slots:
+                self.changed.notify_all()
             for thread in threads:
                 thread.start()
 

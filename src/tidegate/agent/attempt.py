@@ -108,7 +108,9 @@ class Attempt:
         Gives the leases that came with the answer; None, with everything left as it is, when the agent stops.
         """
         try:
-            return self.handing.deliver(self.record.report() or self._work(), then)
+            kept = self.record.report()
+            report = kept or self._work()
+            return self.handing.deliver(report, then, lambda: None if kept else self._keep(report))
         except Stopping:
             return None
         except Dropped:
@@ -153,9 +155,8 @@ class Attempt:
             self._end_commands()
             outcome, detail = StepOutcome.FAILED, f"the agent's disk failed: {error}; look at {self.record.folder}"
         self._end_sidecars()
-        self._give_back()
         began_at = self.taken.at
-        report = StepReport(
+        return StepReport(
             outcome=outcome,
             exit_code=polled.exit_code,
             detail=detail,
@@ -168,8 +169,6 @@ class Attempt:
             image=self.record.image(),
             ended_first=ended_first,
         )
-        self._keep(report)
-        return report
 
     def _bring(self, confined: ConfinedFolder) -> tuple[tuple[BuiltFile, ...], BuiltFile | None]:
         """Bring what the step made to the server: its artifacts, and the archive of its outputs. Raises NotMade."""
@@ -177,6 +176,7 @@ class Attempt:
         return artifacts, self._transfer.hand_on(self.lease.step, confined)
 
     def _keep(self, report: StepReport) -> None:
+        """Have the report on disk; before that it is made of the checkout, which nobody else may have."""
         why = f", {report.detail}" if report.detail else ""
         named = (self.held, self.lease.service, self.lease.step.name)
         _log.info("attempt %s of %s, %s: %s%s", *named, report.outcome.value, why)
@@ -185,6 +185,7 @@ class Attempt:
         except OSError as error:
             # it is handed over from memory; an agent that is killed before makes it again from what is on disk
             _log.error("the report of attempt %s could not be kept: %s", self.held, error)
+        self._give_back()
 
     def _find_checkout(self) -> Checkout:
         """The checkout to work in: the one in which the attempt began, or a clean one."""

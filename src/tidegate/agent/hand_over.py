@@ -42,11 +42,21 @@ class HandOver:
         """Send a part of that, and say whether there is more. Raises ServerAway, or Refused."""
         return self.spool.send_some(lambda first, lines: self.link.log(self.held, first, lines))
 
-    def deliver(self, report: StepReport, then: Then) -> tuple[Lease, ...]:
+    def deliver(self, report: StepReport, then: Then, keep: Callable[[], None]) -> tuple[Lease, ...]:
         """Send the rest of the log and then the report, until the server has them; gives the leases that it answers.
 
-        Raises Dropped, and Stopping.
+        `keep` has the report on disk: it is called once, while the server answers where that is at once, and before
+        anything is waited for. Raises Dropped, and Stopping.
         """
+        keeping = _Once(keep)
+        try:
+            if self.spool.sent < self.spool.count:
+                keeping()
+            return self._deliver(report, then, keeping)
+        finally:
+            keeping()
+
+    def _deliver(self, report: StepReport, then: Then, keep: Callable[[], None]) -> tuple[Lease, ...]:
         backoff = Backoff(self.stop)
         while not self.stop.is_set():
             if self.dropped.is_set():
@@ -54,14 +64,28 @@ class HandOver:
             try:
                 self.send_log()
                 if self.spool.sent == self.spool.count:
-                    answer = self.link.result(self.held, report, then())
+                    answer = self.link.result(self.held, report, then(), keep)
                     if not answer.accepted:
                         _log.info("the server did not take the result of attempt %s", self.held)
                     return answer.leases
             except ServerAway as error:
+                keep()
                 _log.debug("attempt %s waits for the server: %s", self.held, error)
             except Refused as error:
                 _log.info("%s", error)
                 raise Dropped from error
             backoff.wait()
         raise Stopping
+
+
+@dataclass(slots=True)
+class _Once:
+    """Does it the first time."""
+
+    act: Callable[[], None]
+    _done: bool = False
+
+    def __call__(self) -> None:
+        if not self._done:
+            self._done = True
+            self.act()

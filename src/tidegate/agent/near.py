@@ -6,7 +6,7 @@ from __future__ import annotations
 import http.client
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from urllib.parse import urlsplit
@@ -22,8 +22,16 @@ class NearServer:
     _free: list[tuple[http.client.HTTPConnection, float]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def post(self, path: str, body: bytes, headers: Mapping[str, str], seconds: float) -> tuple[int, bytes]:
-        """The status and the body of the answer, for each part of which it waits `seconds`.
+    def post(
+        self,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        seconds: float,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> tuple[int, bytes]:
+        """The status and the body of the answer, for each part of which it waits `seconds`. `meanwhile` is called when
+        all is sent.
 
         Raises OSError or http.client.HTTPException; what was sent may have arrived by then.
         """
@@ -33,6 +41,7 @@ class NearServer:
             if connection.sock is not None:
                 connection.sock.settimeout(seconds)
             connection.request("POST", urlsplit(self.url).path.rstrip("/") + path, body, dict(headers))
+            meanwhile()
             answer = connection.getresponse()
             content = answer.read()
         except BaseException:

@@ -51,6 +51,10 @@ _KEEP_ALIVE_SECONDS = 4.0
 _CHUNK_BYTES = 256 * 1024
 
 
+def _nothing() -> None:
+    """What is done meanwhile where there is nothing to do."""
+
+
 class ServerAway(Exception):
     """The server did not answer, or could not; asking again later may help. The message says what happened."""
 
@@ -130,12 +134,21 @@ class ServerLink:
         body = encode(LOG_REQUEST, LogRequest(held.attempt, held.fence, first, tuple(lines)))
         return self._ask(f"/steps/{quote(held.step_run, safe='')}/log", body, LOG_ANSWER.validate_json).next
 
-    def result(self, held: Held, report: StepReport, then: LeaseRequest | None = None) -> ResultAnswer:
-        """Report how an attempt ended, and ask for what comes next; gives whether the server took it, and leases."""
+    def result(
+        self,
+        held: Held,
+        report: StepReport,
+        then: LeaseRequest | None = None,
+        meanwhile: Callable[[], object] = _nothing,
+    ) -> ResultAnswer:
+        """Report how an attempt ended, and ask for what comes next; gives whether the server took it, and leases.
+
+        `meanwhile` is called before the answer is read, where the server can be reached.
+        """
         agent = self.name if then else None
         body = encode(RESULT_REQUEST, ResultRequest(held.attempt, held.fence, report, agent, then))
         path = f"/steps/{quote(held.step_run, safe='')}/result"
-        return self._ask(path, body, RESULT_ANSWER.validate_json)
+        return self._ask(path, body, RESULT_ANSWER.validate_json, meanwhile=meanwhile)
 
     def upload(self, file: BinaryIO) -> tuple[Digest, int]:
         """Send the bytes of an artifact; gives their digest and size. Raises ArtifactDiffers."""
@@ -167,17 +180,30 @@ class ServerLink:
         finally:
             new.unlink(missing_ok=True)
 
-    def _ask(self, path: str, body: bytes, read: Callable[[bytes], T], timeout: httpx.Timeout = _SHORT) -> T:
-        content = self._post_near(self._near, path, body, timeout) if self._near else self._post(path, body, timeout)
+    def _ask(
+        self,
+        path: str,
+        body: bytes,
+        read: Callable[[bytes], T],
+        timeout: httpx.Timeout = _SHORT,
+        meanwhile: Callable[[], object] = _nothing,
+    ) -> T:
+        if self._near:
+            content = self._post_near(self._near, path, body, timeout, meanwhile)
+        else:
+            meanwhile()
+            content = self._post(path, body, timeout)
         try:
             return read(content)
         except ValueError as error:
             raise ServerAway(f"{self.url}{path} answered what cannot be read: {error}") from error
 
-    def _post_near(self, near: NearServer, path: str, body: bytes, timeout: httpx.Timeout) -> bytes:
+    def _post_near(
+        self, near: NearServer, path: str, body: bytes, timeout: httpx.Timeout, meanwhile: Callable[[], object]
+    ) -> bytes:
         headers = {**self._headers(), "Content-Type": "application/json"}
         try:
-            status, content = near.post(f"/api/v1{path}", body, headers, timeout.read or 0)
+            status, content = near.post(f"/api/v1{path}", body, headers, timeout.read or 0, meanwhile)
         except (OSError, HTTPException) as error:
             raise ServerAway(f"{self.url}: {error or type(error).__name__}") from error
         if status != HTTPStatus.OK:

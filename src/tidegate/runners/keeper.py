@@ -2,13 +2,14 @@
 
 The agent starts this file as a program, which imports next to nothing, and asks it for keepers: to fork the agent
 itself costs several times as much, and so does a shell that starts other programs to do a keeper's work. A keeper
-leads the command's session. It waits until the agent says that it may begin, starts the command, carries the output
-from a pipe to its file, and leaves the exit status in another. It needs neither the agent nor the process that forked
-it, so both may die. Nothing of Tidegate can be imported here.
+leads the command's session. It is there before its order comes, waits until the agent says that it may begin, starts
+the command, carries the output from a pipe to its file, and leaves the exit status in another. With its order it needs
+neither the agent nor the process that forked it, so both may die. Nothing of Tidegate can be imported here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -37,16 +38,21 @@ _CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
 
 
 def serve(channel: socket.socket) -> None:
-    """Fork a keeper for each order that comes, until the agent is gone. Answers its pid, or why there is none."""
+    """Give each order that comes to a keeper, until the agent is gone. Answers its pid, or why there is none."""
     # the status of keepers is of no interest to anybody, so none becomes a zombie
     for number in (*_GENTLE, signal.SIGCHLD):
         signal.signal(number, signal.SIG_IGN)
+    spare = Spare()
     while True:
+        spare.prepare(channel)
         header, fds, _, _ = socket.recv_fds(channel, HEADER.size, _FDS, socket.MSG_WAITALL)
         if len(header) < HEADER.size:
             return
+        for fd in fds:
+            os.set_inheritable(fd, False)
         try:
-            answer = str(_fork_keeper(channel, _receive(channel, *HEADER.unpack(header)), fds))
+            order = receive(channel, *HEADER.unpack(header))
+            answer = str(spare.give(channel, order, fds))
         except OSError as error:
             answer = str(error)
         for fd in fds:
@@ -55,7 +61,60 @@ def serve(channel: socket.socket) -> None:
         channel.sendall(HEADER.pack(len(message)) + message)
 
 
-def _receive(channel: socket.socket, length: int) -> bytes:
+class Spare:
+    """The keeper that waits for the next order: one that is forked only then is waited for."""
+
+    def __init__(self) -> None:
+        self._pid = 0
+        self._end: socket.socket | None = None
+
+    def prepare(self, channel: socket.socket) -> None:
+        """Have one, where the system gives one; else the next order says why there is none."""
+        if self._end is None:
+            with contextlib.suppress(OSError):
+                self._fork(channel)
+
+    def give(self, channel: socket.socket, order: bytes, fds: list[int]) -> int:
+        """Give it the order; its pid. Raises OSError where there is none, or no such folder."""
+        _check_folder(order)
+        try:
+            return self._send(self._end or self._fork(channel), order, fds)
+        except (BrokenPipeError, ConnectionResetError):
+            # it was killed while it waited
+            self._forget()
+            return self._send(self._fork(channel), order, fds)
+
+    def _send(self, end: socket.socket, order: bytes, fds: list[int]) -> int:
+        socket.send_fds(end, [HEADER.pack(len(order))], fds)
+        end.sendall(order)
+        pid = self._pid
+        self._forget()
+        return pid
+
+    def _fork(self, channel: socket.socket) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            pid = os.fork()
+            if pid == 0:
+                channel.close()
+                ours.close()
+                _become_keeper(theirs)
+        self._pid, self._end = pid, ours
+        return ours
+
+    def _forget(self) -> None:
+        if self._end:
+            self._end.close()
+        self._end = None
+
+
+def _check_folder(order: bytes) -> None:
+    os.chdir(order.split(b"\0", 1)[0])
+    os.chdir("/")
+
+
+def receive(channel: socket.socket, length: int) -> bytes:
+    """So many bytes. Ends the process where the other side is gone."""
     message = bytearray()
     while len(message) < length:
         chunk = channel.recv(length - len(message))
@@ -65,45 +124,40 @@ def _receive(channel: socket.socket, length: int) -> bytes:
     return bytes(message)
 
 
-def _fork_keeper(channel: socket.socket, order: bytes, fds: list[int]) -> int:
-    cwd, run_as, count, *rest = order.split(b"\0")
-    argv, env = rest[: int(count)], rest[int(count) :]
-    os.chdir(cwd)
+def _become_keeper(channel: socket.socket) -> NoReturn:
     try:
-        pid = os.fork()
-        if pid == 0:
-            _become_keeper(channel, int(run_as) if run_as else None, argv, env, fds)
-    finally:
-        os.chdir("/")
-    return pid
-
-
-def _become_keeper(
-    channel: socket.socket, run_as: int | None, argv: list[bytes], env: list[bytes], fds: list[int]
-) -> NoReturn:
-    begin, status, output = fds
-    try:
-        channel.close()
-        # whatever goes wrong from here on is said in the command's log
-        os.dup2(output, sys.stderr.fileno())
-        for fd in fds:
-            os.set_inheritable(fd, False)
         os.setsid()
         os.umask(0o022)
-        if run_as is not None:
-            os.setgroups([])
-            os.setgid(run_as)
-            os.setuid(run_as)
         woken = _wake_at_childs_end()
-        if os.read(begin, len(BEGIN)) == BEGIN:
-            os.close(begin)
-            _keep(argv, env, status, output, woken)
-        else:
-            os.write(status, UNBEGUN)
+        header, fds, _, _ = socket.recv_fds(channel, HEADER.size, _FDS, socket.MSG_WAITALL)
+        if len(header) == HEADER.size:
+            order = receive(channel, *HEADER.unpack(header))
+            channel.close()
+            _follow(order, fds, woken)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(0)
+
+
+def _follow(order: bytes, fds: list[int], woken: int) -> None:
+    """Carry an order out, as soon as the agent says so."""
+    cwd, run_as, count, *rest = order.split(b"\0")
+    begin, status, output = fds
+    # whatever goes wrong from here on is said in the command's log
+    os.dup2(output, sys.stderr.fileno())
+    os.chdir(cwd)
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    if run_as:
+        os.setgroups([])
+        os.setgid(int(run_as))
+        os.setuid(int(run_as))
+    if os.read(begin, len(BEGIN)) == BEGIN:
+        os.close(begin)
+        _keep(rest[: int(count)], rest[int(count) :], status, output, woken)
+    else:
+        os.write(status, UNBEGUN)
 
 
 def _wake_at_childs_end() -> int:

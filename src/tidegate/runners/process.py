@@ -33,7 +33,7 @@ from tidegate.runners.attempt_folder import (
 )
 from tidegate.runners.identity import SeenProcess, boot_id, has_mark, pids, see
 from tidegate.runners.keeper import BEGIN, UNBEGUN
-from tidegate.runners.newcomers import newcomers, started_so_far
+from tidegate.runners.newcomers import Started, newcomers, started_so_far
 from tidegate.runners.runner import AttemptTaken, StepNotStarted, StepWillNotEnd
 from tidegate.runners.spawner import NotSpawned, Order, spawner
 
@@ -149,7 +149,6 @@ class ProcessRunner:
                 emptied(folder / "output") as output,
             ):
                 pid = self._spawn(folder, command, begin, status, output)
-            write_script(folder, command.script, self.run_as)
             seen = see(pid)
             if seen is None:
                 raise StepNotStarted(f"the command's keeper, process {pid}, was killed before it began")
@@ -164,12 +163,14 @@ class ProcessRunner:
         env = {"PATH": self.path, **command.env, MARK: mark_of(command.folder)}
         order = Order(["/bin/sh", "-eu", str(folder / "script")], command.cwd, env, self.run_as)
         try:
-            return spawner().spawn(order, begin, status, output)
+            return spawner().spawn(
+                order, begin, status, output, lambda: write_script(folder, command.script, self.run_as)
+            )
         except NotSpawned as error:
             raise StepNotStarted(f"the command could not be started in {command.cwd}: {error}") from error
 
 
-_STARTED_BEFORE: dict[StepHandle, int | None] = {}
+_STARTED_BEFORE: dict[StepHandle, Started | None] = {}
 """Of the commands that this process started and has not ended: see `newcomers`."""
 
 
@@ -190,7 +191,7 @@ def _members(handle: StepHandle, uid: int) -> set[int]:
     has_group = (leader is None or leader.started == handle.started) and _group_exists(handle.pid)
     found = set()
     # the keeper does not count as its user's for the system, because it changed its user while it ran
-    came = newcomers(handle.pid, _STARTED_BEFORE.get(handle), uid)
+    came = newcomers(_STARTED_BEFORE.get(handle), uid)
     for pid in {handle.pid, *(pids(uid) if came is None else came)}:
         seen = see(pid)
         if seen is None or seen.ended or seen.started < handle.started:

@@ -6,7 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -56,19 +57,33 @@ class Spawner:
     _channel: socket.socket | None = None
     _lock: Lock = field(default_factory=Lock)
 
-    def spawn(self, order: Order, begin: int, status: int, output: int) -> int:
-        """Give the pid of a new keeper, which waits for `BEGIN` to come from the file `begin`. Raises NotSpawned."""
+    def spawn(
+        self, order: Order, begin: int, status: int, output: int, meanwhile: Callable[[], object] = lambda: None
+    ) -> int:
+        """Give the pid of a new keeper, which waits for `BEGIN` to come from the file `begin`. Raises NotSpawned.
+
+        What is to be done before that and does not need the pid is done `meanwhile`.
+        """
         message = order.packed()
         with self._lock:
-            try:
+            with self._ended_where_it_fails():
                 channel = self._send(message, [begin, status, output])
-                answer = _receive(channel, *keeper.HEADER.unpack(_receive(channel, keeper.HEADER.size))).decode()
-            except OSError as error:
-                self._end()
-                raise NotSpawned(f"the process that starts commands failed: {error}") from error
+            try:
+                meanwhile()
+            finally:
+                with self._ended_where_it_fails():
+                    answer = _receive(channel, *keeper.HEADER.unpack(_receive(channel, keeper.HEADER.size))).decode()
         if not answer.isdecimal():
             raise NotSpawned(answer)
         return int(answer)
+
+    @contextmanager
+    def _ended_where_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._end()
+            raise NotSpawned(f"the process that starts commands failed: {error}") from error
 
     def _send(self, message: bytes, fds: list[int]) -> socket.socket:
         try:

@@ -70,6 +70,34 @@ def test_when_what_forks_keepers_is_killed_commands_go_on_and_the_next_is_starte
     assert output(first) == "done\n"
 
 
+def spare_keeper() -> psutil.Process:
+    """The keeper that waits for the next order."""
+    process = spawner()._process
+    assert process is not None
+    children = psutil.Process(process.pid).children
+    until(lambda: len([one for one in children() if one.status() == psutil.STATUS_SLEEPING]) == 1)
+    return children()[0]
+
+
+@needs_proc
+def test_where_the_keeper_that_waits_is_killed_the_next_command_is_started_all_the_same(bench: Bench) -> None:
+    assert bench.ended(bench.start("exit 3", "first.1.1")).exit_code == 3
+    spare = spare_keeper()
+    spare.kill()
+    until(lambda: not is_running(spare.pid))
+    assert bench.ended(bench.start("exit 4", "second.1.1")).exit_code == 4
+
+
+@needs_proc
+def test_the_keeper_that_waits_leaves_with_what_forked_it_and_keeps_the_commands_before_it(bench: Bench) -> None:
+    handle = bench.start("exit 3", "first.1.1")
+    assert bench.ended(handle).exit_code == 3
+    spare = spare_keeper()
+    assert spare.pid != handle.pid
+    kill_spawner()
+    until(lambda: not is_running(spare.pid))
+
+
 def test_it_ends_with_the_process_that_it_was_started_by(bench: Bench) -> None:
     source = """
 from tidegate.runners.spawner import spawner

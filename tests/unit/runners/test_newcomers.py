@@ -1,4 +1,4 @@
-"""What came after a process is told by numbers, or not at all."""
+"""What came after a moment is told by numbers, or not at all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -29,9 +30,10 @@ def sleeping() -> Iterator[int]:
 def told(uid: int) -> tuple[int, int, list[int]]:
     """A process, one that came after it, and the newcomers; tried again where much else was started meanwhile."""
     for _ in range(50):
-        before = started_so_far()
-        with sleeping() as first, sleeping() as second:
-            found = newcomers(first, before, uid)
+        with sleeping() as first:
+            before = started_so_far()
+            with sleeping() as second:
+                found = newcomers(before, uid)
         if found is not None:
             return first, second, found
     pytest.skip("this machine starts too many processes")
@@ -51,10 +53,9 @@ def test_a_thread_is_none() -> None:
     end = threading.Event()
     for _ in range(50):
         before = started_so_far()
-        with sleeping() as first:
-            thread = threading.Thread(target=end.wait)
-            thread.start()
-            found = newcomers(first, before, os.geteuid())
+        thread = threading.Thread(target=end.wait)
+        thread.start()
+        found = newcomers(before, os.geteuid())
         end.set()
         thread.join()
         if found is not None:
@@ -64,12 +65,14 @@ def test_a_thread_is_none() -> None:
 
 
 def test_where_much_was_started_or_nothing_is_known_nothing_is_told() -> None:
-    before = started_so_far()
-    assert before is not None
-    assert newcomers(os.getpid(), None, 0) is None
-    assert newcomers(os.getpid(), before - 1000, 0) is None
-    assert newcomers(os.getpid(), before + 1000, 0) is None
+    now = started_so_far()
+    assert now is not None
+    assert newcomers(None, 0) is None
+    assert newcomers(replace(now, count=now.count - 1000), 0) is None
+    assert newcomers(replace(now, count=now.count + 1000), 0) is None
 
 
 def test_where_the_numbers_began_anew_nothing_is_told() -> None:
-    assert newcomers(sys.maxsize, started_so_far(), 0) is None
+    now = started_so_far()
+    assert now is not None
+    assert newcomers(replace(now, last=sys.maxsize), 0) is None
