@@ -23,6 +23,7 @@ from tidegate.model.run import Run
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import STATE_OF, StepRun, StepState
 from tidegate.store import events, queries, rows
+from tidegate.store.database import savepoint
 
 log = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ class Leasing:
         # somebody who waits for this one's
         at_once = poll if self._parts.database.is_sqlite else None
         try:
-            with connection.begin_nested():
+            with savepoint(connection):
                 decision = self._engine.decide_run(connection, run)
                 return decision, at_once.look_within(connection) if at_once else None
         except Gone:

@@ -46,6 +46,7 @@ class Database:
         Raises StoreUnavailable where the database cannot be reached or written; then nothing was changed.
         """
         with _trouble_in_words(), self._turn(), self.engine.connect() as connection:
+            remembered(connection).clear()
             if self.is_sqlite:
                 _begin_immediate(connection)
             with connection.begin() if not connection.in_transaction() else _commits(connection):
@@ -86,6 +87,29 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def remembered(connection: Connection) -> dict[str, Any]:
+    """What a transaction that writes need not read again; empty when it begins, and where a part of it is taken back."""
+    found: dict[str, Any] = connection.info.setdefault("remembered", {})
+    return found
+
+
+@contextmanager
+def savepoint(connection: Connection) -> Iterator[None]:
+    """A part of a transaction of which nothing stays where it raises.
+
+    SQLAlchemy's own compiles both statements anew each time, which takes as long as three short queries.
+    """
+    connection.exec_driver_sql("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
+        remembered(connection).clear()
+        raise
+    finally:
+        connection.exec_driver_sql("RELEASE SAVEPOINT part")
 
 
 @contextmanager

@@ -27,8 +27,10 @@ from tidegate.model.event import Event, EventKind, RecordedEvent
 from tidegate.model.record_line import FORM, GENESIS, ChainCheck, RecordLine, check_lines
 from tidegate.store import record_lines, tables
 from tidegate.store.columns import Document
+from tidegate.store.database import remembered
 
 _LAST = select(tables.event.c.id, tables.event.c.hash).order_by(tables.event.c.id.desc()).limit(1)
+_HEAD = "the last line of the record"
 _COLUMNS = [one.name for one in fields(RecordLine)]
 _INSERT = insert(table("event", *(column(one, DateTime() if one == "at" else None) for one in _COLUMNS)))
 """Of texts as they are: their hash is made of exactly these."""
@@ -48,8 +50,8 @@ def append(connection: Connection, events: Sequence[Event], now: datetime) -> No
         return
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('event'))"))
-    last = connection.execute(_LAST).first()
-    number, previous = (last.id, last.hash) if last else (0, GENESIS)
+    known = remembered(connection)
+    number, previous = known.get(_HEAD) or _head(connection)
     rows = []
     for event in events:
         number += 1
@@ -58,6 +60,12 @@ def append(connection: Connection, events: Sequence[Event], now: datetime) -> No
         row = {name: getattr(line, name) for name in _COLUMNS}
         rows.append({**row, "at": now.astimezone(UTC).replace(tzinfo=None)})
     connection.execute(_INSERT, rows)
+    known[_HEAD] = (number, previous)
+
+
+def _head(connection: Connection) -> tuple[int, str]:
+    last = connection.execute(_LAST).first()
+    return (last.id, last.hash) if last else (0, GENESIS)
 
 
 def of_run(connection: Connection, run: str, after: int = 0, limit: int = 1000) -> tuple[RecordedEvent, ...]:

@@ -594,7 +594,8 @@ def test_glass_that_ends_a_hold_lets_go_on_what_the_hold_kept_in_the_middle(shop
     run = shop.added(
         LEAN.replace("environment: staging\n", "environment: staging\n    steps: [{name: smoke, run: x}]\n")
     )
-    shop.reports(*shop.leased())
+    (package,) = shop.leased()
+    shop.reports(package)
     shop.settle()
     (smoke,) = shop.leased()
     shop.runs.hold(run, OWNER)

@@ -21,7 +21,7 @@ from tidegate.model.actor import SYSTEM, Actor, ActorKind
 from tidegate.model.event import Event, EventKind
 from tidegate.model.record_line import GENESIS, ChainCheck
 from tidegate.store import events, record_queries, tables
-from tidegate.store.database import Database, sqlite_url
+from tidegate.store.database import Database, savepoint, sqlite_url
 from tidegate.store.migrate import migrate
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -120,6 +120,28 @@ def _stored(connection: Connection, line: int, column: str) -> tuple[str, bytes]
     return None if row is None else (row[0], row[1])
 
 
+def test_what_was_taken_back_is_no_line_that_others_follow(database: Database) -> None:
+    one, two, three, *_ = some_events()
+    with database.writing() as connection:
+        events.append(connection, [one], NOW)
+        with pytest.raises(RuntimeError), savepoint(connection):
+            events.append(connection, [two, three], NOW)
+            raise RuntimeError
+        events.append(connection, [two], NOW)
+    with pytest.raises(RuntimeError), database.writing() as connection:
+        events.append(connection, [two, three], NOW)
+        raise RuntimeError
+    with database.writing() as connection:
+        with savepoint(connection):
+            events.append(connection, [three], NOW)
+        events.append(connection, [one], NOW)
+    with database.reading() as connection:
+        assert [line.event.text for line in events.since(connection, 0)] == [
+            each.text for each in (one, two, three, one)
+        ]
+    assert check(database).ok
+
+
 def test_a_service_that_is_not_the_lines_own_is_found(database: Database) -> None:
     for column in ("service", "run"):
         with database.writing() as connection:
@@ -171,6 +193,7 @@ def test_a_tail_that_was_written_anew_is_found_where_the_head_is_known(database:
         events.append(connection, some_events(), NOW)
         head = record_queries.head(connection)
         assert head is not None
+    with database.writing() as connection:
         connection.execute(text("DELETE FROM event WHERE id > 6"))
         events.append(connection, [replace(one, text="nothing happened") for one in some_events()], NOW)
         found = events.check_chain(connection, {head[0]: head[1]})
