@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,6 +63,21 @@ def validate(
 
 def _notes(pipeline: Pipeline) -> tuple[str, ...]:
     """What is no mistake, but has another effect than the file wishes."""
+    return (*_unknown_environments(pipeline), *_lacks(pipeline))
+
+
+def _unknown_environments(pipeline: Pipeline) -> Iterator[str]:
+    from tidegate.config.problem import did_you_mean
+    from tidegate.model.environment import DEFAULT_ENVIRONMENTS
+
+    for name in dict.fromkeys(stage.environment for stage in pipeline.stages):
+        if name not in DEFAULT_ENVIRONMENTS:
+            near = did_you_mean(name, sorted(DEFAULT_ENVIRONMENTS))
+            hint = f" ({near})" if near else ""
+            yield f'the environment "{name}" is there where tidegate-server.yaml says so, and only there{hint}'
+
+
+def _lacks(pipeline: Pipeline) -> tuple[str, ...]:
     from tidegate.model.environment import DEFAULT_ENVIRONMENTS
     from tidegate.model.foundation import pipeline_lacks
     from tidegate.model.pipeline import Mode

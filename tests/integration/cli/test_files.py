@@ -59,6 +59,15 @@ def test_validate_names_what_the_mode_that_a_file_wishes_lacks(alone: Command) -
     assert len(alone("validate", "--json").document["notes"]) == 3
 
 
+def test_validate_names_an_environment_that_only_a_configured_server_has(alone: Command) -> None:
+    file = alone.cwd / "tidegate.yaml"
+    file.write_text(f"{GOOD}\nruntime: {{command: ./serve}}\nstages: [{{name: live, environment: prodution}}]\n")
+    ended = alone("validate")
+    assert ended.code == 0
+    assert 'note: the environment "prodution" is there where tidegate-server.yaml says so' in ended.out
+    assert '(did you mean "production"?)' in ended.out
+
+
 def test_all_problems_come_at_once_with_their_places(alone: Command) -> None:
     (alone.cwd / "tidegate.yaml").write_text(BAD)
     ended = alone("validate")
