@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import logging
 import signal
-import socket
-import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +25,7 @@ from tidegate.agent.machine import installed_version, instance_of
 from tidegate.agent.record import AttemptRecord, Part, held_by, remove_tree
 from tidegate.agent.remote import Remotes
 from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
+from tidegate.agent.signals import on_signals
 from tidegate.agent.surroundings import Surroundings
 from tidegate.agent.this_platform import this_platform
 from tidegate.agent.tools import Tools
@@ -77,35 +76,12 @@ def run(settings: AgentSettings) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it says a line for each request
     stop = Event()
     leave = Event()
-    _on_signals({signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGQUIT: leave.set})
+    on_signals({signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGQUIT: leave.set})
     make_folder(settings.folder)
     with locked(settings.folder):
         agent = Agent.at(settings, stop)
         Thread(target=agent.leave_when, args=(leave,), name="leave", daemon=True).start()
         agent.run()
-
-
-def _on_signals(acts: Mapping[int, Callable[[], None]]) -> None:
-    """Have a thread act at each of these signals.
-
-    It reads what the system's own handler writes: Python's runs in the main thread only, which sleeps on where the
-    system gave the signal to another one, and which may hold any lock when it is interrupted.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    woken, wake = socket.socketpair()
-    wake.setblocking(False)
-
-    def act_when_woken() -> None:
-        with woken, wake:
-            while numbers := woken.recv(64):
-                for number in numbers:
-                    acts.get(number, lambda: None)()
-
-    Thread(target=act_when_woken, name="signals", daemon=True).start()
-    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
-    for number in acts:
-        signal.signal(number, lambda *_: None)
 
 
 @dataclass(slots=True)
@@ -198,10 +174,18 @@ class Agent:
     def _was_started(self, record: AttemptRecord, part: Part) -> bool:
         return self.tools.runner.find(record.folder_of(part)) is not None
 
-    def _begin(self, attempts: Collection[Attempt], instead_of: Attempt | None = None, has_begun: bool = False) -> None:
-        """Perform these attempts from now on; the slot of the one that has ended is never seen free between."""
+    def _begin(
+        self, attempts: Sequence[Attempt], instead_of: Attempt | None = None, has_begun: bool = False
+    ) -> Attempt | None:
+        """Perform these attempts from now on; the slot of the one that has ended is never seen free between.
+
+        Gives the one for the thread of the ended one, which is there already; None where there is none.
+        """
+        own = attempts[0] if attempts and instead_of else None
         threads = [
-            Thread(target=self._perform, args=(one, has_begun), name=str(one.held), daemon=True) for one in attempts
+            Thread(target=self._perform, args=(one, has_begun), name=str(one.held), daemon=True)
+            for one in attempts
+            if one is not own
         ]
         with self.changed:
             before = len(self.attempts)
@@ -215,6 +199,7 @@ class Agent:
                 self.changed.notify_all()
             for thread in threads:
                 thread.start()
+        return own
 
     def _drop_older(self) -> None:
         """A step that was leased to this agent again is performed under its newest fence only."""
@@ -224,7 +209,14 @@ class Agent:
                 attempt.dropped.set()
 
     def _perform(self, attempt: Attempt, has_begun: bool) -> None:
-        leases = None
+        """Perform an attempt, and what comes in its place."""
+        following: Attempt | None = attempt
+        while following:
+            following = self._perform_one(following, has_begun)
+            has_begun = False
+
+    def _perform_one(self, attempt: Attempt, has_begun: bool) -> Attempt | None:
+        leases, following = None, None
         try:
             if not has_begun:
                 self._wait_for_slot_of(attempt)
@@ -233,9 +225,10 @@ class Agent:
             # a defect of ours: the record stays for the next agent, and the server sees that nobody holds it
             _log.exception("attempt %s could not be performed", attempt.held)
         if leases is not None or not self.tools.stop.is_set():
-            self._take(leases or (), instead_of=attempt)
+            following = self._take(leases or (), instead_of=attempt)
         if leases is not None:
             self._over.put(attempt)
+        return following
 
     def _remove(self) -> None:
         """Remove what is over: a moment later, so that what begins in its place does not wait for that."""
@@ -273,10 +266,11 @@ class Agent:
             if self.changed.wait_for(lambda: not self.attempts, _SAY_AGAIN_SECONDS):
                 self.tools.stop.set()
 
-    def _take(self, leases: Collection[Lease], instead_of: Attempt | None = None) -> None:
-        """Keep leases and perform them, in the place of an attempt that has ended if they came with its result."""
+    def _take(self, leases: Collection[Lease], instead_of: Attempt | None = None) -> Attempt | None:
+        """Keep leases and perform them, in the place of an attempt that has ended if they came with its result; see
+        `_begin`."""
         attempts = [attempt for lease in leases if (attempt := self._keep(lease))]
-        self._begin(attempts, instead_of)
+        return self._begin(attempts, instead_of)
 
     def _keep(self, lease: Lease) -> Attempt | None:
         held = held_by(lease)

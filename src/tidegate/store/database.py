@@ -90,7 +90,7 @@ class Database:
 
 
 def remembered(connection: Connection) -> dict[str, Any]:
-    """What a transaction that writes need not read again; empty when it begins, and where a part of it is taken back."""
+    """What a transaction that writes need not read again: nothing when it begins, and where a part is taken back."""
     found: dict[str, Any] = connection.info.setdefault("remembered", {})
     return found
 
