@@ -18,10 +18,10 @@ from tidegate.api.train_answers import (
     train_answer,
     train_detail,
 )
-from tidegate.engine.refusal import Refused, not_found
+from tidegate.engine.refusal import not_found
 from tidegate.engine.trains import ready_for, travellers
 from tidegate.model.decide_train import choose_aboard
-from tidegate.security.permission import Identity, Permission
+from tidegate.security.permission import Permission
 from tidegate.store import train_queries
 
 router = noun_router("trains", prefix="/trains", route_class=ActRoute)
@@ -63,37 +63,26 @@ def show_train(parts: Parts, _: Reader, name: TrainPath) -> TrainDetail:
 @router.post("/{name}/depart", status_code=202)
 def depart(parts: Parts, who: Operator, name: TrainPath) -> PassageAnswer:
     """Let the train leave now with what is ready."""
-    _check(parts, who, name)
+    parts.authority.check_train(who, Permission.OPERATE, name)
     return passage_answer(parts.trains.depart(name, who.actor))
 
 
 @router.post("/{name}/hold")
 def hold_train(parts: Parts, who: Operator, name: TrainPath, body: HoldRequest | None = None) -> PassageAnswer:
     """Let the train not leave until somebody says so."""
-    _check(parts, who, name)
+    parts.authority.check_train(who, Permission.OPERATE, name)
     return passage_answer(parts.trains.hold(name, who.actor, body.reason if body else ""))
 
 
 @router.post("/{name}/resume")
 def resume_train(parts: Parts, who: Operator, name: TrainPath) -> PassageAnswer:
     """Let a held train leave again; a departure that it missed is made up for at once."""
-    _check(parts, who, name)
+    parts.authority.check_train(who, Permission.OPERATE, name)
     return passage_answer(parts.trains.resume(name, who.actor))
 
 
 @router.post("/{name}/cancel", status_code=202)
 def cancel_train(parts: Parts, who: Operator, name: TrainPath) -> PassageAnswer:
     """Leave out the next departure; of a train under way, take back what was deployed by it."""
-    _check(parts, who, name)
+    parts.authority.check_train(who, Permission.OPERATE, name)
     return passage_answer(parts.trains.cancel(name, who.actor))
-
-
-def _check(parts: Parts, who: Identity, name: str) -> None:
-    """Whoever sends, stops or takes back a train may deploy each of its services where it goes."""
-    try:
-        train, services = parts.trains.concerned(name)
-    except Refused:
-        parts.authority.check(who, Permission.OPERATE)  # else anybody could find out which trains there are
-        raise
-    for service in services or (None,):
-        parts.authority.check(who, Permission.OPERATE, service, train.environment)

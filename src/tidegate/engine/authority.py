@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tidegate.engine.engine import Engine
 from tidegate.engine.refusal import Refusal, Refused, not_found
+from tidegate.engine.trains import travellers
 from tidegate.model.ids import StageName
 from tidegate.model.run import Run
 from tidegate.security.permission import Identity, Permission
@@ -38,6 +39,17 @@ class Authority:
         """Whether `who` has the permission for the run's service in the environment of that stage."""
         assert run.pipeline is not None  # it has stages
         self.check(who, permission, run.service, run.pipeline.stage(stage).environment)
+
+    def check_train(self, who: Identity, permission: Permission, name: str) -> None:
+        """Whether `who` has the permission for each service that travels with that train, where it goes."""
+        train = self._parts.trains.get(name)
+        if train is None:
+            self.check(who, permission)  # else anybody could find out which trains there are
+            raise not_found("train", name, "tidegate train list")
+        with self._parts.database.reading() as connection:
+            services = travellers(connection, self._parts, name)
+        for service in services or (None,):
+            self.check(who, permission, service, train.environment)
 
     def _run(self, run_id: str) -> Run:
         with self._parts.database.reading() as connection:

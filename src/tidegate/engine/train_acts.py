@@ -10,11 +10,10 @@ from sqlalchemy import Connection
 
 from tidegate.engine.engine import Engine
 from tidegate.engine.refusal import Refusal, Refused, not_found
-from tidegate.engine.trains import load_train, lock_train, travellers
+from tidegate.engine.trains import load_train, lock_train
 from tidegate.model.actor import Actor
 from tidegate.model.decide_train import choose_aboard
 from tidegate.model.event import Event, EventKind
-from tidegate.model.ids import ServiceName
 from tidegate.model.train import Train, TrainRun, TrainState
 from tidegate.store import events, rows, train_queries
 
@@ -25,12 +24,6 @@ class TrainActs:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._parts = engine.parts
-
-    def concerned(self, name: str) -> tuple[Train, tuple[ServiceName, ...]]:
-        """The train of that name, and the services that travel with it. Raises Refused."""
-        train = self._train(name)
-        with self._parts.database.reading() as connection:
-            return train, travellers(connection, self._parts, name)
 
     def depart(self, name: str, actor: Actor) -> TrainRun:
         """Let the train leave now with what is ready. Raises Refused where it is held, under way, or nothing is."""

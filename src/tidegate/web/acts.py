@@ -30,6 +30,12 @@ _ACTS: dict[str, tuple[Permission, Callable[[PageParts, str, Actor], object]]] =
     "resume": (Permission.DEVELOP, lambda parts, run, actor: parts.runs.resume(run, actor)),
     "promote": (Permission.OPERATE, lambda parts, run, actor: parts.runs.promote(run, actor)),
 }
+_TRAIN_ACTS: dict[str, Callable[[PageParts, str, Actor, str], object]] = {
+    "depart": lambda parts, train, actor, _: parts.trains.depart(train, actor),
+    "hold": lambda parts, train, actor, reason: parts.trains.hold(train, actor, reason),
+    "resume": lambda parts, train, actor, _: parts.trains.resume(train, actor),
+    "cancel": lambda parts, train, actor, _: parts.trains.cancel(train, actor),
+}
 
 
 @router.post("/runs/{run}/answer")
@@ -113,6 +119,20 @@ def resume(parts: Parts, session: Sent, name: ServicePath, reason: TextForm = ""
     parts.authority.check(session.identity, Permission.OPERATE, name)
     parts.services.resume(name, session.identity.actor, reason.strip())
     return _see(parts, f"/services/{name}")
+
+
+@router.post("/trains/{name}/{act}")
+def act_on_train(
+    parts: Parts,
+    session: Sent,
+    name: ServicePath,
+    act: Annotated[str, Path(pattern="^(depart|hold|resume|cancel)$")],
+    reason: TextForm = "",
+) -> RedirectResponse:
+    """Let a train leave, wait, leave again, or stop and come back."""
+    parts.authority.check_train(session.identity, Permission.OPERATE, name)
+    _TRAIN_ACTS[act](parts, name, session.identity.actor, reason.strip())
+    return _see(parts, "/trains")
 
 
 def _see(parts: PageParts, url: str) -> RedirectResponse:

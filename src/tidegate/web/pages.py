@@ -1,4 +1,4 @@
-"""The pages: services × environments, a service, a run, a log, the queue."""
+"""The pages: services × environments, a service, a run, a log, the queue, the release trains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tidegate.web.evidence_view import GateEvidence, gate_evidence
 from tidegate.web.guard import NotSignedIn, Parts, Seen, parts_of
 from tidegate.web.log_view import LOG_LINES, LineView
 from tidegate.web.parts import PageParts
-from tidegate.web.reading import read_board, read_queue, read_run, read_service
+from tidegate.web.reading import read_board, read_queue, read_run, read_service, read_trains
 from tidegate.web.rendering import STATIC, page
 from tidegate.web.sign_in import ask_to_sign_in
 
@@ -55,6 +55,14 @@ def show_queue(parts: Parts, session: Seen) -> HTMLResponse:
     with engine.database.reading() as connection:
         view = read_queue(connection, engine.clock.now())
     return page("queue.html", session, queue=view)
+
+
+@router.get("/trains")
+def show_trains(parts: Parts, session: Seen) -> HTMLResponse:
+    """The release trains: what each carries, and what became of it."""
+    with parts.engine.parts.database.reading() as connection:
+        trains = read_trains(connection, parts.engine.parts)
+    return page("trains.html", session, trains=trains)
 
 
 @router.get("/services/{name}")

@@ -13,6 +13,7 @@ from tidegate.engine.placements import PlacementActs
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
+from tidegate.engine.train_acts import TrainActs
 from tidegate.security.sign_in import SignIn
 from tidegate.security.tokens import Tokens
 
@@ -45,6 +46,10 @@ class PageParts(Protocol):
     @property
     def services(self) -> ServiceActs:
         """What people do to services."""
+
+    @property
+    def trains(self) -> TrainActs:
+        """What people ask of release trains."""
 
     @property
     def glass(self) -> GlassActs:

@@ -8,21 +8,36 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tidegate.engine import waiting
+from tidegate.engine.pace import train_of
+from tidegate.engine.parts import Parts
 from tidegate.engine.refusal import not_found
+from tidegate.engine.trains import all_trains, ready_for, travellers
+from tidegate.model.decide_train import choose_aboard
 from tidegate.model.environment import Environment
 from tidegate.model.freeze import Freeze
-from tidegate.model.ids import EnvironmentName, ReleaseId, placement_id
+from tidegate.model.ids import EnvironmentName, ReleaseId, ServiceName, placement_id
 from tidegate.model.release import Release
-from tidegate.store import events, gate_queries, outcome_queries, placement_queries, queries, run_queries, time_queries
+from tidegate.store import (
+    events,
+    gate_queries,
+    outcome_queries,
+    placement_queries,
+    queries,
+    run_queries,
+    time_queries,
+    train_queries,
+)
 from tidegate.web.board_view import BoardView, board_view
 from tidegate.web.glass_view import runs_of
 from tidegate.web.queue_view import QueueView, queue_view
 from tidegate.web.run_view import RunSources, RunView, run_view
 from tidegate.web.service_view import PlacementHistory, ServiceView, service_view
+from tidegate.web.train_view import AtTheGate, TrainCard, TrainSources, train_card
 
 _NEWEST_RUNS = 12
 _RELEASES = 15
 _EVENTS_AT_MOST = 2000
+_PASSAGES = 8
 
 
 def read_board(connection: Connection, environments: Mapping[EnvironmentName, Environment], now: datetime) -> BoardView:
@@ -102,6 +117,36 @@ def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:
 def read_queue(connection: Connection, now: datetime) -> QueueView:
     """The queue's page."""
     return queue_view(waiting.read_queue(connection, now), now)
+
+
+def read_trains(connection: Connection, parts: Parts) -> tuple[TrainCard, ...]:
+    """The page of release trains: those of the configuration in its order, then others that are still under way."""
+    now = parts.clock.now()
+    names = (*parts.trains, *sorted(all_trains(connection, parts) - set(parts.trains)))
+    return tuple(train_card(_train(connection, parts, name), now) for name in names)
+
+
+def _train(connection: Connection, parts: Parts, name: str) -> TrainSources:
+    train = parts.trains.get(name)
+    ready = ready_for(connection, parts, name, train.environment) if train else ()
+    return TrainSources(
+        name=name,
+        train=train,
+        services=travellers(connection, parts, name),
+        passage=train_queries.open_passage(connection, name),
+        aboard=choose_aboard(ready, train.after) if train else (),
+        waiting=_at_its_gates(connection, parts, name, train.environment) if train else {},
+        passages=train_queries.passages(connection, name, _PASSAGES),
+    )
+
+
+def _at_its_gates(
+    connection: Connection, parts: Parts, train: str, environment: EnvironmentName
+) -> dict[ServiceName, AtTheGate]:
+    """The newest release of each service that waits to go with the train."""
+    waiting = train_queries.at_gates(connection, environment)
+    travelling = [AtTheGate(*one) for one in waiting if train_of(one[0], environment, parts.trains) == train]
+    return {one.run.service: one for one in sorted(travelling, key=lambda one: (one.run.order, one.run.id))}
 
 
 def _running(connection: Connection, record: placement_queries.PlacementRecord) -> dict[ReleaseId, Release]:
