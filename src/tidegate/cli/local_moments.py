@@ -7,8 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tidegate.cli.exit_code import CommandFailed, ExitCode
-from tidegate.config.time_values import did_you_mean_zone, written_moment, zones
-from tidegate.model.quantity import parse_duration
+from tidegate.config.time_values import did_you_mean_zone, typed_moment, zones
 
 _ZONES = "zoneinfo/"
 
@@ -29,12 +28,7 @@ def read_moment(option: str, text: str, place: str, now: datetime, *, end: bool)
         remedy = did_you_mean_zone(place) or "write one like Europe/London"
         raise CommandFailed(ExitCode.USAGE, f"there is no time zone {place!r}", remedy)
     try:
-        return now + parse_duration(text)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        written = written_moment(text)
+        return typed_moment(text, place, now, end=end)
     except ValueError as error:
         remedy = 'write it like 4h, 2027-01-03 or "2027-01-03 17:00"'
         raise CommandFailed(ExitCode.USAGE, f"{option}: {error}", remedy) from None
-    return written.ends(place) if end else written.begins(place)

@@ -15,6 +15,7 @@ from pydantic import PlainValidator, WithJsonSchema
 from tidegate.config.problem import did_you_mean
 from tidegate.config.values import describe, matching, one_of, schema_with, wrong
 from tidegate.model.local_time import first_moment, shown_at, zone
+from tidegate.model.quantity import parse_duration
 from tidegate.model.schedule import WrongSchedule, check_cron
 from tidegate.model.window import Hours, Weekday
 
@@ -147,6 +148,23 @@ def written_moment(value: object) -> WrittenMoment:
         return WrittenMoment(day, time.fromisoformat(text[11:]))
     except ValueError:
         raise wrong(f'"{text}": there is no such time on a clock') from None
+
+
+def typed_moment(text: str, place: str, now: datetime, *, end: bool) -> datetime:
+    """The moment that a person means, in UTC: a time from now (4h), or a day or a time of it as the clock in a place
+    shows it. Of a day it is the first one, or with `end` when the day is over.
+
+    Raises the error of `wrong`, which is a ValueError; UnknownZone.
+    """
+    try:
+        return now + parse_duration(text)
+    except (ValueError, OverflowError):
+        pass
+    written = written_moment(text)
+    try:
+        return written.ends(place) if end else written.begins(place)
+    except OverflowError:
+        raise wrong(f'"{text}" is too far away') from None
 
 
 _CALENDAR_NAME: Callable[[object], str] = matching(

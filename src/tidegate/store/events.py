@@ -87,6 +87,13 @@ def of_service(connection: Connection, service: str, after: int = 0, limit: int 
     return tuple(map(_recorded, connection.execute(query.order_by(tables.event.c.id).limit(limit)).mappings()))
 
 
+def any_of(connection: Connection, kinds: Collection[EventKind], after: int) -> bool:
+    """Whether there are events of these kinds after the given one."""
+    c = tables.event.c
+    query = select(c.id).where(c.id > after, c.kind.in_([kind.value for kind in kinds])).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def since(connection: Connection, after: int, limit: int = 1000) -> tuple[RecordedEvent, ...]:
     """All events after the given one, oldest first."""
     return tuple(map(_recorded, connection.execute(_SINCE, {"after": after, "limit": limit}).mappings()))

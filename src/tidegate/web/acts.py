@@ -19,7 +19,7 @@ router = APIRouter(include_in_schema=False)
 
 IdPath = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$")]
 ServicePath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$")]
-TextForm = Annotated[str, Form(max_length=2000)]
+TextForm = Annotated[str, Form(max_length=2000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 NameForm = Annotated[str, Form(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
 LabelForm = Annotated[str, Form(pattern=r"^[0-9A-Za-z-]{0,64}$")]
 
@@ -54,7 +54,7 @@ def answer(
         parts.runs.withdraw(run.lower(), who.actor, stage=stage, comment=comment.strip(), check=check)
     else:
         parts.runs.answer(run.lower(), word, who.actor, stage=stage, comment=comment.strip(), check=check)
-    return _see(parts, f"/runs/{run}")
+    return see(parts, f"/runs/{run}")
 
 
 @router.post("/runs/{run}/break-glass")
@@ -63,7 +63,7 @@ def break_glass(parts: Parts, session: Sent, run: IdPath, stage: NameForm, reaso
     who = session.identity
     check = partial(parts.authority.check_stage, who, Permission.OPERATE)
     parts.glass.break_glass(run.lower(), reason, who.actor, stage=stage, check=check)
-    return _see(parts, f"/runs/{run}")
+    return see(parts, f"/runs/{run}")
 
 
 @router.post("/runs/{run}/rollback")
@@ -73,7 +73,7 @@ def roll_back_stage(
     """Take a run's deployment back at once."""
     parts.authority.check(session.identity, Permission.OPERATE, service, environment)
     parts.placements.roll_back(service, environment, session.identity.actor)
-    return _see(parts, f"/runs/{run}")
+    return see(parts, f"/runs/{run}")
 
 
 @router.post("/runs/{run}/{act}")
@@ -84,7 +84,7 @@ def act_on_run(
     permission, done = _ACTS[act]
     parts.authority.check_run(session.identity, permission, run.lower())
     done(parts, run.lower(), session.identity.actor)
-    return _see(parts, f"/runs/{run}")
+    return see(parts, f"/runs/{run}")
 
 
 @router.post("/services/{name}/rollback")
@@ -94,7 +94,7 @@ def roll_back(
     """Return a placement to its last good deployment, or to the named release."""
     parts.authority.check(session.identity, Permission.OPERATE, name, environment)
     parts.placements.roll_back(name, environment, session.identity.actor, release=release or None)
-    return _see(parts, f"/services/{name}")
+    return see(parts, f"/services/{name}")
 
 
 @router.post("/services/{name}/stop")
@@ -102,7 +102,7 @@ def stop(parts: Parts, session: Sent, name: ServicePath, environment: NameForm) 
     """Let nothing serve in an environment."""
     parts.authority.check(session.identity, Permission.OPERATE, name, environment)
     parts.placements.roll_back(name, environment, session.identity.actor, stop=True)
-    return _see(parts, f"/services/{name}")
+    return see(parts, f"/services/{name}")
 
 
 @router.post("/services/{name}/pause")
@@ -110,7 +110,7 @@ def pause(parts: Parts, session: Sent, name: ServicePath, reason: TextForm = "")
     """Let no release pass a gate."""
     parts.authority.check(session.identity, Permission.OPERATE, name)
     parts.services.pause(name, session.identity.actor, reason.strip())
-    return _see(parts, f"/services/{name}")
+    return see(parts, f"/services/{name}")
 
 
 @router.post("/services/{name}/resume")
@@ -118,7 +118,7 @@ def resume(parts: Parts, session: Sent, name: ServicePath, reason: TextForm = ""
     """Lift a pause, and a stopped line."""
     parts.authority.check(session.identity, Permission.OPERATE, name)
     parts.services.resume(name, session.identity.actor, reason.strip())
-    return _see(parts, f"/services/{name}")
+    return see(parts, f"/services/{name}")
 
 
 @router.post("/trains/{name}/{act}")
@@ -132,9 +132,10 @@ def act_on_train(
     """Let a train leave, wait, leave again, or stop and come back."""
     parts.authority.check_train(session.identity, Permission.OPERATE, name)
     _TRAIN_ACTS[act](parts, name, session.identity.actor, reason.strip())
-    return _see(parts, "/trains")
+    return see(parts, "/trains")
 
 
-def _see(parts: PageParts, url: str) -> RedirectResponse:
+def see(parts: PageParts, url: str) -> RedirectResponse:
+    """To the page that shows what became of it."""
     parts.events.wake()
     return RedirectResponse(url, 303)

@@ -18,7 +18,7 @@ from tidegate.model.service import Service
 from tidegate.model.step_environment import address_of
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
-from tidegate.web.freeze_view import frozen_words
+from tidegate.web.freeze_view import FreezePanel, freeze_panel, frozen_words
 from tidegate.web.glass_view import glass_notes, runs_of
 from tidegate.web.wording import Badge, Moment, Tone, badge, health_badge, moment, percent
 
@@ -93,6 +93,7 @@ class BoardView:
     rows: tuple[ServiceRow, ...]
     attention: tuple[Attention, ...]
     runs: tuple[RunLine, ...]
+    freezes: FreezePanel
 
 
 def board_view(
@@ -108,13 +109,14 @@ def board_view(
     freezes: Sequence[Freeze] = (),
 ) -> BoardView:
     """The first page, from what was read; `releases` are those that run somewhere, `expired` quarantines of tests,
-    `glass` openings by break-glass whose review is owed, `freezes` those that hold.
+    `glass` openings by break-glass whose review is owed, `freezes` those that hold or are planned.
 
     Only environments in which something is placed have a column.
     """
     names = in_order([one.placement.environment for one in placements], environments)
+    holding = [one for one in freezes if one.holds(now)]
     cells = {
-        (one.placement.service, one.placement.environment): placement_cell(one, releases, freezes) for one in placements
+        (one.placement.service, one.placement.environment): placement_cell(one, releases, holding) for one in placements
     }
     rows = tuple(
         ServiceRow(one.name, service_notes(one), tuple(cells.get((one.name, name)) for name in names))
@@ -128,7 +130,9 @@ def board_view(
         *_of_quarantines(expired),
     )
     owed = runs_of([one for one, _ in glass])
-    return BoardView(tuple(names), rows, attention, tuple(run_line(one, now, owed) for one in newest))
+    runs = tuple(run_line(one, now, owed) for one in newest)
+    panel = freeze_panel(freezes, environments, [one.name for one in services], now)
+    return BoardView(tuple(names), rows, attention, runs, panel)
 
 
 def in_order(

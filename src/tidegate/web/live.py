@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from tidegate.engine.refusal import Refusal, Refused
+from tidegate.model.event import EventKind
 from tidegate.store import events, run_queries
 from tidegate.web.guard import Parts, Seen
 from tidegate.web.parts import PageParts
@@ -21,6 +22,8 @@ TICK_SECONDS = 2.0
 
 ALIVE_SECONDS = 15.0
 PAGES_AT_MOST = 100
+_OF_ALL = (EventKind.FREEZE_SET, EventKind.FREEZE_LIFTED)
+"""May concern every service, and name none."""
 
 
 @router.get("/live")
@@ -76,5 +79,5 @@ def _concerns(parts: PageParts, run: str | None, service: str | None, last: int)
         if run:
             return bool(events.of_run(connection, run, last, 1))
         if service:
-            return bool(events.of_service(connection, service, last, 1))
+            return bool(events.of_service(connection, service, last, 1)) or events.any_of(connection, _OF_ALL, last)
     return True

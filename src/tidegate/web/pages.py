@@ -14,7 +14,7 @@ from tidegate.engine.refusal import not_found
 from tidegate.model import approval as seen
 from tidegate.security.sign_in import Session
 from tidegate.store import queries
-from tidegate.web import account, acts, live, provider, sign_in, welcome
+from tidegate.web import account, acts, freeze_acts, live, provider, sign_in, welcome
 from tidegate.web.evidence_view import GateEvidence, gate_evidence
 from tidegate.web.guard import NotSignedIn, Parts, Seen, parts_of
 from tidegate.web.log_view import LOG_LINES, LineView
@@ -28,12 +28,14 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 ServicePath = Annotated[str, Path(pattern=r"^[a-z0-9-]{1,40}$")]
 IdPath = Annotated[str, Path(pattern=r"^[0-9A-Za-z-]{1,64}$")]
 
+_MODULES = (sign_in, provider, welcome, account, freeze_acts, acts, live)
+
 
 def add_pages(app: FastAPI, parts: PageParts) -> None:
     """Give the API's app its pages."""
     app.state.page_parts = parts
     app.state.open_pages = set[Request]()
-    for one in (router, sign_in.router, provider.router, welcome.router, account.router, acts.router, live.router):
+    for one in (router, *(module.router for module in _MODULES)):
         app.router.routes.extend(one.routes)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(NotSignedIn, _say_how_to_sign_in)

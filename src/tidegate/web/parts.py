@@ -7,6 +7,7 @@ from typing import Protocol
 from tidegate.engine.authority import Authority
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import Entrance
+from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
@@ -46,6 +47,10 @@ class PageParts(Protocol):
     @property
     def services(self) -> ServiceActs:
         """What people do to services."""
+
+    @property
+    def freezes(self) -> FreezeActs:
+        """What people do about freezes."""
 
     @property
     def trains(self) -> TrainActs:

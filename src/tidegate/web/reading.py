@@ -60,16 +60,16 @@ def read_board(connection: Connection, environments: Mapping[EnvironmentName, En
         newest,
         environments,
         now,
-        _holding(connection, environments, now),
+        _freezes(connection, environments, now),
     )
 
 
-def _holding(
+def _freezes(
     connection: Connection, environments: Mapping[EnvironmentName, Environment], now: datetime
 ) -> tuple[Freeze, ...]:
-    """The freezes that hold, of people and of the server's configuration."""
+    """The freezes that hold or are planned, of people and of the server's configuration."""
     configured = (freeze for one in environments.values() for freeze in one.freezes)
-    return tuple(one for one in (*time_queries.freezes(connection, now), *configured) if one.holds(now))
+    return tuple(one for one in (*time_queries.freezes(connection, now), *configured) if not one.is_over(now))
 
 
 def read_service(
@@ -79,7 +79,8 @@ def read_service(
     service = queries.service(connection, name)
     if service is None:
         raise not_found("service", name)
-    holding = _holding(connection, environments, now)
+    known = tuple(one for one in _freezes(connection, environments, now) if one.service in (None, name))
+    holding = tuple(one for one in known if one.holds(now))
     histories = [
         PlacementHistory(
             one, queries.deployments_of_placement(connection, one.placement.id), _running(connection, one), holding
@@ -90,7 +91,7 @@ def read_service(
     releases = queries.releases(connection, name, _RELEASES)
     tests = outcome_queries.known_tests(connection, name)
     owed = runs_of(gate_queries.unreviewed_glass(connection))
-    return service_view(service, histories, runs, releases, tests, environments, now, owed)
+    return service_view(service, histories, runs, releases, tests, environments, now, owed, known)
 
 
 def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:

@@ -16,6 +16,7 @@ from tidegate.model.run import Run
 from tidegate.model.service import Service, mode_of
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.web.board_view import PlacementCell, RunLine, in_order, placement_cell, run_line, service_notes
+from tidegate.web.freeze_view import FreezePanel, freeze_panel
 from tidegate.web.tests_view import TestRow, expired_in_words, rows_of_tests
 from tidegate.web.wording import Badge, Moment, moment, percent
 
@@ -75,6 +76,7 @@ class ServiceView:
     runs: tuple[RunLine, ...]
     releases: tuple[ReleaseLine, ...]
     tests: tuple[TestRow, ...]
+    freezes: FreezePanel
     expired: tuple[str, ...]
     """What is said of quarantines of tests that have expired."""
 
@@ -99,8 +101,10 @@ def service_view(
     environments: Mapping[EnvironmentName, Environment],
     now: datetime,
     owed: Collection[RunId] = (),
+    freezes: Sequence[Freeze] = (),
 ) -> ServiceView:
-    """A service's page, from what was read; `owed` are the runs of which the review of a break-glass is owed."""
+    """A service's page, from what was read; `owed` are the runs of which the review of a break-glass is owed, `freezes`
+    those that concern it and hold or are planned."""
     cards = {one.record.placement.environment: _card(one, now) for one in placements}
     words = str(mode_of(service).because)
     return ServiceView(
@@ -116,6 +120,7 @@ def service_view(
         runs=tuple(run_line(one, now, owed) for one in runs),
         releases=tuple(release_line(one, now) for one in releases),
         tests=rows_of_tests(tests, now),
+        freezes=freeze_panel(freezes, environments, (), now),
         expired=tuple(expired_in_words(one) for one in tests if one.is_expired(now)),
     )
 

@@ -1,6 +1,10 @@
 // Keeps a page live: the server says when to look again (Server-Sent Events), htmx fetches, Idiomorph draws what changed.
 (() => {
   "use strict";
+  // times that somebody types are of the clock on their wall
+  for (const zone of document.querySelectorAll("input[data-zone]")) {
+    zone.value = Intl.DateTimeFormat().resolvedOptions().timeZone || zone.value;
+  }
   const live = document.querySelector("[data-live]");
   if (!live) return;
   const note = document.getElementById("not-live");
