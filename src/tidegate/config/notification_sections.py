@@ -40,7 +40,7 @@ class ChannelSection(Section):
     ]
     about: Annotated[
         tuple[TopicWord, ...] | None,
-        Field(min_length=1, description="What it is told about; without it, all but run-succeeded."),
+        Field(min_length=1, description="What it is told about; without it, all but run-succeeded and train."),
     ] = None
     services: Annotated[
         tuple[str, ...], Field(min_length=1, description="Names or patterns of names, like `billing-*`.")

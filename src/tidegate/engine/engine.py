@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tidegate.engine.facts import NO_FACTS, Facts, judge_rollout, read_facts
+from tidegate.engine.freeze_turns import tell_freezes
 from tidegate.engine.loading import Gone, load_placement, load_run, with_facts
 from tidegate.engine.parts import Parts
 from tidegate.engine.performing import Performer
@@ -74,6 +75,7 @@ class Engine:
         The first sweep of a server also takes back what its earlier life had leased when it ended.
         """
         self._recover()
+        tell_freezes(self.parts)
         with self.parts.database.reading() as connection:
             due = queries.next_due(connection)
             runs = queries.open_runs(connection)

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from tidegate.engine.engine import Engine
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.actor import Actor
-from tidegate.model.event import Event, EventKind
+from tidegate.model.event import EventKind
 from tidegate.model.freeze import Freeze
+from tidegate.model.freeze_turns import begun_freeze, freeze_event
 from tidegate.model.ids import EnvironmentName, ServiceName
 from tidegate.model.local_time import UnknownZone, say_when, zone
 from tidegate.store import events, queries, rows, time_queries
@@ -59,10 +60,12 @@ class FreezeActs:
                 service=ServiceName(wanted.service) if wanted.service else None,
             )
             rows.put(connection, made)
+            if begins <= now:
+                rows.put(connection, begun_freeze(made))
             since = f"from {say_when(begins, made.timezone)} " if begins > now else ""
             until = say_when(made.ends, made.timezone)
-            text = f"{actor.name} freezes {_what(made)} {since}until {until}: {made.reason}"
-            events.append(connection, [_event(EventKind.FREEZE_SET, text, made, actor)], now)
+            text = f"{actor.name} freezes {made.place} {since}until {until}: {made.reason}"
+            events.append(connection, [freeze_event(EventKind.FREEZE_SET, text, made, now, actor)], now)
         self._hint(made)
         return made
 
@@ -74,15 +77,15 @@ class FreezeActs:
             if found.is_configured:
                 raise Refused(
                     Refusal.REFUSED,
-                    f"{_what(found)} is frozen by the server's configuration",
+                    f"{found.place} is frozen by the server's configuration",
                     "remove it from tidegate-server.yaml, and start the server again",
                 )
             if found.is_over(now):
                 raise Refused(Refusal.CONFLICT, f"the freeze {found.id} is over already")
             found = replace(found, lifted_at=now, lifted_by=actor)
             rows.put(connection, found)
-            text = f"{actor.name} ends the freeze of {_what(found)}: {found.reason}"
-            events.append(connection, [_event(EventKind.FREEZE_LIFTED, text, found, actor)], now)
+            text = f"{actor.name} ends the freeze of {found.place}: {found.reason}"
+            events.append(connection, [freeze_event(EventKind.FREEZE_LIFTED, text, found, now, actor)], now)
         self._hint(found)
         return found
 
@@ -132,13 +135,3 @@ def _check(wanted: WantedFreeze, begins: datetime, now: datetime) -> None:
         raise Refused(Refusal.INVALID, "the freeze would end before it begins, or has ended", "give a later --until")
     if wanted.ends - begins > LONGEST or wanted.ends - now > FURTHEST:
         raise Refused(Refusal.INVALID, "a freeze takes at most a year, and ends within three", "end it earlier")
-
-
-def _what(freeze: Freeze) -> str:
-    return f"{freeze.service} in {freeze.environment}" if freeze.service else str(freeze.environment)
-
-
-def _event(kind: EventKind, text: str, freeze: Freeze, actor: Actor) -> Event:
-    about = {"environment": str(freeze.environment)} | ({"service": str(freeze.service)} if freeze.service else {})
-    data = {"freeze": freeze.id, "begins": freeze.begins.isoformat(), "ends": freeze.ends.isoformat()}
-    return Event(kind, text, about, actor, {**data, "reason": freeze.reason})

@@ -19,6 +19,7 @@ from tidegate.model.notification import (
     Notification,
     asks_anew,
     notification_of,
+    services_of,
     summary_of,
     topic_of,
 )
@@ -101,7 +102,7 @@ class Teller:
     def _topic(self, connection: Connection, recorded: RecordedEvent) -> Topic | None:
         event = recorded.event
         topic = topic_of(event)
-        if topic is None or not self._channel.wants(topic, event.about.get("service"), event.about.get("environment")):
+        if topic is None or not self._channel.wants(topic, services_of(event), event.about.get("environment")):
             return None
         if event.kind is EventKind.GATE_DECIDED:
             earlier = events.of_run_before(connection, event.about["run"], recorded.id, GATE_KINDS)

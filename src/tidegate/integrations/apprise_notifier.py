@@ -20,8 +20,10 @@ SECONDS = 20.0
 """For all services of a channel together; most of them give up by themselves after four of silence."""
 
 _STATUS = re.compile(r"\berror=(\d{3})\b")
-_ASKS = frozenset({Topic.APPROVAL, Topic.HOLD, Topic.BREAK_GLASS})
-_BAD = frozenset({Topic.ROLLBACK, Topic.STUCK, Topic.LINE_STOPPED, Topic.RUN_FAILED, Topic.TROUBLE})
+_ASKS = frozenset({Topic.APPROVAL, Topic.HOLD, Topic.BREAK_GLASS, Topic.QUESTION})
+_BAD = frozenset(
+    {Topic.ROLLBACK, Topic.STUCK, Topic.LINE_STOPPED, Topic.RUN_FAILED, Topic.TROUBLE, Topic.TRAIN_STOPPED}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,10 +23,14 @@ class Topic(StrEnum):
     RUN_FAILED = "run-failed"
     RUN_SUCCEEDED = "run-succeeded"
     TROUBLE = "trouble"
+    FREEZE = "freeze"
+    TRAIN = "train"
+    TRAIN_STOPPED = "train-stopped"
+    QUESTION = "question"
 
 
-UNLESS_SAID = frozenset(Topic) - {Topic.RUN_SUCCEEDED}
-"""What a channel is told that names nothing: all that somebody should do something about."""
+UNLESS_SAID = frozenset(Topic) - {Topic.RUN_SUCCEEDED, Topic.TRAIN}
+"""What a channel is told that names nothing: all but what goes well by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,11 @@ class Channel:
     services: tuple[str, ...] = ("*",)
     environments: tuple[EnvironmentName, ...] | None = None
 
-    def wants(self, topic: Topic, service: str | None, environment: str | None) -> bool:
-        """Whether it is told of this."""
+    def wants(self, topic: Topic, services: Collection[str] | None, environment: str | None) -> bool:
+        """Whether it is told of this; without `services` it concerns all of them."""
         return (
             topic in self.about
-            and any(fnmatchcase(service or "", pattern) for pattern in self.services)
+            and (services is None or any(fnmatchcase(one, pattern) for one in services for pattern in self.services))
             and (self.environments is None or environment in self.environments)
         )
 

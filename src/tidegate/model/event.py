@@ -60,6 +60,8 @@ class EventKind(StrEnum):
     GATE_ANSWERED = "gate.answered"
     GATE_UNANSWERED = "gate.unanswered"
     FREEZE_SET = "freeze.set"
+    FREEZE_BEGAN = "freeze.began"
+    FREEZE_ENDED = "freeze.ended"
     FREEZE_LIFTED = "freeze.lifted"
     APPROVAL_GIVEN = "approval.given"
     APPROVAL_WITHDRAWN = "approval.withdrawn"

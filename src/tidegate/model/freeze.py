@@ -36,6 +36,11 @@ class Freeze:
         """Whether it stands in the server's configuration."""
         return self.by.kind is not ActorKind.PERSON
 
+    @property
+    def place(self) -> str:
+        """What is frozen, in words."""
+        return f"{self.service} in {self.environment}" if self.service else str(self.environment)
+
     def concerns(self, service: str, environment: str) -> bool:
         """Whether it holds for that service there."""
         return self.environment == environment and self.service in (None, service)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from tidegate.model.channel import Topic
 from tidegate.model.event import Event, EventKind, RecordedEvent
+from tidegate.model.external import QuestionState
 from tidegate.model.gate import GateState
 from tidegate.model.gate_approvals import RULE as APPROVALS
 from tidegate.model.run import RunStatus
+from tidegate.model.train import TrainState
 
 TOLD_AT_LENGTH_FOR = timedelta(days=1)
 """What could not be told for longer than that is summed up in one message."""
@@ -46,6 +48,13 @@ _TOPICS: Mapping[EventKind, Topic] = {
     EventKind.ROLLBACK_DECIDED: Topic.ROLLBACK,
     EventKind.PLACEMENT_STUCK: Topic.STUCK,
     EventKind.LINE_STOPPED: Topic.LINE_STOPPED,
+    EventKind.FREEZE_SET: Topic.FREEZE,
+    EventKind.FREEZE_BEGAN: Topic.FREEZE,
+    EventKind.FREEZE_ENDED: Topic.FREEZE,
+    EventKind.FREEZE_LIFTED: Topic.FREEZE,
+    EventKind.TRAIN_DEPARTED: Topic.TRAIN,
+    EventKind.TRAIN_STOPPED: Topic.TRAIN_STOPPED,
+    EventKind.GATE_UNANSWERED: Topic.QUESTION,
 }
 
 _WORDS: Mapping[Topic, str] = {
@@ -58,6 +67,10 @@ _WORDS: Mapping[Topic, str] = {
     Topic.RUN_FAILED: "a run failed",
     Topic.RUN_SUCCEEDED: "a run succeeded",
     Topic.TROUBLE: "the repository cannot be read",
+    Topic.FREEZE: "a freeze",
+    Topic.TRAIN: "a train left or arrived",
+    Topic.TRAIN_STOPPED: "a train stopped and comes back",
+    Topic.QUESTION: "no yes from outside",
 }
 
 
@@ -73,7 +86,20 @@ def topic_of(event: Event) -> Topic | None:
         case EventKind.RUN_ENDED:
             ended = {RunStatus.FAILED.value: Topic.RUN_FAILED, RunStatus.SUCCEEDED.value: Topic.RUN_SUCCEEDED}
             return ended.get(str(event.data.get("status")))
+        case EventKind.TRAIN_ENDED:
+            return Topic.TRAIN if event.data.get("state") == TrainState.ARRIVED.value else None
+        case EventKind.GATE_ANSWERED:
+            return Topic.QUESTION if event.data.get("answer") == QuestionState.REJECTED.value else None
     return _TOPICS.get(event.kind)
+
+
+def services_of(event: Event) -> Collection[str] | None:
+    """The services that an event concerns; None where these are all, as with a freeze of a whole environment."""
+    if "service" in event.about:
+        return (event.about["service"],)
+    if topic_of(event) is Topic.FREEZE:
+        return None
+    return _words(event.data.get("services")) or ("",)
 
 
 def asks_anew(event: Event, earlier: Iterable[Event]) -> bool:
@@ -95,12 +121,11 @@ def asks_anew(event: Event, earlier: Iterable[Event]) -> bool:
 def notification_of(recorded: RecordedEvent, topic: Topic, address: str, now: datetime) -> Notification:
     """What is told of an event; `address` is where browsers find the server."""
     event = recorded.event
-    service = event.about.get("service", "")
     where = f" ({event.about['environment']})" if "environment" in event.about else ""
     said = f"{_late(recorded.at, now)}{_text(event, topic)}"
     text = said if len(said) <= LONGEST_TEXT else f"{said[:LONGEST_TEXT]}…"
-    title = f"{service}{where}: {_WORDS[topic]}"
-    return Notification(topic, title, f"{text}\n{_next(event, topic)}", _link(event, address))
+    title = f"{_subject(event, topic)}{where}: {_headline(event, topic)}"
+    return Notification(topic, title, f"{text}\n{_next(event, topic)}", _link(event, topic, address))
 
 
 def summary_of(counts: Mapping[Topic, int], first: datetime, last: datetime, address: str) -> Notification:
@@ -122,6 +147,40 @@ def trial_of(channel: str, who: str, address: str) -> Notification:
     return Notification(Topic.RUN_SUCCEEDED, f"Tidegate: a test of {channel}", text, address)
 
 
+def _subject(event: Event, topic: Topic) -> str:
+    """What the message is about."""
+    match topic:
+        case Topic.TRAIN | Topic.TRAIN_STOPPED:
+            return f"train {event.about.get('train', '')}"
+        case Topic.FREEZE:
+            return event.about.get("service", "all services")
+    return event.about.get("service", "")
+
+
+def _headline(event: Event, topic: Topic) -> str:
+    planned = bool(event.data.get("planned"))
+    match event.kind:
+        case EventKind.TRAIN_DEPARTED:
+            return "it left"
+        case EventKind.TRAIN_ENDED:
+            return "it arrived"
+        case EventKind.TRAIN_STOPPED:
+            return "it stops and comes back"
+        case EventKind.FREEZE_SET if planned:
+            return "a freeze is planned"
+        case EventKind.FREEZE_SET | EventKind.FREEZE_BEGAN:
+            return "frozen"
+        case EventKind.FREEZE_LIFTED if planned:
+            return "a planned freeze is taken back"
+        case EventKind.FREEZE_LIFTED | EventKind.FREEZE_ENDED:
+            return "no longer frozen"
+        case EventKind.GATE_UNANSWERED:
+            return "a question was not answered in time"
+        case EventKind.GATE_ANSWERED:
+            return "the answer from outside is no"
+    return _WORDS[topic]
+
+
 def _asks(event: Event) -> bool:
     waits = event.data.get("state") == GateState.WAITING.value
     return waits and APPROVALS in _words(event.data.get("blocking"))
@@ -141,6 +200,8 @@ def _text(event: Event, topic: Topic) -> str:
             return f"{service} in {place} is {event.text}."
         case Topic.HOLD:
             return f"{service} in {place} {event.text}."
+        case Topic.FREEZE | Topic.TRAIN | Topic.TRAIN_STOPPED:
+            return f"{event.text[:1].upper()}{event.text[1:]}."
     return f"{service}: {event.text}."
 
 
@@ -167,13 +228,28 @@ def _next(event: Event, topic: Topic) -> str:
             return f"Nothing of it goes on until a person says so: tidegate service resume {service}"
         case Topic.TROUBLE:
             return f"Nothing new of it is seen until then: tidegate service show {service}"
+        case Topic.FREEZE if event.kind in (EventKind.FREEZE_ENDED, EventKind.FREEZE_LIFTED):
+            return "What waits there goes on by itself: tidegate status"
+        case Topic.FREEZE:
+            return "Nothing new enters while it lasts; see all: tidegate freezes"
+        case Topic.TRAIN | Topic.TRAIN_STOPPED:
+            return f"Look: tidegate train show {event.about.get('train', '')}"
+        case Topic.QUESTION if event.kind is EventKind.GATE_UNANSWERED:
+            return f"The gate stays shut; ask again: tidegate gate ask {run}"
+        case Topic.QUESTION:
+            return f"Its run ends; to ask anew: tidegate retry {run}"
         case Topic.HOLD:
             return f"A person decides: tidegate promote {run}, or tidegate cancel {run}"
     return f"Look: tidegate watch {run}" if run else f"Look: tidegate status {service}"
 
 
-def _link(event: Event, address: str) -> str:
-    """The page of the run, else of the service."""
+def _link(event: Event, topic: Topic, address: str) -> str:
+    """The page of the train, of the freeze, of the run, else of the service."""
+    if topic in (Topic.TRAIN, Topic.TRAIN_STOPPED) and "train" in event.about:
+        return f"{address}/trains#train-{quote(event.about['train'], safe='')}"
+    if topic is Topic.FREEZE:
+        page = f"/services/{quote(event.about['service'], safe='')}" if "service" in event.about else "/"
+        return f"{address}{page}#freezes"
     if "run" in event.about:
         return f"{address}/runs/{quote(event.about['run'], safe='')}"
     return f"{address}/services/{quote(event.about['service'], safe='')}" if "service" in event.about else address

@@ -92,7 +92,9 @@ class TrainDraft:
         named["environment"] = self.passage.environment
         if member:
             named |= {"service": member.service, "run": member.run, "release": member.release, "stage": member.stage}
-        self.events.append(Event(kind, text, named | about, actor))
+        services = [str(one.service) for one in self.passage.members]
+        data = {} if member else {"state": self.passage.state.value, "services": services}
+        self.events.append(Event(kind, text, named | about, actor, data))
 
     def decision(self) -> Decision:
         """What is to be saved."""

@@ -28,6 +28,8 @@ BACK_WITHIN_SECONDS = 15.0
 """How long it may take until all traffic is back, with a crash in between and instances that have to be started."""
 
 AS_TIME_GOES = (
+    EventKind.FREEZE_BEGAN,
+    EventKind.FREEZE_ENDED,
     EventKind.GATE_DECIDED,
     EventKind.ROLLOUT_HOLDS,
     EventKind.VERDICT,

@@ -36,6 +36,7 @@ from tidegate.model.evidence_view import EvidenceView
 from tidegate.model.external import ExternalQuestion
 from tidegate.model.flaky import TestOutcome
 from tidegate.model.freeze import Freeze
+from tidegate.model.freeze_turns import BegunFreeze
 from tidegate.model.people import AccessToken, Account, RoleGrant, Team
 from tidegate.model.placement import Placement
 from tidegate.model.provider_person import ProviderAccount
@@ -88,6 +89,7 @@ TABLES: dict[type, Table] = {
     AuthorKey: gate_tables.author_key,
     EvidenceView: evidence_tables.evidence_view,
     Freeze: time_tables.freeze,
+    BegunFreeze: time_tables.begun_freeze,
     ExternalQuestion: time_tables.external_question,
     Deployment: tables.deployment,
     Placement: tables.placement,

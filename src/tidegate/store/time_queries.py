@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from tidegate.model.external import ExternalQuestion, QuestionState
 from tidegate.model.freeze import Freeze
+from tidegate.model.freeze_turns import BegunFreeze
 from tidegate.model.ids import RunId
 from tidegate.model.run import RunStatus, StageState
 from tidegate.store import rows, tables, time_tables
@@ -42,6 +43,11 @@ def freezes_of(connection: Connection, service: str, environment: str) -> tuple[
 def freeze(connection: Connection, freeze_id: str) -> Freeze | None:
     """The freeze with that id."""
     return rows.find(connection, Freeze, id=freeze_id)
+
+
+def begun_freezes(connection: Connection) -> tuple[BegunFreeze, ...]:
+    """Those whose beginning was told, and not their end yet."""
+    return rows.every_equal(connection, BegunFreeze)
 
 
 def run_ids_at_gates_of(connection: Connection, environment: str, service: str | None) -> tuple[RunId, ...]:

@@ -1,4 +1,4 @@
-"""The tables of freezes, and of the questions that gates put to HTTP addresses."""
+"""The tables of freezes, of what was told of them, and of the questions that gates put to HTTP addresses."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ freeze = Table(
     Column("lifted_at", Utc),
     Column("lifted_by", Document(Actor)),
     Index("freeze_by_environment", "environment", "ends"),
+)
+
+begun_freeze = Table(
+    "begun_freeze",
+    metadata,
+    Column("freeze", Text, primary_key=True),
+    Column("begins", Utc, nullable=False),
 )
 
 external_question = Table(

@@ -22,7 +22,7 @@ TICK_SECONDS = 2.0
 
 ALIVE_SECONDS = 15.0
 PAGES_AT_MOST = 100
-_OF_ALL = (EventKind.FREEZE_SET, EventKind.FREEZE_LIFTED)
+_OF_ALL = (EventKind.FREEZE_SET, EventKind.FREEZE_BEGAN, EventKind.FREEZE_ENDED, EventKind.FREEZE_LIFTED)
 """May concern every service, and name none."""
 
 

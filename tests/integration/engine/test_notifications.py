@@ -10,6 +10,7 @@ import pytest
 from tests.integration.engine.shop import OWNER, SHOP, Shop
 from tests.integration.integrations.receiver import Receiver, a_receiver
 
+from tidegate.engine.freezes import FreezeActs, WantedFreeze
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.notifications import Notifications
 from tidegate.engine.refusal import Refusal
@@ -19,6 +20,7 @@ from tidegate.integrations.notifier import NotTaken
 from tidegate.model.approval import Answer
 from tidegate.model.channel import Channel, NotificationCursor, Topic
 from tidegate.model.event import Event, EventKind
+from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.notification import Notification
 from tidegate.store import events, notification_queries, rows
@@ -130,6 +132,30 @@ def test_break_glass_is_loud_with_the_review_that_is_owed(telling: Telling) -> N
     assert f"tidegate review {made.id}" in telling.people.heard[0].text
 
 
+def test_a_freeze_is_told_when_it_is_planned_when_it_begins_and_when_it_is_over(telling: Telling) -> None:
+    shop, hour = telling.shop, timedelta(hours=1)
+    freezes, now = FreezeActs(shop.engine), shop.clock.now()
+    freezes.freeze(WantedFreeze("production", now + 2 * hour, "the sale", begins=now + hour), OWNER)
+    freezes.freeze(WantedFreeze("staging", now + 9 * hour, "moving house"), OWNER)
+    planned, frozen = "all services (production): a freeze is planned", "all services (staging): frozen"
+
+    def swept() -> list[str]:
+        shop.engine.sweep()
+        shop.engine.sweep()
+        return telling.titles()
+
+    assert swept() == [planned, frozen]
+    shop.clock.time += hour
+    assert swept() == ["all services (production): frozen"]
+    shop.clock.time += hour
+    assert swept() == ["all services (production): no longer frozen"]
+    (other,) = (one for one in _known(shop, freezes) if one.environment == "staging")
+    freezes.lift(other.id, OWNER)
+    assert swept() == ["all services (staging): no longer frozen"]
+    shop.clock.time += 9 * hour
+    assert swept() == []
+
+
 def test_a_channel_hears_of_its_services_environments_and_topics_only(shop: Shop) -> None:
     production = (EnvironmentName("production"),)
     done = Telling(shop, Channel("done", "f", frozenset({Topic.RUN_SUCCEEDED}), ("sh*",), production))
@@ -212,6 +238,11 @@ def test_that_nothing_was_to_tell_is_kept_now_and_then(telling: Telling) -> None
     telling.says(*[nothing] * KEPT_EVERY)
     telling.look()
     assert telling.cursor().event == 10 + KEPT_EVERY
+
+
+def _known(shop: Shop, freezes: FreezeActs) -> tuple[Freeze, ...]:
+    with shop.database.reading() as connection:
+        return freezes.all(connection)
 
 
 @pytest.fixture

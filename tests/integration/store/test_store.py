@@ -17,6 +17,7 @@ from tidegate.model.decision import Decision, WantedEffect
 from tidegate.model.effect import Drain, Effect, EffectState, Install, SetShares
 from tidegate.model.event import Event, EventKind
 from tidegate.model.figures import Snapshot
+from tidegate.model.freeze_turns import BegunFreeze
 from tidegate.model.ids import DeploymentId, EnvironmentName, Generation, StageName
 from tidegate.model.installation import Endpoint, Route, Routing
 from tidegate.model.record_line import ChainCheck
@@ -57,6 +58,7 @@ from .values import (
         a_release(),
         a_freeze(),
         a_question(),
+        BegunFreeze("production.1.1", NOW),
         NotificationCursor("leads", 2**40, NOW, "Slack answered with status 404"),
     ],
     ids=lambda value: type(value).__name__,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tidegate.model.channel import UNLESS_SAID, Channel, Topic
 from tidegate.model.event import Event, EventKind, RecordedEvent
 from tidegate.model.ids import EnvironmentName
-from tidegate.model.notification import LONGEST_TEXT, asks_anew, notification_of, summary_of, topic_of
+from tidegate.model.notification import LONGEST_TEXT, asks_anew, notification_of, services_of, summary_of, topic_of
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ADDRESS = "https://tidegate.example"
@@ -88,6 +88,16 @@ GLASS = Event(
 )
 
 
+def freeze(kind: EventKind, text: str, *, service: str | None = None, planned: bool = False) -> Event:
+    told = {"environment": "production"} | ({"service": service} if service else {})
+    return Event(kind, text, told, data={"planned": planned})
+
+
+def train(kind: EventKind, text: str, state: str = "moving") -> Event:
+    told = {"train": "payments", "passage": "01p", "environment": "production"}
+    return Event(kind, text, told, data={"state": state, "services": ["mail", "shop"]})
+
+
 @pytest.mark.parametrize(
     ("event", "topic", "says"),
     [
@@ -135,6 +145,50 @@ GLASS = Event(
             "",
         ),
         (about(EventKind.STEP_BEGAN, "build: tests begins"), None, ""),
+        (
+            freeze(EventKind.FREEZE_SET, "ada freezes production until Mon 2 Mar 2026 14:00 (UTC): the sale"),
+            Topic.FREEZE,
+            "all services (production): frozen\n"
+            "Ada freezes production until Mon 2 Mar 2026 14:00 (UTC): the sale.\n"
+            "Nothing new enters while it lasts; see all: tidegate freezes\n"
+            "https://tidegate.example/#freezes",
+        ),
+        (freeze(EventKind.FREEZE_SET, "…", planned=True), Topic.FREEZE, "(production): a freeze is planned\n"),
+        (freeze(EventKind.FREEZE_BEGAN, "…", service="shop"), Topic.FREEZE, "shop (production): frozen\n"),
+        (freeze(EventKind.FREEZE_BEGAN, "…", service="shop"), Topic.FREEZE, "/services/shop#freezes"),
+        (freeze(EventKind.FREEZE_ENDED, "…"), Topic.FREEZE, "(production): no longer frozen\n"),
+        (freeze(EventKind.FREEZE_LIFTED, "…"), Topic.FREEZE, "What waits there goes on by itself: tidegate status"),
+        (freeze(EventKind.FREEZE_LIFTED, "…", planned=True), Topic.FREEZE, "a planned freeze is taken back\n"),
+        (
+            train(EventKind.TRAIN_DEPARTED, "the train payments leaves with shop 1a2b, sent by ada"),
+            Topic.TRAIN,
+            "train payments (production): it left\n"
+            "The train payments leaves with shop 1a2b, sent by ada.\n"
+            "Look: tidegate train show payments\n"
+            "https://tidegate.example/trains#train-payments",
+        ),
+        (train(EventKind.TRAIN_ENDED, "…", state="arrived"), Topic.TRAIN, "train payments (production): it arrived\n"),
+        (train(EventKind.TRAIN_ENDED, "…", state="returned"), None, ""),
+        (train(EventKind.TRAIN_ENDED, "…", state="cancelled"), None, ""),
+        (
+            train(EventKind.TRAIN_STOPPED, "… mail failed"),
+            Topic.TRAIN_STOPPED,
+            "it stops and comes back\n… mail failed",
+        ),
+        (
+            about(EventKind.GATE_UNANSWERED, "production: tickets.example did not answer", question="q"),
+            Topic.QUESTION,
+            "shop (production): a question was not answered in time\n"
+            "shop: production: tickets.example did not answer.\n"
+            "The gate stays shut; ask again: tidegate gate ask 01r\n"
+            "https://tidegate.example/runs/01r",
+        ),
+        (
+            about(EventKind.GATE_ANSWERED, "production: tickets.example rejected: no", answer="rejected"),
+            Topic.QUESTION,
+            "shop (production): the answer from outside is no\n",
+        ),
+        (about(EventKind.GATE_ANSWERED, "production: tickets.example approved", answer="approved"), None, ""),
         (OPEN, None, ""),
     ],
     ids=lambda value: value.kind.value if isinstance(value, Event) else None,
@@ -190,8 +244,27 @@ def test_what_nobody_took_for_a_day_is_summed_up() -> None:
 def test_a_channel_is_told_what_it_asks_for(
     channel: Channel, topic: Topic, service: str, environment: str | None, told: bool
 ) -> None:
-    assert channel.wants(topic, service, environment) is told
+    assert channel.wants(topic, (service,), environment) is told
+
+
+@pytest.mark.parametrize(
+    ("patterns", "event", "told"),
+    [
+        (("mail",), train(EventKind.TRAIN_STOPPED, "…"), True),
+        (("billing-*",), train(EventKind.TRAIN_STOPPED, "…"), False),
+        (("mail",), freeze(EventKind.FREEZE_BEGAN, "…"), True),
+        (("mail",), freeze(EventKind.FREEZE_BEGAN, "…", service="mail"), True),
+        (("mail",), freeze(EventKind.FREEZE_BEGAN, "…", service="shop"), False),
+        (("mail",), about(EventKind.RUN_ENDED, "…", status="failed"), False),
+    ],
+)
+def test_what_concerns_several_services_or_all_is_told_to_whoever_listens_for_one(
+    patterns: tuple[str, ...], event: Event, told: bool
+) -> None:
+    topic = topic_of(event)
+    assert topic is not None
+    assert Channel("c", "f", services=patterns).wants(topic, services_of(event), "production") is told
 
 
 def test_without_a_word_a_channel_is_told_all_that_wants_somebody() -> None:
-    assert frozenset(Topic) - UNLESS_SAID == {Topic.RUN_SUCCEEDED}
+    assert frozenset(Topic) - UNLESS_SAID == {Topic.RUN_SUCCEEDED, Topic.TRAIN}
