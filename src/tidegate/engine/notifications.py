@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from tidegate.engine.parts import Parts
@@ -42,6 +43,7 @@ class Notifications:
     def start(self) -> None:
         """Begin to tell; channels that are new begin here."""
         with self._parts.database.writing() as connection:
+            self._parts.database.lock_service(connection, "channels")  # of two servers that start, one is the first
             notification_queries.forget_but(connection, {one.name for one in self._channels})
             known = {one.channel for one in notification_queries.cursors(connection)}
             newest = events.last_id(connection)
@@ -89,3 +91,5 @@ class Notifications:
             except Exception:
                 log.exception("notifications to %s failed; they are tried again", channel.name)
                 pause = AFTER_TROUBLE
+        with suppress(StoreUnavailable):
+            teller.let_go()

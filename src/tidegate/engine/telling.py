@@ -1,4 +1,9 @@
-"""Telling one channel: every event that it wants to hear of, at least once, in order."""
+"""Telling one channel: every event that it wants to hear of, at least once, in order.
+
+Of several servers on one database one tells it: the channel's row says which, and until when. It goes on with it as
+long as there is something to tell. When it dies, another one takes over when that time is up, and sends the message
+again of which nobody knows whether it arrived.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +36,12 @@ LOOK_EVERY = timedelta(seconds=1)
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=15)
 PAGE = 200
+LEASE = timedelta(seconds=60)
+"""For how long a channel is one server's: longer than a sending takes, which is given up before."""
+
+OTHERS_PAUSE = timedelta(seconds=5)
+"""Until the next look at a channel that another server is telling."""
+
 KEPT_EVERY = 1000
 """Of events that are nothing to tell: after so many it is kept that they were looked at."""
 
@@ -51,6 +62,7 @@ class Teller:
         self._channel = channel
         self._notifier = notifier
         self._address = address
+        self._id = parts.new_id()
         self._cursor: NotificationCursor | None = None
         self._looked_at = 0
         self._failures = 0
@@ -62,20 +74,51 @@ class Teller:
         due = self._due()
         if due.notification is None:
             self._looked_at = due.up_to
-            if due.up_to - cursor.event >= KEPT_EVERY:
-                self._keep(replace(cursor, event=due.up_to))
+            if due.up_to - cursor.event < KEPT_EVERY:
+                return LOOK_EVERY
+        mine = self._claim(cursor)
+        if mine is None:
+            return OTHERS_PAUSE
+        if due.notification is None:
+            self._keep(replace(mine, event=due.up_to))
             return LOOK_EVERY
         try:
             self._notifier.send(due.notification)
         except NotTaken as failure:
-            return self._failed(cursor, str(failure))
-        self._arrived(cursor, due.up_to)
+            return self._failed(mine, str(failure))
+        self._arrived(mine, due.up_to)
         return timedelta(0)
+
+    def let_go(self) -> None:
+        """Let another server tell the channel from now on."""
+        if self._cursor and self._cursor.teller == self._id:
+            self._keep(replace(self._cursor, leased_until=None))
+
+    def _claim(self, cursor: NotificationCursor) -> NotificationCursor | None:
+        """Have the channel for oneself; None where another server tells it, or has told it further meanwhile."""
+        now = self._parts.clock.now()
+        if cursor.teller == self._id and cursor.leased_until and cursor.leased_until - now > LEASE / 2:
+            return cursor
+        with self._parts.database.writing() as connection:
+            known = self._locked(connection) or cursor
+            self._cursor = known
+            # on SQLite there is no other server: the lease is of an earlier life
+            is_free = self._parts.database.is_sqlite or known.is_free_for(self._id, now)
+            if known.event != cursor.event or not is_free:
+                return None
+            self._cursor = replace(known, teller=self._id, leased_until=now + LEASE)
+            rows.put(connection, self._cursor)
+        return self._cursor
+
+    def _locked(self, connection: Connection) -> NotificationCursor | None:
+        """The channel's row, which no other server changes until the transaction ends."""
+        self._parts.database.lock_service(connection, f"channel {self._channel.name}")
+        return notification_queries.cursor(connection, self._channel.name)
 
     def _begin(self) -> NotificationCursor:
         """Where it was; a channel that is new is told what happens from now on."""
         with self._parts.database.writing() as connection:
-            known = notification_queries.cursor(connection, self._channel.name)
+            known = self._locked(connection)
             if known is None:
                 known = NotificationCursor(self._channel.name, events.last_id(connection))
                 rows.put(connection, known)
@@ -132,16 +175,24 @@ class Teller:
             text = f"messages to {name} do not arrive: {why}; they are sent again; try: tidegate notify test {name}"
             log.warning("%s", text)
             failing = replace(cursor, failing_since=self._parts.clock.now(), failing_because=why)
-            self._keep(failing, Event(EventKind.NOTIFICATIONS_FAIL, text, self._about()))
-        elif cursor.failing_because != why:
-            self._keep(replace(cursor, failing_because=why))
+            self._keep(failing, Event(EventKind.NOTIFICATIONS_FAIL, text, self._about()), until=pause + LEASE)
+        else:
+            self._keep(replace(cursor, failing_because=why), until=pause + LEASE)
         return pause
 
-    def _keep(self, cursor: NotificationCursor, *told: Event) -> None:
+    def _keep(self, cursor: NotificationCursor, *told: Event, until: timedelta = LEASE) -> None:
+        """Keep how far it was told, and that it stays this server's. One that took over meanwhile knows better."""
         with self._parts.database.writing() as connection:
-            rows.put(connection, cursor)
-            events.append(connection, told, self._parts.clock.now())
-        self._cursor = cursor
+            now = self._parts.clock.now()
+            known = self._locked(connection)
+            if known and known.teller != self._id:
+                log.warning("notifications to %s: another server has taken over", self._channel.name)
+                self._cursor = known
+                return
+            kept = replace(cursor, leased_until=now + until) if cursor.leased_until else cursor
+            rows.put(connection, kept)
+            events.append(connection, told, now)
+        self._cursor = kept
 
     def _about(self) -> dict[str, str]:
         return {"channel": self._channel.name}

@@ -57,9 +57,15 @@ class Channel:
 @dataclass(frozen=True, slots=True)
 class NotificationCursor:
     """How far a channel has been told: up to the event of that id. With `failing_since` nobody there takes messages
-    at present, and `failing_because` says why."""
+    at present, and `failing_because` says why. Until `leased_until` no other than `teller` tells it."""
 
     channel: str
     event: int
     failing_since: datetime | None = None
     failing_because: str = ""
+    teller: str | None = None
+    leased_until: datetime | None = None
+
+    def is_free_for(self, teller: str, now: datetime) -> bool:
+        """Whether that teller may go on, or take over."""
+        return self.teller in (None, teller) or self.leased_until is None or self.leased_until <= now

@@ -14,4 +14,6 @@ notification_cursor = Table(
     Column("event", BigInteger, nullable=False),
     Column("failing_since", Utc),
     text_column("failing_because"),
+    text_column("teller", null=True),
+    Column("leased_until", Utc),
 )

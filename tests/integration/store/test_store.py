@@ -59,7 +59,7 @@ from .values import (
         a_freeze(),
         a_question(),
         BegunFreeze("production.1.1", NOW),
-        NotificationCursor("leads", 2**40, NOW, "Slack answered with status 404"),
+        NotificationCursor("leads", 2**40, NOW, "Slack answered with status 404", "01t", NOW),
     ],
     ids=lambda value: type(value).__name__,
 )
