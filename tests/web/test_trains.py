@@ -38,6 +38,8 @@ def test_a_train_is_seen_to_collect_to_be_held_to_leave_and_to_arrive(page: Page
     page.get_by_role("link", name="Trains").click()
     expect(page.locator(".empty")).to_contain_text("There is no train")
     a_train(world)
+    page.reload()
+    expect(page.locator("tbody tr").last).to_contain_text("the server knows no such service")
     run = world.add_shop()
     world.build()
     world.waits(run)

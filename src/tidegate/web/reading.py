@@ -137,6 +137,7 @@ def _train(connection: Connection, parts: Parts, name: str) -> TrainSources:
         passage=train_queries.open_passage(connection, name),
         aboard=choose_aboard(ready, train.after) if train else (),
         waiting=_at_its_gates(connection, parts, name, train.environment) if train else {},
+        known={one.name for one in queries.services(connection)},
         passages=train_queries.passages(connection, name, _PASSAGES),
     )
 

@@ -43,7 +43,8 @@ class AtTheGate:
 @dataclass(frozen=True, slots=True)
 class TrainSources:
     """What the page is made of, of one train: `train` is None where the configuration has it no more, `aboard` would
-    leave with it now, `waiting` is the newest release of each service at the gate, `passages` the newest first."""
+    leave with it now, `waiting` is the newest release of each service at the gate, `known` are the services that were
+    added, `passages` the newest first."""
 
     name: str
     train: Train | None
@@ -51,6 +52,7 @@ class TrainSources:
     passage: TrainRun | None
     aboard: Collection[Ready]
     waiting: Mapping[ServiceName, AtTheGate]
+    known: Collection[ServiceName]
     passages: Sequence[TrainRun]
 
 
@@ -64,6 +66,8 @@ class Carried:
     run: str | None
     state: Badge
     why: str
+    is_known: bool = True
+    """Whether it has a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +147,12 @@ def _carried(sources: TrainSources) -> Iterator[Carried]:
             at = sources.waiting[service]
             out = Badge("not aboard" if members else "kept out", Tone.ASKS)
             yield Carried(service, waits, at.run.label, at.run.id, out, _kept_out(at))
-        else:
+        elif service in sources.known:
             yield Carried(service, waits, "", None, Badge("nothing waits", Tone.QUIET), "")
+        else:
+            yield Carried(
+                service, waits, "", None, Badge("not added", Tone.ASKS), "the server knows no such service", False
+            )
 
 
 def _in_turn(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.engine.test_notifications import People
 
+from tidegate.engine.telling import Teller
 from tidegate.model.actor import Actor, ActorKind
+from tidegate.model.channel import Channel, Topic
 from tidegate.model.ids import EnvironmentName, ServiceName
 from tidegate.model.people import Role
 from tidegate.model.train import Train
@@ -65,6 +69,9 @@ def test_a_train_collects_is_held_and_leaves_with_what_is_approved(travelling: W
     assert world.post("/trains/payments/hold", {"reason": "a bad day"})["held_by"] == "owner"
     assert refused(world, "payments/depart") == (409, "the train payments is held by owner")
     assert world.post("/trains/payments/resume")["held_by"] is None
+    people = People()
+    teller = Teller(world.engine.parts, Channel("mates", "f", frozenset({Topic.TRAIN}), ("shop",)), people, "http://x")
+    teller.look()
     left = world.post("/trains/payments/depart")
     assert world.ends(run)["status"] == "succeeded"
 
@@ -75,6 +82,9 @@ def test_a_train_collects_is_held_and_leaves_with_what_is_approved(travelling: W
     arrived = eventually(_arrived, "the train's arrival")
     assert (arrived["state"], arrived["because"]) == ("arrived", "all 1 passed")
     assert [(one["service"], one["state"]) for one in arrived["members"]] == [("shop", "passed")]
+    while teller.look() == timedelta(0):
+        pass
+    assert people.titles == ["train payments (production): it left", "train payments (production): it arrived"]
 
 
 def test_a_cancelled_departure_is_followed_by_a_new_one(travelling: World) -> None:

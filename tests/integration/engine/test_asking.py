@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from tests.integration.engine.asking_shop import ADDRESS, SECRET, AskingShop
 from tests.integration.engine.shop import OWNER, PLAIN
+from tests.integration.engine.test_notifications import Telling
 
 from tidegate.engine.asking import NotSigned
 from tidegate.engine.refusal import Refusal
 from tidegate.integrations.asking import Heard, NotTaken
+from tidegate.model.channel import Channel, Topic
 from tidegate.model.external import ExternalQuestion, QuestionState
 from tidegate.security.signature import is_signed, sign
 from tidegate.store.database import Database
@@ -87,6 +89,21 @@ def test_a_no_ends_the_run_and_a_person_may_have_it_tried_again(shop: AskingShop
     shop.approved(run, "production")
     assert shop.run(run).status == "succeeded"
     assert len({one.id for one in shop.asked_of(run)}) == 2
+
+
+def test_people_are_told_of_a_no_and_of_a_question_that_nobody_answered(shop: AskingShop) -> None:
+    telling = Telling(shop, Channel("leads", "f", frozenset({Topic.QUESTION}), ("shop",)))
+    run = at_the_gate(shop)
+    assert telling.titles() == []
+    shop.pass_time(2 * HOUR)
+    shop.pass_time(2 * HOUR)
+    assert telling.titles() == ["shop (production): a question was not answered in time"]
+    assert f"ask again: tidegate gate ask {run}\n" in telling.people.heard[0].body
+    (again,) = shop.questions.ask_again(run, OWNER)
+    shop.settle()
+    answer(shop, again, answer="rejected", reason="no change today")
+    assert telling.titles() == ["shop (production): the answer from outside is no"]
+    assert "tickets.example.com rejected: no change today" in telling.people.heard[0].text
 
 
 def test_an_answer_that_comes_later_opens_the_gate_once(shop: AskingShop) -> None:
