@@ -184,7 +184,8 @@ class Client:
 
 def find_client(data: Path | None) -> Client:
     """The client for the server that is meant: of the folder `data`, else of TIDEGATE_SERVER, else of the default
-    data folder. The token of a data folder is sent to its own server only.
+    data folder. The token of a data folder is sent to its own server only; TIDEGATE_TOKEN goes before it, unless it is
+    for the server of TIDEGATE_SERVER.
 
     Raises CommandFailed.
     """
@@ -199,14 +200,26 @@ def find_client(data: Path | None) -> Client:
             remedy="check TIDEGATE_SERVER, and that the server runs: tidegate server",
             unauthorized="set TIDEGATE_TOKEN to a token of that server",
         )
-    return _local_client(resolve_data_folder(data))
+    return _local_client(resolve_data_folder(data), None if address else _wanted_token())
 
 
-def _local_client(data: Path) -> Client:
+def _wanted_token() -> str | None:
+    """As whom to act on this machine's server, where it is not its administrator."""
+    token = os.environ.get("TIDEGATE_TOKEN")
+    if token is not None and not token.strip():
+        raise CommandFailed(
+            ExitCode.USAGE,
+            "TIDEGATE_TOKEN is set and empty",
+            "give it a token, or act as this machine's administrator: unset TIDEGATE_TOKEN",
+        )
+    return token
+
+
+def _local_client(data: Path, wanted: str | None) -> Client:
     start = command_for("server", data)
     try:
         known = read_known_server(data)
-        token = admin_token_file(data).read_text(encoding="utf-8").strip() if known else ""
+        token = wanted or (admin_token_file(data).read_text(encoding="utf-8").strip() if known else "")
     except FileNotFoundError:
         raise CommandFailed(
             ExitCode.UNREACHABLE, f"there is no token in {admin_token_file(data)}", f"start the server again: {start}"
@@ -228,5 +241,7 @@ def _local_client(data: Path) -> Client:
     return Client(
         Connection(url, token),
         remedy=start,
-        unauthorized=f"{admin_token_file(data)} is not of the server at {url}; start it again: {start}",
+        unauthorized="TIDEGATE_TOKEN is no token of that server"
+        if wanted
+        else f"{admin_token_file(data)} is not of the server at {url}; start it again: {start}",
     )

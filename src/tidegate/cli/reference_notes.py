@@ -21,8 +21,9 @@ HEAD = """\
 **Which server.** Commands talk to a server over its [HTTP API](api.md). They find it in this order: the data folder
 that `--data DIR` names; the address in `TIDEGATE_SERVER`, with the token in `TIDEGATE_TOKEN`; the data folder in
 `TIDEGATE_DATA`; the platform's data folder (`/var/lib/tidegate` for root). In a data folder on the same machine they
-find the address and the administrator's token by themselves. `demo`, `server`, `agent`, `down`, `build`, `doctor`,
-`init`, `validate`, `schema` and `policy test` ask no server.
+find the address and the administrator's token by themselves; where `TIDEGATE_TOKEN` is set and `TIDEGATE_SERVER` is
+not, they act as the account that it is for. `demo`, `server`, `agent`, `down`, `build`, `doctor`, `init`, `validate`,
+`schema` and `policy test` ask no server.
 
 **Exit codes.** Scripts can rely on them:
 

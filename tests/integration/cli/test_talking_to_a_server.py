@@ -57,6 +57,16 @@ def test_the_token_of_a_data_folder_goes_to_its_own_server_only(tidegate: Comman
     assert [one.headers.get("Authorization") for one in contract.asked] == [None]
 
 
+def test_a_token_that_is_named_goes_before_the_administrators(tidegate: Command, contract: ContractServer) -> None:
+    contract.answer("GET", "/status", [])
+    assert tidegate("status", env={"TIDEGATE_TOKEN": "bens"}).code == 3
+    empty = tidegate("status", env={"TIDEGATE_TOKEN": " "})
+    assert (empty.code, "TIDEGATE_TOKEN is set and empty" in empty.err) == (2, True)
+    elsewhere = {"TIDEGATE_TOKEN": "of another server", "TIDEGATE_SERVER": "http://127.0.0.1:1"}
+    assert tidegate("status", "--data", str(tidegate.data), env=elsewhere).code == 0
+    assert [one.headers.get("Authorization") for one in contract.asked] == ["Bearer bens", f"Bearer {TOKEN}"]
+
+
 @pytest.mark.parametrize("address", ["8470", "ftp://example.org", "http://", "http://me:secret@example.org"])
 def test_an_address_that_is_none_is_wrong_usage(alone: Command, address: str) -> None:
     ended = alone("status", env={"TIDEGATE_SERVER": address})
