@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from tidegate.api.answers import Answer
+from tidegate.engine.trains import AtTheGate
 from tidegate.model.train import MemberState, Train, TrainRun, TrainState
 from tidegate.model.train_draft import Ready
 
@@ -48,6 +49,15 @@ class ReadyAnswer(Answer):
     label: str
 
 
+class KeptOutAnswer(Answer):
+    """A release at the gate of the train's environment that could not leave with it now, and why."""
+
+    service: str
+    run: str
+    label: str
+    because: str
+
+
 class TrainAnswer(Answer):
     """A train: `leaves` is its schedule, null where a person sends it; `passage` is the one that has not ended."""
 
@@ -60,9 +70,10 @@ class TrainAnswer(Answer):
 
 
 class TrainDetail(TrainAnswer):
-    """A train, what would be aboard if it left now, and its last passages, the newest first."""
+    """A train, what would be aboard if it left now and what would not, and its last passages, the newest first."""
 
     ready: list[ReadyAnswer]
+    kept_out: list[KeptOutAnswer]
     passages: list[PassageAnswer]
 
 
@@ -76,12 +87,14 @@ def train_detail(
     services: Sequence[str],
     passage: TrainRun | None,
     ready: Sequence[Ready],
+    waiting: Iterable[AtTheGate],
     passages: Sequence[TrainRun],
 ) -> TrainDetail:
-    """The train, what is ready for it, and its last passages."""
-    fields = _fields(train, services, passage)
-    told = [passage_answer(one) for one in passages]
-    return TrainDetail.model_validate({**fields, "ready": [_ready(one) for one in ready], "passages": told})
+    """The train, which of the releases that wait at the gate are ready for it, and its last passages."""
+    going = {one.run for one in ready} | {one.run for one in (passage.members if passage else ())}
+    kept_out = [_kept_out(one) for one in waiting if one.run.id not in going]
+    told = {"passages": [passage_answer(one) for one in passages], "ready": [_ready(one) for one in ready]}
+    return TrainDetail.model_validate({**_fields(train, services, passage), **told, "kept_out": kept_out})
 
 
 def passage_answer(passage: TrainRun) -> PassageAnswer:
@@ -91,6 +104,10 @@ def passage_answer(passage: TrainRun) -> PassageAnswer:
 
 def _ready(one: Ready) -> ReadyAnswer:
     return ReadyAnswer(service=one.service, run=one.run, release=one.release, label=one.label)
+
+
+def _kept_out(one: AtTheGate) -> KeptOutAnswer:
+    return KeptOutAnswer(service=one.run.service, run=one.run.id, label=one.run.label, because=one.kept_out)
 
 
 def _fields(train: Train, services: Sequence[str], passage: TrainRun | None) -> dict[str, object]:

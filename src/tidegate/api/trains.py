@@ -19,7 +19,7 @@ from tidegate.api.train_answers import (
     train_detail,
 )
 from tidegate.engine.refusal import not_found
-from tidegate.engine.trains import ready_for, travellers
+from tidegate.engine.trains import at_its_gates, ready_for, travellers
 from tidegate.model.decide_train import choose_aboard
 from tidegate.security.permission import Permission
 from tidegate.store import train_queries
@@ -57,7 +57,8 @@ def show_train(parts: Parts, _: Reader, name: TrainPath) -> TrainDetail:
         ready = choose_aboard(ready_for(connection, known, name, train.environment), train.after)
         services = travellers(connection, known, name)
         passage = train_queries.open_passage(connection, name)
-        return train_detail(train, services, passage, ready, train_queries.passages(connection, name))
+        waiting = at_its_gates(connection, known, name, train.environment).values()
+        return train_detail(train, services, passage, ready, waiting, train_queries.passages(connection, name))
 
 
 @router.post("/{name}/depart", status_code=202)

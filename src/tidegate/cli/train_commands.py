@@ -53,6 +53,8 @@ def show(train: NameArgument, json: JsonOption = False, data: DataOption = None)
     else:
         ready = ", ".join(f"{one['service']} {one['label']}" for one in found["ready"])
         say(f"ready: {ready or 'nothing waits for it alone'}")
+    for one in found.get("kept_out", ()):
+        say(f"kept out: {one['service']} {one['label']}: {one['because']}")
     for one in found["passages"]:
         if one.get("ended_at"):
             aboard = ", ".join(f"{it['service']} {it['label']} {it['state']}" for it in one["members"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection
 
 from tidegate.engine.pace import train_of
@@ -44,6 +46,30 @@ def trains_of(connection: Connection, parts: Parts, service: str) -> set[str]:
 def all_trains(connection: Connection, parts: Parts) -> set[str]:
     """The trains of the configuration, and those that are still under way."""
     return {*parts.trains, *(one.train for one in train_queries.open_passages(connection))}
+
+
+@dataclass(frozen=True, slots=True)
+class AtTheGate:
+    """A service's newest release at the gate through which the train goes."""
+
+    run: Run
+    stage: StageRun
+
+    @property
+    def kept_out(self) -> str:
+        """What else than the train its gate waits for; the train's own word where it is that alone."""
+        blocking = self.stage.gate.blocking if self.stage.gate else ()
+        others = [one.text for one in blocking if one.rule != TRAIN_RULE]
+        return "; ".join(others or [one.text for one in blocking]) or "its gate has not been looked at yet"
+
+
+def at_its_gates(
+    connection: Connection, parts: Parts, train: str, environment: EnvironmentName
+) -> dict[ServiceName, AtTheGate]:
+    """The newest release of each service that waits to go with the train."""
+    waiting = train_queries.at_gates(connection, environment)
+    travelling = [AtTheGate(*one) for one in waiting if train_of(one[0], environment, parts.trains) == train]
+    return {one.run.service: one for one in sorted(travelling, key=lambda one: (one.run.order, one.run.id))}
 
 
 def look_at_train(parts: Parts, name: str) -> tuple[Decision, tuple[ServiceName, ...]]:

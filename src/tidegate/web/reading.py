@@ -8,14 +8,13 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tidegate.engine import waiting
-from tidegate.engine.pace import train_of
 from tidegate.engine.parts import Parts
 from tidegate.engine.refusal import not_found
-from tidegate.engine.trains import all_trains, ready_for, travellers
+from tidegate.engine.trains import all_trains, at_its_gates, ready_for, travellers
 from tidegate.model.decide_train import choose_aboard
 from tidegate.model.environment import Environment
 from tidegate.model.freeze import Freeze
-from tidegate.model.ids import EnvironmentName, ReleaseId, ServiceName, placement_id
+from tidegate.model.ids import EnvironmentName, ReleaseId, placement_id
 from tidegate.model.release import Release
 from tidegate.store import (
     events,
@@ -32,7 +31,7 @@ from tidegate.web.glass_view import runs_of
 from tidegate.web.queue_view import QueueView, queue_view
 from tidegate.web.run_view import RunSources, RunView, run_view
 from tidegate.web.service_view import PlacementHistory, ServiceView, service_view
-from tidegate.web.train_view import AtTheGate, TrainCard, TrainSources, train_card
+from tidegate.web.train_view import TrainCard, TrainSources, train_card
 
 _NEWEST_RUNS = 12
 _RELEASES = 15
@@ -136,19 +135,10 @@ def _train(connection: Connection, parts: Parts, name: str) -> TrainSources:
         services=travellers(connection, parts, name),
         passage=train_queries.open_passage(connection, name),
         aboard=choose_aboard(ready, train.after) if train else (),
-        waiting=_at_its_gates(connection, parts, name, train.environment) if train else {},
+        waiting=at_its_gates(connection, parts, name, train.environment) if train else {},
         known={one.name for one in queries.services(connection)},
         passages=train_queries.passages(connection, name, _PASSAGES),
     )
-
-
-def _at_its_gates(
-    connection: Connection, parts: Parts, train: str, environment: EnvironmentName
-) -> dict[ServiceName, AtTheGate]:
-    """The newest release of each service that waits to go with the train."""
-    waiting = train_queries.at_gates(connection, environment)
-    travelling = [AtTheGate(*one) for one in waiting if train_of(one[0], environment, parts.trains) == train]
-    return {one.run.service: one for one in sorted(travelling, key=lambda one: (one.run.order, one.run.id))}
 
 
 def _running(connection: Connection, record: placement_queries.PlacementRecord) -> dict[ReleaseId, Release]:

@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.model.gate_train import TRAIN_RULE
+from tidegate.engine.trains import AtTheGate
 from tidegate.model.ids import ServiceName
-from tidegate.model.run import Run, StageRun
 from tidegate.model.train import Member, MemberState, Train, TrainRun, TrainState
 from tidegate.model.train_draft import Ready
 from tidegate.web.wording import Badge, Moment, Tone, moment
@@ -30,14 +29,6 @@ _ABOARD = {
     MemberState.RETURNED: Badge("rolled back", Tone.BAD),
     MemberState.LEFT: Badge("not begun", Tone.QUIET),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class AtTheGate:
-    """A service's newest release at the gate through which the train goes."""
-
-    run: Run
-    stage: StageRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +137,7 @@ def _carried(sources: TrainSources) -> Iterator[Carried]:
         elif service in sources.waiting:
             at = sources.waiting[service]
             out = Badge("not aboard" if members else "kept out", Tone.ASKS)
-            yield Carried(service, waits, at.run.label, at.run.id, out, _kept_out(at))
+            yield Carried(service, waits, at.run.label, at.run.id, out, at.kept_out)
         elif service in sources.known:
             yield Carried(service, waits, "", None, Badge("nothing waits", Tone.QUIET), "")
         else:
@@ -170,13 +161,6 @@ def _in_turn(
 
 def _member(member: Member, waits: str = "") -> Carried:
     return Carried(member.service, waits, member.label, member.run, _ABOARD[member.state], member.because)
-
-
-def _kept_out(at: AtTheGate) -> str:
-    """What else than the train its gate waits for; the train's own word where it is that alone."""
-    blocking = at.stage.gate.blocking if at.stage.gate else ()
-    others = [one.text for one in blocking if one.rule != TRAIN_RULE]
-    return "; ".join(others or [one.text for one in blocking]) or "its gate has not been looked at yet"
 
 
 def _ended(passage: TrainRun, now: datetime) -> PassageLine:

@@ -59,9 +59,12 @@ def test_a_train_collects_is_held_and_leaves_with_what_is_approved(travelling: W
     run = world.add_shop()
     world.build()
     world.waits(run)
+    (out,) = world.get("/trains/payments")["kept_out"]
+    assert (out["service"], out["run"], "0 of 1 approvals" in out["because"]) == ("shop", run, True)
     world.post(f"/runs/{run}/approve")
     (ready,) = eventually(lambda: world.get("/trains/payments")["ready"] or None, "something that is ready")
     assert (ready["service"], ready["run"]) == ("shop", run)
+    assert world.get("/trains/payments")["kept_out"] == []
     waiting = world.get(f"/runs/{run}")
     assert [one["command"] for one in waiting["next"]] == ["tidegate train depart payments"]
 

@@ -52,17 +52,19 @@ def test_a_train_shows_what_is_ready_or_aboard_and_how_it_ended_before(
     tidegate: Command, contract: ContractServer
 ) -> None:
     ready = [{"service": "ledger", "run": "r", "release": "r", "label": "1a2b3c4d"}]
+    kept_out = [{"service": "shop", "run": "r2", "label": "5e6f7081", "because": "production is frozen"}]
     ended = a_passage(
         state="returned",
         ended_at="2026-03-01T12:00:00+00:00",
         because="shop 5e6f7081 failed: 12% of its requests failed",
         members=[{**MEMBER, "state": "returned", "because": ""}],
     )
-    contract.answer("GET", "/trains/payments", a_train(ready=ready, passages=[ended]))
+    contract.answer("GET", "/trains/payments", a_train(ready=ready, kept_out=kept_out, passages=[ended]))
     shown = tidegate("train", "show", "payments")
     assert shown.code == 0, shown.err
     assert "shop after ledger" in shown.out
     assert "ready: ledger 1a2b3c4d" in shown.out
+    assert "kept out: shop 5e6f7081: production is frozen" in shown.out
     assert "returned: shop 5e6f7081 failed: 12% of its requests failed (ledger 1a2b3c4d returned)" in shown.out
     moving = a_passage(state="moving", members=[{**MEMBER, "state": "called", "because": ""}])
     contract.answer("GET", "/trains/payments", a_train(passage=moving, ready=[], passages=[moving]))
