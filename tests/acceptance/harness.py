@@ -236,16 +236,22 @@ class World:
         return pid
 
     def pid(self, what: str) -> int:
-        """The process of a part."""
+        """The process of a part, which may be about to begin: the server does not wait for its programs."""
         if what == "server":
             assert self.process is not None
             return self.process.pid
+        return wait_for(lambda: self._pid_now(what), f"a process of {what}")
+
+    def _pid_now(self, what: str) -> int | None:
         marks = {"agent": "tidegate.cli.main agent", "envoy": "envoy", "supervisord": "supervisord"}
         for process in self.processes():
-            words = " ".join(process.cmdline())
+            try:
+                words = " ".join(process.cmdline())
+            except psutil.NoSuchProcess:
+                continue
             if marks[what] in words and (what != "envoy" or str(self.data) in words) and "setpriv" not in words:
                 return process.pid
-        raise GaveUp(f"there is no process of {what}")
+        return None
 
     def processes(self) -> list[psutil.Process]:
         """Every process that names the data folder on its command line or in its environment."""
