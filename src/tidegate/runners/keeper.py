@@ -2,9 +2,10 @@
 
 The agent starts this file as a program, which imports next to nothing, and asks it for keepers: to fork the agent
 itself costs several times as much, and so does a shell that starts other programs to do a keeper's work. A keeper
-leads the command's session. It is there before its order comes, waits until the agent says that it may begin, starts
-the command, carries the output from a pipe to its file, and leaves the exit status in another. With its order it needs
-neither the agent nor the process that forked it, so both may die. Nothing of Tidegate can be imported here.
+leads the command's session. It is there before its order comes, so that nobody waits for it; it begins when the agent
+says that it may, starts the command, carries the output from a pipe to its file, and leaves the exit status in another.
+With its order it needs neither the agent nor the process that forked it, so both may die. Nothing of Tidegate can be
+imported here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from typing import NoReturn
 HEADER = struct.Struct("!Q")
 """How long the message is that follows."""
 
+ASK = b"?"
+"""The agent wants a keeper."""
+
 BEGIN = b"begin\n"
 UNBEGUN = b"unbegun\n"
 """What is left instead of a status when the agent died before the command might begin: nothing of it ran."""
@@ -38,79 +42,36 @@ _CHANGED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
 
 
 def serve(channel: socket.socket) -> None:
-    """Give each order that comes to a keeper, until the agent is gone. Answers its pid, or why there is none."""
+    """Fork a keeper whenever the agent asks for one, until the agent is gone. Answers its pid, with the end of a socket
+    on which it waits for its order; or why there is none."""
     # the status of keepers is of no interest to anybody, so none becomes a zombie
     for number in (*_GENTLE, signal.SIGCHLD):
         signal.signal(number, signal.SIG_IGN)
-    spare = Spare()
-    while True:
-        spare.prepare(channel)
-        header, fds, _, _ = socket.recv_fds(channel, HEADER.size, _FDS, socket.MSG_WAITALL)
-        if len(header) < HEADER.size:
-            return
-        for fd in fds:
-            os.set_inheritable(fd, False)
-        try:
-            order = receive(channel, *HEADER.unpack(header))
-            answer = str(spare.give(channel, order, fds))
-        except OSError as error:
-            answer = str(error)
-        for fd in fds:
-            os.close(fd)
-        message = answer.encode(errors="replace")
-        channel.sendall(HEADER.pack(len(message)) + message)
+    with contextlib.suppress(ConnectionError):
+        while channel.recv(len(ASK)) == ASK:
+            _answer(channel)
 
 
-class Spare:
-    """The keeper that waits for the next order: one that is forked only then is waited for."""
-
-    def __init__(self) -> None:
-        self._pid = 0
-        self._end: socket.socket | None = None
-
-    def prepare(self, channel: socket.socket) -> None:
-        """Have one, where the system gives one; else the next order says why there is none."""
-        if self._end is None:
-            with contextlib.suppress(OSError):
-                self._fork(channel)
-
-    def give(self, channel: socket.socket, order: bytes, fds: list[int]) -> int:
-        """Give it the order; its pid. Raises OSError where there is none, or no such folder."""
-        _check_folder(order)
-        try:
-            return self._send(self._end or self._fork(channel), order, fds)
-        except (BrokenPipeError, ConnectionResetError):
-            # it was killed while it waited
-            self._forget()
-            return self._send(self._fork(channel), order, fds)
-
-    def _send(self, end: socket.socket, order: bytes, fds: list[int]) -> int:
-        socket.send_fds(end, [HEADER.pack(len(order))], fds)
-        end.sendall(order)
-        pid = self._pid
-        self._forget()
-        return pid
-
-    def _fork(self, channel: socket.socket) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            pid = os.fork()
-            if pid == 0:
-                channel.close()
-                ours.close()
-                _become_keeper(theirs)
-        self._pid, self._end = pid, ours
-        return ours
-
-    def _forget(self) -> None:
-        if self._end:
-            self._end.close()
-        self._end = None
+def _answer(channel: socket.socket) -> None:
+    ends: tuple[socket.socket, ...] = ()
+    try:
+        ours, theirs = ends = socket.socketpair()
+        answer, fds = str(_fork_keeper(channel, ours, theirs)), [ours.fileno()]
+    except OSError as error:
+        answer, fds = str(error), []
+    message = answer.encode(errors="replace")
+    socket.send_fds(channel, [HEADER.pack(len(message)) + message], fds)
+    for end in ends:
+        end.close()
 
 
-def _check_folder(order: bytes) -> None:
-    os.chdir(order.split(b"\0", 1)[0])
-    os.chdir("/")
+def _fork_keeper(channel: socket.socket, ours: socket.socket, theirs: socket.socket) -> int:
+    pid = os.fork()
+    if pid == 0:
+        channel.close()
+        ours.close()
+        _become_keeper(theirs)
+    return pid
 
 
 def receive(channel: socket.socket, length: int) -> bytes:

@@ -149,6 +149,7 @@ class ProcessRunner:
                 emptied(folder / "output") as output,
             ):
                 pid = self._spawn(folder, command, begin, status, output)
+            write_script(folder, command.script, self.run_as)
             seen = see(pid)
             if seen is None:
                 raise StepNotStarted(f"the command's keeper, process {pid}, was killed before it began")
@@ -163,10 +164,9 @@ class ProcessRunner:
         env = {"PATH": self.path, **command.env, MARK: mark_of(command.folder)}
         order = Order(["/bin/sh", "-eu", str(folder / "script")], command.cwd, env, self.run_as)
         try:
-            return spawner().spawn(
-                order, begin, status, output, lambda: write_script(folder, command.script, self.run_as)
-            )
-        except NotSpawned as error:
+            os.stat(f"{command.cwd}/.")  # a keeper has nobody to tell that there is none
+            return spawner().spawn(order, begin, status, output)
+        except (NotSpawned, OSError) as error:
             raise StepNotStarted(f"the command could not be started in {command.cwd}: {error}") from error
 
 

@@ -6,8 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -49,49 +48,55 @@ class Order:
             raise NotSpawned(str(error)) from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """A keeper that waits for its order at the other end of a socket."""
+
+    pid: int
+    end: socket.socket
+
+    def take(self, message: bytes, fds: Sequence[int]) -> int:
+        """Give it the order; its pid. Raises OSError where it is gone, which is a keeper that began nothing."""
+        with self.end:
+            socket.send_fds(self.end, [keeper.HEADER.pack(len(message))], fds)
+            self.end.sendall(message)
+        return self.pid
+
+
 @dataclass(slots=True)
 class Spawner:
-    """The process is started with the first order, and anew when it is gone; it ends when this process ends."""
+    """The process is started with the first order, and anew when it is gone; it ends when this process ends.
+
+    It is asked for the next keeper when one has its order, so that mostly nobody waits for either.
+    """
 
     _process: subprocess.Popen[bytes] | None = None
     _channel: socket.socket | None = None
     _lock: Lock = field(default_factory=Lock)
 
-    def spawn(
-        self, order: Order, begin: int, status: int, output: int, meanwhile: Callable[[], object] = lambda: None
-    ) -> int:
-        """Give the pid of a new keeper, which waits for `BEGIN` to come from the file `begin`. Raises NotSpawned.
-
-        What is to be done before that and does not need the pid is done `meanwhile`.
-        """
-        message = order.packed()
+    def spawn(self, order: Order, begin: int, status: int, output: int) -> int:
+        """Give the pid of a keeper, which waits for `BEGIN` to come from the file `begin`. Raises NotSpawned."""
+        message, fds = order.packed(), [begin, status, output]
         with self._lock:
-            with self._ended_where_it_fails():
-                channel = self._send(message, [begin, status, output])
             try:
-                meanwhile()
-            finally:
-                with self._ended_where_it_fails():
-                    answer = _receive(channel, *keeper.HEADER.unpack(_receive(channel, keeper.HEADER.size))).decode()
-        if not answer.isdecimal():
-            raise NotSpawned(answer)
-        return int(answer)
+                return self._give(message, fds)
+            except (BrokenPipeError, ConnectionResetError):
+                # the keeper was killed while it waited, or what forks them
+                self._end()
+            try:
+                return self._give(message, fds)
+            except OSError as error:
+                self._end()
+                raise NotSpawned(f"the process that starts commands failed: {error}") from error
 
-    @contextmanager
-    def _ended_where_it_fails(self) -> Iterator[None]:
+    def _give(self, message: bytes, fds: Sequence[int]) -> int:
+        channel = self._channel or self._begin()
+        pid = _received(channel).take(message, fds)
         try:
-            yield
-        except OSError as error:
-            self._end()
-            raise NotSpawned(f"the process that starts commands failed: {error}") from error
-
-    def _send(self, message: bytes, fds: list[int]) -> socket.socket:
-        try:
-            return _send(self._channel or self._begin(), message, fds)
-        except (BrokenPipeError, ConnectionResetError):
-            # it was killed: what it was not sent whole it has not begun
-            self._end()
-            return _send(self._begin(), message, fds)
+            channel.sendall(keeper.ASK)
+        except OSError:
+            self._end()  # the next order begins anew
+        return pid
 
     def _begin(self) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -107,6 +112,7 @@ class Spawner:
                 start_new_session=True,
             )
         self._channel = ours
+        ours.sendall(keeper.ASK)
         return ours
 
     def _end(self) -> None:
@@ -118,10 +124,15 @@ class Spawner:
         self._channel = self._process = None
 
 
-def _send(channel: socket.socket, message: bytes, fds: list[int]) -> socket.socket:
-    socket.send_fds(channel, [keeper.HEADER.pack(len(message))], fds)
-    channel.sendall(message)
-    return channel
+def _received(channel: socket.socket) -> _Keeper:
+    """The keeper that was asked for. Raises NotSpawned where there is none, OSError where what forks them is gone."""
+    header, fds, _, _ = socket.recv_fds(channel, keeper.HEADER.size, 1, socket.MSG_WAITALL)
+    if len(header) < keeper.HEADER.size:
+        raise ConnectionResetError("it ended")
+    answer = _receive(channel, *keeper.HEADER.unpack(header)).decode()
+    if not fds:
+        raise NotSpawned(answer)
+    return _Keeper(int(answer), socket.socket(fileno=fds[0]))
 
 
 def _receive(channel: socket.socket, length: int) -> bytes:

@@ -89,13 +89,14 @@ def test_where_the_keeper_that_waits_is_killed_the_next_command_is_started_all_t
 
 
 @needs_proc
-def test_the_keeper_that_waits_leaves_with_what_forked_it_and_keeps_the_commands_before_it(bench: Bench) -> None:
-    handle = bench.start("exit 3", "first.1.1")
-    assert bench.ended(handle).exit_code == 3
+def test_the_keeper_that_waits_takes_the_next_order_also_where_what_forked_it_is_killed(bench: Bench) -> None:
+    assert bench.ended(bench.start("exit 3", "first.1.1")).exit_code == 3
     spare = spare_keeper()
-    assert spare.pid != handle.pid
     kill_spawner()
-    until(lambda: not is_running(spare.pid))
+    second = bench.start("exit 4", "second.1.1")
+    assert second.pid == spare.pid
+    assert bench.ended(second).exit_code == 4
+    assert bench.ended(bench.start("exit 5", "third.1.1")).exit_code == 5
 
 
 def test_it_ends_with_the_process_that_it_was_started_by(bench: Bench) -> None:
@@ -111,8 +112,10 @@ sys.stdin.readline()
         pid = int(other.stdout.readline())
         os.kill(pid, signal.SIGTERM)
         assert is_running(pid)
+        until(psutil.Process(pid).children)
+        waits = psutil.Process(pid).children()
         other.kill()
-    until(lambda: not is_running(pid))
+    until(lambda: not any(map(is_running, (pid, *(one.pid for one in waits)))))
 
 
 @needs_proc
