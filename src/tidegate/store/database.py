@@ -153,6 +153,9 @@ def _sqlite(url: str, durable: bool) -> Engine:
     options: dict[str, Any] = {"connect_args": {"timeout": WAIT_FOR_WRITER_SECONDS, "check_same_thread": False}}
     if url.endswith(":memory:") or url == "sqlite://":
         options["poolclass"] = StaticPool
+    else:
+        # what a connection has read it need not read again, unless another one has written
+        options["pool_use_lifo"] = True
     engine = create_engine(url, **options)
 
     @event.listens_for(engine, "connect")
