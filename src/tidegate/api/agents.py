@@ -8,26 +8,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC
 from typing import Annotated
 
 from fastapi import Path, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from tidegate.api.answers import Answer
-from tidegate.api.fields import IDENTIFIER, IdentifierPath
+from tidegate.api.fields import IDENTIFIER, MOST_ATTEMPTS, MOST_LINES, IdentifierPath
 from tidegate.api.git import source_through_server
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.parts import ApiParts
 from tidegate.api.routing import noun_router
 from tidegate.api.security import Agent, Parts, check_speaks_for
+from tidegate.api.step_reports import Report
 from tidegate.engine.agents import Said
 from tidegate.engine.giving import ON_ITS_WAY, Ask, Held
 from tidegate.engine.refusal import Refused
 from tidegate.model.agent import Platform
 from tidegate.model.ids import StepRunId
-from tidegate.model.lease import Lease, LogLine, StepReport
+from tidegate.model.lease import Lease, LogLine
 from tidegate.security.permission import Identity
 
 router = noun_router("agents", route_class=ActRoute)
@@ -41,22 +41,9 @@ MOST_SLOTS = 1000
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,99}$"
 AgentPath = Annotated[str, Path(pattern=_NAME)]
 AgentName = Annotated[str, StringConstraints(pattern=_NAME)]
-Attempt = Annotated[int, Field(ge=1)]
-Fence = Annotated[int, Field(ge=0)]
+Attempt = Annotated[int, Field(ge=1, le=MOST_ATTEMPTS)]
+Fence = Annotated[int, Field(ge=0, le=MOST_ATTEMPTS)]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-
-
-def _keepable(report: StepReport) -> StepReport:
-    """As every database takes it: times that exist in UTC, too, and no NUL, which a command's output may hold."""
-    try:
-        for time in (report.began_at, report.ended_at):
-            time.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("began_at and ended_at have to be times that UTC has, too") from None
-    return replace(report, detail=report.detail.replace("\0", "\N{REPLACEMENT CHARACTER}"))
-
-
-Report = Annotated[StepReport, AfterValidator(_keepable)]
 
 
 class AgentsBody(BaseModel):
@@ -107,7 +94,7 @@ class LogRequest(AgentsBody):
 
     attempt: Attempt
     fence: Fence
-    first: Annotated[int, Field(ge=0)]
+    first: Annotated[int, Field(ge=0, le=MOST_LINES)]
     lines: Annotated[list[LogLine], Field(max_length=10_000)]
 
 

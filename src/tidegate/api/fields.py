@@ -11,6 +11,10 @@ NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 IDENTIFIER = r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$"
 DIGEST = r"^sha256:[0-9a-f]{64}$"
 TEXT_AT_MOST = 2000
+MOST_ATTEMPTS = 2**31 - 1
+"""What the column of attempts, and that of fences, holds."""
+
+MOST_LINES = 2**62
 
 
 def _printable(text: str) -> str:

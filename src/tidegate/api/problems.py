@@ -156,7 +156,8 @@ async def _gone(request: Request, error: Exception) -> Response:
 def _in_words(error: Mapping[str, Any]) -> str:
     """`body.approvals: input should be …`; what was sent is not repeated, since it may be a secret."""
     place = ".".join(str(part) for part in cast(Sequence[object], error.get("loc", ())))
-    return f"{place[:_LONGEST_INPUT]}: {error.get('msg', 'cannot be read')}"
+    said = str(error.get("msg", "cannot be read")).removeprefix("Value error, ")  # pydantic's words before our own
+    return f"{place[:_LONGEST_INPUT]}: {said}"
 
 
 def _way_back(request: Request) -> str:

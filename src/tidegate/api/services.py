@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from fastapi import Path, Response
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from tidegate.api.fields import Body, Name, ServicePath, TextField
 from tidegate.api.idempotency import ActRoute
@@ -30,7 +31,26 @@ router = noun_router("services", prefix="/services", route_class=ActRoute)
 SECRET_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"  # noqa: S105  the pattern of names
 SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME)]
 SecretPath = Annotated[str, Path(pattern=SECRET_NAME)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]+$")]
+LINE = r"^[^\x00-\x1f\x7f]+$"
+Line = Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=LINE)]
+
+
+def _in_repository(path: str) -> str:
+    """A folder of the repository, and no other: what leads out of it is not even looked for."""
+    remedy = "name the service's folder below its root, as services/shop"
+    parts = path.removesuffix("/").split("/")
+    if path.startswith(("/", "~")) or "\\" in path:
+        raise ValueError(f'"{path}" is no folder of the repository: {remedy}')
+    if ".." in parts:
+        raise ValueError(f'"{path}" leads out of the repository: {remedy}')
+    if not all(part.strip() for part in parts):
+        raise ValueError(f'"{path}" has an empty part: {remedy}')
+    return str(PurePosixPath(path))
+
+
+FolderField = Annotated[
+    str, StringConstraints(min_length=1, max_length=500, pattern=LINE), AfterValidator(_in_repository)
+]
 
 
 class AddRequest(Body):
@@ -41,7 +61,7 @@ class AddRequest(Body):
 
     repository: Line
     name: Name | None = None
-    path: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")] = "."
+    path: FolderField = "."
     branch: Line | None = None
     credential: SecretName | None = None
 

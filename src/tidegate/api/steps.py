@@ -9,7 +9,7 @@ from fastapi import Query
 from fastapi.responses import StreamingResponse
 
 from tidegate.api.answers import Answer
-from tidegate.api.fields import IdentifierPath
+from tidegate.api.fields import MOST_ATTEMPTS, MOST_LINES, IdentifierPath
 from tidegate.api.parts import ApiParts
 from tidegate.api.routing import noun_router
 from tidegate.api.security import Parts, Reader
@@ -18,6 +18,8 @@ from tidegate.model.step_run import StepRun
 from tidegate.store import queries
 
 router = noun_router("steps", prefix="/steps")
+
+AttemptQuery = Annotated[int | None, Query(ge=1, le=MOST_ATTEMPTS, description="The newest where none is named")]
 
 
 class LineAnswer(Answer):
@@ -41,8 +43,8 @@ def read_log(
     parts: Parts,
     _: Reader,
     step_run: IdentifierPath,
-    attempt: Annotated[int | None, Query(ge=1, description="The newest where none is named")] = None,
-    first: Annotated[int, Query(ge=0)] = 0,
+    attempt: AttemptQuery = None,
+    first: Annotated[int, Query(ge=0, le=MOST_LINES)] = 0,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     find: Annotated[str, Query(max_length=200, description="Only lines that hold these words")] = "",
 ) -> LogAnswer:
@@ -64,7 +66,7 @@ def download_log(
     parts: Parts,
     _: Reader,
     step_run: IdentifierPath,
-    attempt: Annotated[int | None, Query(ge=1, description="The newest where none is named")] = None,
+    attempt: AttemptQuery = None,
 ) -> StreamingResponse:
     """A whole log as text, without colours: a time and a line in each line."""
     step = _step(parts, step_run)

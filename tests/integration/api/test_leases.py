@@ -179,3 +179,60 @@ def test_an_unknown_step_is_said_to_be_unknown(world: World) -> None:
     with world.client(AGENT) as agent:
         answer = _report(agent, {"step_run": "01nosuch", "attempt": 1, "fence": 1})
     assert answer.status_code == 404
+
+
+FILE = {"name": "shop", "file": "shop.whl", "digest": f"sha256:{'0' * 64}", "size": 1}
+COUNTS = {"total": 3, "failed": 1, "skipped": 1}
+
+
+IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
+    ({"exit_code": 2**70}, "exit_code"),
+    ({"exit_code": -(2**31) - 1}, "exit_code"),
+    ({"line_coverage": -1}, "line_coverage"),
+    ({"line_coverage": 100.5}, "line_coverage"),
+    ({"image": "x" * 1001}, "image"),
+    ({"tests": {**COUNTS, "total": 2**70}}, "tests.total"),
+    ({"tests": {**COUNTS, "failed": -1}}, "tests.failed"),
+    ({"tests": {**COUNTS, "skipped": 3}}, "more failed or were skipped than there are"),
+    ({"tests": {**COUNTS, "failures": ["x" * 301]}}, "tests.failures"),
+    ({"tests": {**COUNTS, "failures": ["x"] * 201}}, "tests.failures"),
+    ({"tests": {**COUNTS, "ran": "x" * 201}}, "tests.ran"),
+    ({"artifacts": [{**FILE, "size": 2**63}]}, "artifacts: size"),
+    ({"artifacts": [{**FILE, "size": -1}]}, "artifacts: size"),
+    ({"artifacts": [{**FILE, "digest": "../../etc/passwd"}]}, "artifacts: digest"),
+    ({"artifacts": [{**FILE, "file": "../shop.whl"}]}, "artifacts: file"),
+    ({"artifacts": [{**FILE, "name": "x" * 256}]}, "artifacts: name"),
+    ({"outputs": {**FILE, "size": 2**70}}, "outputs: size"),
+]
+
+
+def test_a_result_that_cannot_be_is_refused_and_says_what_is_wrong(world: World) -> None:
+    run = world.add_shop()
+    with world.client(AGENT) as agent:
+        (lease,) = _lease(agent)
+        for said, says in IMPOSSIBLE:
+            refused = _report(agent, lease, report={**REPORT, **said})
+            assert (refused.status_code, says in refused.text) == (422, True), (said, refused.text)
+        assert world.get(f"/runs/{run}")["steps"][0]["state"] == "running"
+        whole = {**REPORT, "exit_code": 255, "line_coverage": 100, "tests": COUNTS, "artifacts": [FILE]}
+        assert _report(agent, lease, report=whole).json() == {"accepted": True}
+
+
+def test_words_without_an_end_are_cut_and_the_result_is_taken(world: World) -> None:
+    """An agent would send it again for ever."""
+    run = world.add_shop()
+    with world.client(AGENT) as agent:
+        (lease,) = _lease(agent)
+        said = {**REPORT, "outcome": "failed", "exit_code": 1, "detail": "x" * 50_000}
+        assert _report(agent, lease, report=said).json() == {"accepted": True}
+    detail = world.get(f"/runs/{run}")["steps"][0]["detail"]
+    assert len(detail) == 10_000
+    assert detail.endswith("x …")
+
+
+def test_numbers_that_no_lease_has_are_refused(world: World) -> None:
+    with world.client(AGENT) as agent:
+        for field in ("attempt", "fence", "first"):
+            body = {"attempt": 1, "fence": 1, "first": 0, "lines": [], field: 2**70}
+            refused = agent.post("/api/v1/steps/01nosuch/log", json=body)
+            assert (refused.status_code, f"body.{field}" in refused.text) == (422, True), refused.text
