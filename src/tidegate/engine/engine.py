@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from tidegate.engine.facts import NO_FACTS, Facts, judge_rollout, read_facts
 from tidegate.engine.freeze_turns import tell_freezes
 from tidegate.engine.loading import Gone, load_placement, load_run, with_facts
+from tidegate.engine.locking import lock_run
 from tidegate.engine.parts import Parts
 from tidegate.engine.performing import Performer
 from tidegate.engine.queue import TaskQueue
@@ -190,9 +191,7 @@ class Engine:
             self.queue.hint(f"placement:{placement}", min(times))
 
     def _locked(self, connection: Connection, run_id: RunId) -> Run:
-        run = queries.run(connection, run_id)
-        if run and self.parts.database.lock_service(connection, run.service):
-            run = queries.run(connection, run_id)
+        run = lock_run(connection, self.parts.database, run_id)
         if run is None:
             raise Gone(run_id)
         return run

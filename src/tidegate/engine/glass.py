@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from tidegate.engine.engine import Engine
 from tidegate.engine.holding import keep_held
+from tidegate.engine.locking import lock_known_run
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.actor import Actor
 from tidegate.model.break_glass import BreakGlass
@@ -41,7 +42,10 @@ class GlassActs:
         if not reason.strip():
             raise Refused(Refusal.INVALID, "breaking the glass is recorded with its reason", "add --reason TEXT")
         with self._parts.database.writing() as connection:
-            run = self._locked(connection, run_id)
+            run = lock_known_run(connection, self._parts.database, run_id)
+            if run.status.is_ended:
+                what = f"run {run.id} has ended: it is {run.status.value}"
+                raise Refused(Refusal.CONFLICT, what, f"tidegate retry {run.id}")
             if run.release is None:
                 raise Refused(Refusal.CONFLICT, f"run {run.id} has no release: there is nothing to let in yet")
             gate = self._gate(connection, run, stage)
@@ -84,18 +88,6 @@ class GlassActs:
             text = f"{actor.name} reviews that {known.actor.name} broke the glass for {run.label}: {done.review}"
             self._say(connection, EventKind.GLASS_REVIEWED, text, run, done, actor)
         return done
-
-    def _locked(self, connection: Connection, run_id: str) -> Run:
-        run = queries.run(connection, run_id)
-        if run is None:
-            raise not_found("run", run_id, "tidegate runs")
-        self._parts.database.lock_service(connection, run.service)
-        run = queries.run(connection, run_id) or run
-        if run.status.is_ended:
-            raise Refused(
-                Refusal.CONFLICT, f"run {run.id} has ended: it is {run.status.value}", f"tidegate retry {run.id}"
-            )
-        return run
 
     def _gate(self, connection: Connection, run: Run, named: str | None) -> StageRun:
         stages = queries.stages(connection, run.id)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from tidegate.engine.engine import Engine
+from tidegate.engine.locking import lock_known_run
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.actor import Actor
 from tidegate.model.ask_outside import is_about, question_for, whom
@@ -27,11 +28,7 @@ class QuestionActs:
     def ask_again(self, run_id: str, actor: Actor, *, stage: str | None = None) -> tuple[ExternalQuestion, ...]:
         """Put the questions of a gate again: those that nobody answered. Raises Refused where there is none."""
         with self._parts.database.writing() as connection:
-            run = queries.run(connection, run_id)
-            if run is None:
-                raise not_found("run", run_id, "tidegate runs")
-            self._parts.database.lock_service(connection, run.service)
-            run = queries.run(connection, run_id) or run
+            run = lock_known_run(connection, self._parts.database, run_id)
             known = time_queries.questions_of_run(connection, run.id)
             at = self._stage(connection, run, stage)
             asked = self._ask(connection, run, at, tuple(one for one in known if is_about(one, at)), actor)

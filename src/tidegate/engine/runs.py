@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from tidegate.engine.engine import Engine
 from tidegate.engine.holding import keep_held
 from tidegate.engine.loading import rules_at
-from tidegate.engine.refusal import Refusal, Refused, not_found
+from tidegate.engine.locking import lock_known_run
+from tidegate.engine.refusal import Refusal, Refused
 from tidegate.model.actor import Actor
 from tidegate.model.approval import Answer, Approval
 from tidegate.model.event import Event, EventKind
@@ -188,12 +189,7 @@ class RunActs:
     @contextmanager
     def _changing(self, run_id: str) -> Iterator[tuple[Connection, Run]]:
         with self._parts.database.writing() as connection:
-            run = queries.run(connection, run_id)
-            if run is None:
-                raise not_found("run", run_id, "tidegate runs")
-            self._parts.database.lock_service(connection, run.service)
-            run = queries.run(connection, run_id) or run
-            yield connection, run
+            yield connection, lock_known_run(connection, self._parts.database, run_id)
         self._engine.queue.hint(f"run:{run_id}")
         for rollout in self._rollouts(run_id):
             self._engine.queue.hint(f"placement:{rollout.placement}")

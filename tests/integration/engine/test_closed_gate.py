@@ -14,10 +14,7 @@ from tests.integration.engine.shop import OWNER, SHOP, STAGING
 
 from tidegate.engine.asking import NotSigned
 from tidegate.engine.refusal import Refused
-from tidegate.model import decide_gate, run_stages
 from tidegate.model.approval import Answer
-from tidegate.model.gate import GateDecision
-from tidegate.model.gate_question import GateQuestion
 from tidegate.model.ids import EnvironmentName, ReleaseId
 from tidegate.model.pipeline import Mode
 from tidegate.model.train import Train
@@ -187,36 +184,6 @@ def test_who_takes_a_yes_back_before_the_look_has_not_let_it_in(shop: GatedShop)
     shop.keeps_out(run)
     shop.says_yes(run)
     shop.lets_in(run)
-
-
-def test_who_takes_a_yes_back_while_the_engine_looks_is_told_that_it_is_too_late(
-    shop: GatedShop, monkeypatch: Patch
-) -> None:
-    """It waits for the look, or the look for it: never both have it their way."""
-    run = shop.at_the_gate()
-    shop.says_yes(run)
-    told: list[Refused] = []
-    racing: list[Thread] = []
-
-    def takes_back() -> None:
-        try:
-            shop.runs.withdraw(run, OWNER, stage="production")
-        except Refused as refused:
-            told.append(refused)
-
-    def decide(question: GateQuestion, now: object) -> GateDecision:
-        if not racing:
-            racing.append(Thread(target=takes_back))
-            racing[0].start()
-        return decide_gate.decide_gate(question, now)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(run_stages, "decide_gate", decide)
-    shop.engine.look(f"run:{run}")
-    racing[0].join(20)
-    assert "asks nobody now" in str(told[0])
-    shop.lets_in(run)
-    with shop.database.reading() as connection:
-        assert [one.answer for one in queries.approvals(connection, run)] == [Answer.APPROVED]
 
 
 # A changed file, a changed configuration
