@@ -95,7 +95,7 @@ class Engine:
             self.queue.hint(subject, at)
         for run in runs:
             self.queue.hint(f"run:{run.id}")
-        for one in {rollout.placement for rollout in rollouts} | {placement.id for placement in placements}:
+        for one in sorted({rollout.placement for rollout in rollouts} | {placement.id for placement in placements}):
             self.queue.hint(f"placement:{one}")
 
     def _recover(self) -> None:

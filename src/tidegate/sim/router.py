@@ -49,6 +49,8 @@ class SimulatedRouter:
         self._held: dict[PlacementId, Held] = {}
         self._busy: dict[Endpoint, datetime] = {}
         self.faults = RouterFaults()
+        self.shown: Callable[[datetime], datetime] = lambda at: at
+        """What the clock of its machine, which is the server's, shows at a time."""
 
     def set_shares(self, routing: Routing, generation: Generation) -> ObservedRouting | None:
         """Make `routing` the split for new requests; None until that is confirmed."""
@@ -68,7 +70,7 @@ class SimulatedRouter:
         self.settle()
         if held.confirmed_at is None:
             return None
-        return ObservedRouting(held.generation, held.confirmed_at)
+        return ObservedRouting(held.generation, self.shown(held.confirmed_at))
 
     def shares(self, placement: PlacementId) -> Routing | None:
         """The split that is served."""
@@ -111,7 +113,7 @@ class SimulatedRouter:
     def _note_leaving(self, before: Routing | None, after: Routing) -> None:
         if before is None:
             return
-        for endpoint in _with_traffic(before) - _with_traffic(after):
+        for endpoint in sorted(_with_traffic(before) - _with_traffic(after), key=str):
             long = self._random.random() < 0.1
             self._busy[endpoint] = self._clock.now() + timedelta(seconds=self._random.uniform(0, 40 if long else 2))
 

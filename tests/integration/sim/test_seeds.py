@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tidegate.sim.random_run import simulate
@@ -38,6 +42,22 @@ def test_a_sample_of_random_runs_has_crashes_and_all_kinds_of_ends() -> None:
 @pytest.mark.parametrize("seed", [3, 6, 19])
 def test_the_same_seed_gives_the_same_history(seed: int) -> None:
     assert simulate(seed) == simulate(seed)
+
+
+def test_the_same_seed_gives_the_same_history_in_another_process() -> None:
+    """There sets have another order, in which nothing may be looked at that draws."""
+    script = "from tidegate.sim.random_run import simulate; print(simulate(4063).fingerprint)"
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": order},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for order in ("1", "2")
+    ]
+    assert told[0] == told[1]
 
 
 def test_other_seeds_give_other_histories() -> None:
