@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 
@@ -11,7 +11,7 @@ from tidegate.engine.giving import Ask, Held
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.refusal import Refused
 from tidegate.model.ids import StepRunId
-from tidegate.model.lease import Lease, StepOutcome, StepReport
+from tidegate.model.lease import Lease, StepOutcome, StepReport, TestReport
 from tidegate.sim.agenda import Agenda
 from tidegate.sim.clock import SimulatedClock
 
@@ -19,6 +19,15 @@ SLOTS = 4
 POLL_EVERY = timedelta(seconds=20)
 RENEW_EVERY = timedelta(seconds=10)
 TRY_AGAIN = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt ends, and what its reports say where it has any."""
+
+    outcome: StepOutcome
+    tests: TestReport | None = None
+    line_coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +49,14 @@ class SimulatedAgent:
         random: Random,
         agenda: Agenda,
         leasing: Callable[[], Leasing | None],
-        outcome: Callable[[Lease], StepOutcome],
+        result: Callable[[Lease], Result],
         faults: AgentFaults,
     ) -> None:
         self._clock = clock
         self._random = random
         self._agenda = agenda
         self._leasing = leasing
-        self._outcome = outcome
+        self._result = result
         self.faults = faults
         self._held: dict[StepRunId, Held] = {}
         self._poll_planned = False
@@ -95,16 +104,18 @@ class SimulatedAgent:
 
     def _finish(self, lease: Lease, held: Held) -> None:
         lost = self._random.random() < self.faults.attempt_lost
-        self._report(held, StepOutcome.LOST if lost else self._outcome(lease))
+        self._report(held, Result(StepOutcome.LOST) if lost else self._result(lease))
 
-    def _report(self, held: Held, outcome: StepOutcome) -> None:
+    def _report(self, held: Held, result: Result) -> None:
         leasing = self._leasing()
-        self._plan_again_while_held(held, outcome)
+        self._plan_again_while_held(held, result)
         if leasing is None:
             return
-        now = self._clock.now()
+        now, outcome = self._clock.now(), result.outcome
         code = {StepOutcome.SUCCEEDED: 0, StepOutcome.FAILED: 1}.get(outcome)
-        report = StepReport(outcome, code, f"exit status {code}" if code is not None else outcome.value, now, now)
+        detail = f"exit status {code}" if code is not None else outcome.value
+        figures = {"tests": result.tests, "line_coverage": result.line_coverage}
+        report = replace(StepReport(outcome, code, detail, now, now), **figures)  # type: ignore[arg-type]
         others = [one for one in self._held.values() if one != held]
         leases: Iterable[Lease] = ()
         try:
@@ -119,13 +130,13 @@ class SimulatedAgent:
             del self._held[held.step_run]
         self._take(leases)
 
-    def _plan_again_while_held(self, held: Held, outcome: StepOutcome) -> None:
+    def _plan_again_while_held(self, held: Held, result: Result) -> None:
         """The server may be down, or go down while it is told."""
-        self._plan(TRY_AGAIN, lambda: self._report_if_held(held, outcome))
+        self._plan(TRY_AGAIN, lambda: self._report_if_held(held, result))
 
-    def _report_if_held(self, held: Held, outcome: StepOutcome) -> None:
+    def _report_if_held(self, held: Held, result: Result) -> None:
         if self._held.get(held.step_run) == held:
-            self._report(held, outcome)
+            self._report(held, result)
 
     def _renew_regularly(self) -> None:
         self._plan(RENEW_EVERY, self._renew_regularly)
@@ -137,4 +148,4 @@ class SimulatedAgent:
             self._held.pop(step, None)
         for step in renewal.cancel:
             if step in self._held:
-                self._report(self._held[step], StepOutcome.CANCELLED)
+                self._report(self._held[step], Result(StepOutcome.CANCELLED))

@@ -10,6 +10,7 @@ from random import Random
 
 from sqlalchemy import Connection
 
+from tidegate.integrations.asking import Heard, Outside
 from tidegate.metrics.source import MetricsSource
 from tidegate.model.figures import Counters
 from tidegate.model.ids import DeploymentId, Generation, PlacementId
@@ -151,6 +152,22 @@ class CrashingRouter:
         """As the router does."""
         self._points.reach(f"before draining {deployment}")
         return self._router.drained(placement, deployment, endpoints)
+
+
+class CrashingOutside:
+    """An address outside with a crash point before and after every question."""
+
+    def __init__(self, outside: Outside, points: CrashPoints) -> None:
+        self._outside = outside
+        self._points = points
+
+    def ask(self, url: str, body: bytes, headers: Mapping[str, str]) -> Heard:
+        """As the address does."""
+        self._points.reach_before("before a question", partial(self._outside.ask, url, body, headers))
+        heard = self._outside.ask(url, body, headers)
+        self._points.note_change()
+        self._points.reach("after a question")
+        return heard
 
 
 class CrashingMetrics:

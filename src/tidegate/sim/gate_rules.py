@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from tidegate.model.actor import ActorKind
 from tidegate.model.approval import Answer, Approval
 from tidegate.model.event import EventKind, RecordedEvent
-from tidegate.model.ids import EnvironmentName, PlacementId, StageName, placement_id
+from tidegate.model.ids import PlacementId, StageName, placement_id
 from tidegate.model.pipeline import ApprovalPoint, Mode, OnDoubt, Stage
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, RunStatus, StageState
 from tidegate.sim.broken import RuleBroken
+from tidegate.sim.outside import Outside
 from tidegate.sim.recorded import environment_of, placement_of, rollout_of, run_of
 from tidegate.store import queries
+
+CLOCKS_DIFFER = timedelta(seconds=2)
+"""What is said is never said before what is recorded, and no gate minds so little."""
 
 
 class GateRules:
     """Follows who may go where. `opened` are the releases that a gate let into an environment."""
 
-    def __init__(self, protected: Mapping[EnvironmentName, bool]) -> None:
+    def __init__(self, outside: Outside) -> None:
         self.opened: set[tuple[str, str]] = set()
-        self._protected = protected
+        self._outside = outside
+        self._protected = outside.protected
         self._gates_open: set[tuple[str, str]] = set()
         self._went_back: set[str] = set()
         self._came_to: dict[PlacementId, set[int]] = {}
@@ -173,7 +177,8 @@ class GateRules:
             rule = _stage(run, stage.name)
             needed = self._approvals_needed(connection, run, rule)
             yes, _ = _answers(connection, run, stage.name, recorded.at)
-            if needed and len(yes) >= max(needed, _asked_first(rule)):
+            floor = self._outside.floor.approvals if stage.environment == "production" else 0
+            if needed and len(yes) >= max(needed, _asked_first(rule), floor):
                 raise RuleBroken("5 an approved release is not superseded", f"{run.id} at {stage.name}")
 
 
@@ -204,7 +209,13 @@ def _answers(connection: Connection, run: Run, stage: StageName, at: datetime) -
     latest: dict[str, Approval] = {}
     for one in queries.approvals(connection, run.id):
         expired = rule is not None and rule.expires is not None and one.at + rule.expires <= at
-        if one.stage == stage and one.point == 0 and one.release == run.release and one.at <= at and not expired:
+        if (
+            one.stage == stage
+            and one.point == 0
+            and one.release == run.release
+            and one.at <= at + CLOCKS_DIFFER
+            and not expired
+        ):
             latest[one.actor.name] = one
     yes = {name for name, one in latest.items() if one.answer is Answer.APPROVED}
     return yes, {name for name, one in latest.items() if one.answer is Answer.REJECTED}

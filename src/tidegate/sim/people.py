@@ -13,6 +13,9 @@ from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus
 from tidegate.sim.shop import ANNA, BEN, PRODUCTION, SimulatedRun, SimulatedService
 
+IN_VAIN = {"policy", "promotion", "external answer"}
+"""The rules of a gate at which no yes helps."""
+
 Act = Callable[[SimulatedService, SimulatedRun], None]
 
 
@@ -74,7 +77,7 @@ class People:
         """What cannot be brought to where it should be is stopped."""
         stuck = [one for one in service.placements() if one.stuck_because is not None and one.serving]
         for placement in stuck:
-            self._touch_all(service)
+            self.touch_all(service)
             service.roll_back(placement.environment, stop=True)
         return bool(stuck)
 
@@ -86,9 +89,7 @@ class People:
             good = service.world.version_of_commit(run.row.change.commit).is_good
             with suppress(Refused):
                 self._promote(service, run) if good else service.cancel(run)
-        elif (rollout and rollout.state is RolloutState.ASKING) or (
-            run.row.status is RunStatus.WAITING and any(one.rule == "approvals" for one in run.row.because)
-        ):
+        elif (rollout and rollout.state is RolloutState.ASKING) or _only_people_are_missing(run):
             self._approve_twice(service, run)
         else:
             return False
@@ -128,25 +129,25 @@ class People:
         service.retry(run)
 
     def _roll_back(self, service: SimulatedService, run: SimulatedRun) -> None:
-        self._touch_all(service)
+        self.touch_all(service)
         service.roll_back(self._somewhere())
 
     def _roll_back_to(self, service: SimulatedService, run: SimulatedRun) -> None:
-        self._touch_all(service)
+        self.touch_all(service)
         service.roll_back(self._somewhere(), BEN, to=service.world.version_of_commit(run.row.change.commit))
 
     def _stop(self, service: SimulatedService, run: SimulatedRun) -> None:
-        self._touch_all(service)
+        self.touch_all(service)
         service.roll_back(self._somewhere(), stop=True)
 
     def _remove(self, service: SimulatedService, run: SimulatedRun) -> None:
-        self._touch_all(service)
+        self.touch_all(service)
         service.remove()
 
     def _somewhere(self) -> str:
         return self._random.choice((PRODUCTION, PRODUCTION, "staging"))
 
-    def _touch_all(self, service: SimulatedService) -> None:
+    def touch_all(self, service: SimulatedService) -> None:
         """All that did not end badly before may end so by a person's doing."""
         for one in service.runs():
             if not one.decided() or one.row.status is RunStatus.SUCCEEDED:
@@ -164,3 +165,9 @@ class People:
 
     def _go(self, service: SimulatedService, run: SimulatedRun) -> None:
         service.go()
+
+
+def _only_people_are_missing(run: SimulatedRun) -> bool:
+    """Whether a gate waits for a yes, and for nothing that a yes does not change."""
+    rules = {one.rule for one in run.row.because}
+    return run.row.status is RunStatus.WAITING and "approvals" in rules and not rules & IN_VAIN

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from tidegate.sim.clock import SimulatedClock
+from tidegate.sim.clock import ServerClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class HintFaults:
 class SimulatedQueue:
     """A TaskQueue without threads: whoever drives the world takes the next subject and looks at it."""
 
-    def __init__(self, clock: SimulatedClock, random: Random, faults: HintFaults) -> None:
+    def __init__(self, clock: ServerClock, random: Random, faults: HintFaults) -> None:
         self._clock = clock
         self._random = random
         self.faults = faults

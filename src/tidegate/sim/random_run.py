@@ -8,7 +8,9 @@ from datetime import timedelta
 from random import Random
 
 from tidegate.judge.judge import Judge
+from tidegate.model.ids import RunId
 from tidegate.sim.broken import RuleBroken
+from tidegate.sim.demands import Demands
 from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
 from tidegate.sim.ending import check_ending
 from tidegate.sim.expectations import check_expectations
@@ -43,12 +45,13 @@ class Outcome:
 def simulate(seed: int, watch: Callable[[World], None] | None = None, judge: Judge | None = None) -> Outcome:
     """Play one random run. `watch` is given the world before anything happens in it."""
     random = Random(seed)
+    demands = Demands.of(seed)
     world = World(seed, draw_chances(random), judge)
     if watch:
         watch(world)
     failure = None
     try:
-        _RandomRun(seed, random, world).play()
+        _RandomRun(seed, random, world, demands).play()
     except (RuleBroken, WorldStuck) as error:
         failure = f"{error}\n{world.describe()}"
     except Exception as error:  # a fault of the engine is a finding like any other
@@ -65,8 +68,9 @@ def _outcome(seed: int, world: World, failure: str | None) -> Outcome:
 
 
 class _RandomRun:
-    def __init__(self, seed: int, random: Random, world: World) -> None:
+    def __init__(self, seed: int, random: Random, world: World, demands: Demands | None) -> None:
         self._random = random
+        self._demands = demands
         self._world = world
         self._people = People(random)
         self._wardens = Wardens.of(seed, self._people)
@@ -78,15 +82,20 @@ class _RandomRun:
         self._faulty = world.chances.crash_chance > 0 or random.random() < 0.3
 
     def play(self) -> None:
+        if self._demands:
+            self._demands.begin(self._world, self._services)
         self._world.points.arm()
         for _ in range(self._random.randint(2, 4)):
             self._push()
             self._let_things_happen()
+        if self._demands:
+            self._demands.set_clock(self._world, self._people, self._services, timedelta(0))
         self._world.heal()
         if self._wardens:
             self._wardens.let_everything_pass(self._world, self._services[0])
         self._come_to_rest()
         check_ending(self._world)
+        self._people.touched |= {RunId(one.run) for one in self._world.office.asked.values() if one.is_no}
         check_expectations(self._world, self._people, self._rate)
 
     def _push(self) -> None:
@@ -95,10 +104,13 @@ class _RandomRun:
         version = self._world.version(f"v{self._versions}")
         if self._versions > 1 or self._random.random() < 0.3:
             draw_behaviour(self._random, version)
+        if self._demands:
+            self._demands.reported_by(version)
         service.push(version, self._shape() if self._random.random() < 0.2 else None)
 
     def _shape(self) -> Shape:
         shape = draw_shape(self._random)
+        shape = self._demands.shaped(shape) if self._demands else shape
         return self._wardens.shaped(shape) if self._wardens else shape
 
     def _let_things_happen(self) -> None:
@@ -109,6 +121,8 @@ class _RandomRun:
                 self._people.do_something(self._random.choice(self._services))
             if self._wardens:
                 self._wardens.do_something(self._services[0])
+            if self._demands:
+                self._demands.do_something(self._world, self._people, self._services)
             if self._faulty and self._random.random() < 0.4:
                 self._harm()
 

@@ -27,7 +27,7 @@ def is_at_rest(world: World) -> bool:
 def _is_looking(world: World, server: SimulatedServer) -> bool:
     """Whether there is something that it would look at now: after a start that is everything."""
     next_at = server.queue.next_at
-    return next_at is not None and next_at <= world.clock.now()
+    return next_at is not None and next_at <= world.server_clock.now()
 
 
 def why_restless(world: World) -> str:

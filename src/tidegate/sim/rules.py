@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from tidegate.model.event import RecordedEvent
 from tidegate.model.ids import DeploymentId, Generation
 from tidegate.model.installation import Endpoint, Routing
+from tidegate.sim.demand_rules import DemandRules
 from tidegate.sim.evidence_rules import EvidenceRules
 from tidegate.sim.gate_rules import GateRules
 from tidegate.sim.once import Once
@@ -28,7 +29,7 @@ class Rules:
         self.seen: list[RecordedEvent] = []
         self._database = database
         self._rollbacks = RollbackRules(outside)
-        gates = GateRules(outside.protected)
+        gates = GateRules(outside)
         self._traffic = TrafficRules(outside, gates.opened)
         self._lookers: tuple[Callable[[Connection, RecordedEvent], None], ...] = (
             Once().look,
@@ -37,6 +38,7 @@ class Rules:
             EvidenceRules(outside.traffic).look,
             TrainRules(outside).look,
             TimeRules(outside).look,
+            DemandRules(outside).look,
         )
 
     def check(self) -> None:

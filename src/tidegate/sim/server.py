@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
+from tidegate.engine.asking import Asker
 from tidegate.engine.engine import Engine
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts
 from tidegate.engine.placements import PlacementActs
+from tidegate.engine.questions import QuestionActs
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
 from tidegate.engine.train_acts import TrainActs
+from tidegate.integrations.asking import Outside
 from tidegate.model.ids import ServiceName
-from tidegate.sim.clock import SimulatedClock
+from tidegate.sim.clock import ServerClock
 from tidegate.sim.queue import HintFaults, SimulatedQueue
+
+ADDRESS = "https://tidegate.example"
 
 
 class PlainSecrets:
@@ -78,7 +84,8 @@ class SimulatedServer:
     """One life of a server: what is in memory here is lost at a crash."""
 
     parts: Parts
-    clock: SimulatedClock
+    clock: ServerClock
+    outside: Outside
     random: Random
     hint_faults: HintFaults
     steps_ready: Callable[[], None]
@@ -90,17 +97,33 @@ class SimulatedServer:
     trains: TrainActs = field(init=False)
     freezes: FreezeActs = field(init=False)
     glass: GlassActs = field(init=False)
+    questions: QuestionActs = field(init=False)
+    asker: Asker = field(init=False)
     leasing: Leasing = field(init=False)
 
     def __post_init__(self) -> None:
         self.queue = SimulatedQueue(self.clock, self.random, self.hint_faults)
-        self.engine = Engine(self.parts, self.queue, steps_ready=self.steps_ready)
+        self.engine = Engine(self.parts, self.queue, steps_ready=self.steps_ready, ask=self._send)
+        database, secrets = self.parts.database, self.parts.secrets
+        self.asker = Asker(database, self.clock, secrets, self.outside, ADDRESS, self.queue.hint)
+        self.asker.again = self._send
         self.runs = RunActs(self.engine)
         self.placements = PlacementActs(self.engine)
         self.services = ServiceActs(self.engine)
         self.trains = TrainActs(self.engine)
+        self.questions = QuestionActs(self.engine)
         self.freezes, self.glass = FreezeActs(self.engine), GlassActs(self.engine)
         self.leasing = Leasing(self.engine, StepLogs(Path("/nonexistent")))
+
+    def look(self, subject: str) -> None:
+        """Look at what was hinted at."""
+        if subject.startswith("question:"):
+            self.asker.look(subject)
+        else:
+            self.engine.look(subject)
+
+    def _send(self, question: str, at: datetime) -> None:
+        self.queue.hint(f"question:{question}", at)
 
     def upkeep(self) -> None:
         """What the server does now and then."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.model.pipeline import Mode, OnDoubt, Strategy
+from tidegate.sim.demand import NOTHING, THE_FILES_ADDRESS, Demand, gate_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class Shape:
     step_timeout: str = "2m"
     window: Sequence[str] = ()
     """The hours (UTC) in which the gate to production opens; where there are none, at all times."""
+
+    demand: Demand = NOTHING
+    """What the gate to production demands besides."""
 
 
 def pipeline_text(service: str, shape: Shape) -> str:
@@ -83,7 +87,7 @@ def _gate(shape: Shape) -> list[str]:
     if shape.window:
         windows = ", ".join(f'{{hours: "{hours}", timezone: UTC}}' for hours in shape.window)
         rules.append(f"window: [{windows}]")
-    return rules
+    return rules + gate_texts(shape.demand, THE_FILES_ADDRESS)
 
 
 def _deploy(shape: Shape) -> str:

@@ -22,6 +22,7 @@ from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
 from tidegate.sim.broken import RuleBroken
+from tidegate.sim.demand import NOTHING
 from tidegate.sim.router import Split
 from tidegate.sim.server import SimulatedServer
 from tidegate.sim.shape import Shape, pipeline_text
@@ -114,6 +115,8 @@ class SimulatedService:
         self.shape = shape or self.shape
         if self.shape.window:
             self.world.windows[self.name, version.commit] = self.shape.window
+        if self.shape.demand != NOTHING:
+            self.world.files[self.name, version.commit] = self.shape.demand
         change = Change(version.commit, "Carl", "carl@example.org", self.world.clock.now(), f"Make {version.name}")
         pushed = Pushed(change, version.order, pipeline_text(self.name, self.shape))
         if not self.is_known:
@@ -174,6 +177,21 @@ class SimulatedService:
         self._do(
             lambda server: server.glass.break_glass(run.id, "it burns", by, stage=stage),
             lambda connection: len(gate_queries.broken_glass(connection, run.id)) > before,
+        )
+
+    def ask_again(self, run: SimulatedRun, by: Actor = ANNA) -> None:
+        """Have asked again outside what nobody answered."""
+        before = self._questions(run)
+        self._do(
+            lambda server: server.questions.ask_again(run.id, by),
+            lambda connection: self._questions(run) > before,
+        )
+
+    def set_secret(self, name: str, value: str, by: Actor = ANNA) -> None:
+        """Let the service, which need not be there yet, have a secret."""
+        self._do(
+            lambda server: server.services.set_secret(self.name, name, value, by),
+            lambda connection: queries.secret(connection, self.name, name) is not None,
         )
 
     def freeze(self, wanted: WantedFreeze, by: Actor = ANNA) -> None:
@@ -338,7 +356,7 @@ class SimulatedService:
             lambda connection: queries.service(connection, self.name) is not None,
         )
         self.is_known = True
-        if self.shape.mode is Mode.DEPLOYMENT:
+        if self.shape.mode is Mode.DEPLOYMENT and not self.world.floor.never_automatic:
             self.grant()
         for environment in self.world.protected:
             self.world.traffic.set_rate(PlacementId(f"{self.name}/{environment}"), self.rate)
@@ -356,11 +374,15 @@ class SimulatedService:
         raise AssertionError("an act of a person never survived")
 
     def _freezes(self, connection: Connection) -> tuple[str, ...]:
-        return tuple(one.id for one in time_queries.freezes(connection, self.world.clock.now()))
+        return tuple(one.id for one in time_queries.freezes(connection, self.world.server_clock.now()))
 
     def _answers(self, run: SimulatedRun) -> int:
         with self.world.database.reading() as connection:
             return len(queries.approvals(connection, run.id))
+
+    def _questions(self, run: SimulatedRun) -> int:
+        with self.world.database.reading() as connection:
+            return len(time_queries.questions_of_run(connection, run.id))
 
     def _run(self, connection: Connection, run: SimulatedRun) -> Run:
         found = queries.run(connection, run.id)

@@ -25,6 +25,10 @@ class Version:
     prepare_fails: bool = False
     never_healthy: bool = False
     dies_after: timedelta | None = None
+    line_coverage: float | None = None
+    """Percent of the lines, and how many tests fail, as its build reports them; None where it reports nothing."""
+
+    failed_tests: int | None = None
 
     def fails(self, share: float) -> Version:
         """Let a share of its requests fail."""

@@ -73,7 +73,7 @@ class Wardens:
             world.advance(last - world.clock.now())
 
     def _freeze(self, service: SimulatedService) -> None:
-        begins = service.world.clock.now() + timedelta(seconds=self._random.choice((0, 0, 5, 20)))
+        begins = service.world.server_clock.now() + timedelta(seconds=self._random.choice((0, 0, 5, 20)))
         service.freeze(
             WantedFreeze(
                 environment=self._random.choice((PRODUCTION, PRODUCTION, "staging")),

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 
+from tidegate.config import server_yaml
+from tidegate.engine.asking import Asker
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.parts import Parts, Settings
 from tidegate.engine.refusal import Refused
+from tidegate.integrations.asking import NotTaken
 from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Judge
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
@@ -18,21 +21,31 @@ from tidegate.model.event import RecordedEvent
 from tidegate.model.generation import StaleGeneration
 from tidegate.model.ids import Commit, DeploymentId, Generation, PlacementId, ServiceName
 from tidegate.model.installation import Endpoint, Routing
-from tidegate.model.lease import Lease, StepOutcome
+from tidegate.model.lease import Lease, StepOutcome, TestReport
 from tidegate.model.step_run import BUILD
 from tidegate.model.train import Train
 from tidegate.routers.router import RouterRefused
 from tidegate.sim.agenda import Agenda
-from tidegate.sim.agent import AgentFaults, SimulatedAgent
+from tidegate.sim.agent import AgentFaults, Result, SimulatedAgent
 from tidegate.sim.broken import RuleBroken
-from tidegate.sim.clock import BEGINNING, SimulatedClock
-from tidegate.sim.crash import Crashed, CrashingDatabase, CrashingMetrics, CrashingRouter, CrashingTarget, CrashPoints
+from tidegate.sim.clock import BEGINNING, ServerClock, SimulatedClock
+from tidegate.sim.crash import (
+    Crashed,
+    CrashingDatabase,
+    CrashingMetrics,
+    CrashingOutside,
+    CrashingRouter,
+    CrashingTarget,
+    CrashPoints,
+)
+from tidegate.sim.demand import NOTHING, Demand, server_text
 from tidegate.sim.memory import fresh_database
 from tidegate.sim.queue import HintFaults
 from tidegate.sim.router import SimulatedRouter, Split
 from tidegate.sim.rules import Rules
 from tidegate.sim.server import CountedIds, CountedPorts, OneSource, PlainSecrets, SimulatedServer
 from tidegate.sim.target import SimulatedTarget
+from tidegate.sim.ticket_office import TicketOffice
 from tidegate.sim.traffic import SimulatedTraffic
 from tidegate.sim.version import Version
 from tidegate.store import queries
@@ -72,9 +85,15 @@ class World:
     There is one at a time in a process: the next one takes its database.
     """
 
-    def __init__(self, seed: int, chances: Chances = Chances(), judge: Judge | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        chances: Chances = Chances(),
+        judge: Judge | None = None,
+    ) -> None:
         self.random = Random(seed)
         self.clock = SimulatedClock()
+        self.server_clock = ServerClock(self.clock)
         self.agenda = Agenda()
         self.chances = chances
         self.points = CrashPoints(
@@ -83,15 +102,19 @@ class World:
         self.points.on_the_way = self._arrive_late
         self.database = fresh_database()
         self.protected = {name: one.protected for name, one in DEFAULT_ENVIRONMENTS.items()}
+        self.floor = NOTHING
+        self.files: dict[tuple[ServiceName, Commit], Demand] = {}
+        self.office = TicketOffice(self.clock, self.server_clock, Random(seed + 5), self.agenda, self._asker)
         self.versions: dict[Commit, Version] = {}
         self.trains: dict[str, Train] = {}
         self.windows: dict[tuple[ServiceName, Commit], Sequence[str]] = {}
         self.traffic = SimulatedTraffic(self.clock, seed, self._version_of)
         self.router = SimulatedRouter(self.clock, Random(seed + 2), self._on_told, self._on_split)
+        self.router.shown = self.server_clock.shown
         self.target = SimulatedTarget(self.clock, Random(seed + 3), self.versions.__getitem__, self._on_stop)
         self.rules = Rules(self.database, self)
         self.agent = SimulatedAgent(
-            self.clock, Random(seed + 4), self.agenda, self._leasing, self._outcome, chances.agent
+            self.clock, Random(seed + 4), self.agenda, self._leasing, self._result, chances.agent
         )
         self.parts = self._parts(judge or ComparisonJudge())
         self.server: SimulatedServer | None = None
@@ -195,7 +218,7 @@ class World:
     def _parts(self, judge: Judge) -> Parts:
         return Parts(
             database=CrashingDatabase(self.database, self.points),
-            clock=self.clock,
+            clock=self.server_clock,
             new_id=CountedIds(),
             environments=DEFAULT_ENVIRONMENTS,
             target=CrashingTarget(self.target, self.points),
@@ -216,14 +239,20 @@ class World:
         return database.commits
 
     def _next_at(self) -> datetime:
-        times = [self.agenda.next_at, self.server.queue.next_at if self.server else None]
+        times = [self.agenda.next_at, self._queue_at]
         return min(at for at in times if at is not None)
+
+    @property
+    def _queue_at(self) -> datetime | None:
+        """When the server looks next, by the world's time."""
+        shown = self.server.queue.next_at if self.server else None
+        return self.server_clock.real(shown) if shown else None
 
     def _step(self, at: datetime) -> None:
         """Let the next thing happen; where the server and the world are due together, chance says who is first."""
         self.clock.go_to(at)
         self._count_step()
-        queue_at = self.server.queue.next_at if self.server else None
+        queue_at = self._queue_at
         agenda_at = self.agenda.next_at
         looks = queue_at is not None and queue_at <= at
         if looks and agenda_at is not None and agenda_at <= at:
@@ -238,7 +267,7 @@ class World:
 
     def _look(self) -> None:
         assert self.server is not None
-        self.server.engine.look(self.server.queue.take())
+        self.server.look(self.server.queue.take())
 
     def _check(self) -> None:
         self.router.settle()
@@ -259,13 +288,19 @@ class World:
         if self.server:
             self._crash("between two looks")
 
+    def configure(self, floor: Demand) -> None:
+        """Let the server end, and come back with a configuration that demands this."""
+        self.kill_the_server()
+        self.floor = floor
+        self.parts = replace(self.parts, environments=server_yaml.load(server_text(floor)).environments)
+
     def _arrive_late(self, act: Callable[[], object]) -> None:
         """Half of what was on its way when the server ended arrives all the same, a good while later."""
         if self.random.random() < 0.5:
             return
 
         def arrive() -> None:
-            with suppress(StaleGeneration, TargetAway, RouterRefused):
+            with suppress(StaleGeneration, TargetAway, RouterRefused, NotTaken):
                 act()
 
         self.agenda.plan(self.clock.now() + timedelta(seconds=self.random.uniform(0, 90)), arrive)
@@ -278,7 +313,10 @@ class World:
         self.agenda.plan(self.clock.now() + down, self._start)
 
     def _start(self) -> None:
-        self.server = SimulatedServer(self.parts, self.clock, self.random, self.chances.hints, self.agent.wake)
+        outside = CrashingOutside(self.office, self.points)
+        self.server = SimulatedServer(
+            self.parts, self.server_clock, outside, self.random, self.chances.hints, self.agent.wake
+        )
         self.server.engine.sweep()
 
     def _upkeep(self) -> None:
@@ -289,10 +327,18 @@ class World:
     def _leasing(self) -> Leasing | None:
         return self.server.leasing if self.server else None
 
-    def _outcome(self, lease: Lease) -> StepOutcome:
+    def _asker(self) -> Asker | None:
+        return self.server.asker if self.server else None
+
+    def _result(self, lease: Lease) -> Result:
         version = self.versions[lease.commit]
         fails = version.build_fails if lease.scope == BUILD else version.tests_fail
-        return StepOutcome.FAILED if fails else StepOutcome.SUCCEEDED
+        outcome = StepOutcome.FAILED if fails else StepOutcome.SUCCEEDED
+        if lease.scope != BUILD:
+            return Result(outcome)
+        failed = version.failed_tests
+        tests = None if failed is None else TestReport(total=9, failed=failed, skipped=0)
+        return Result(outcome, tests, version.line_coverage)
 
     def _version_of(self, deployment: DeploymentId) -> Version | None:
         folder = self.target.folders.get(deployment)
