@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from tidegate.agent.record import remove_tree
 from tidegate.agent.wire import Held
@@ -23,6 +24,8 @@ class Surroundings:
     homes: Path
     temporary: Path
     run_as: int | None
+    _making: Lock = field(default_factory=Lock, repr=False, compare=False)
+    """Steps that begin at once share a home, which is there for nobody before it is theirs."""
 
     def environment(self, lease: Lease, held: Held, artifacts: Path) -> dict[str, str]:
         """The whole environment of an attempt's commands but for PATH; its folders are made.
@@ -65,8 +68,9 @@ class Surroundings:
         return self.temporary / hashlib.sha256(str(held).encode()).hexdigest()[:10]
 
     def _given_over(self, folder: Path) -> Path:
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700)
-            if self.run_as is not None:
-                os.chown(folder, self.run_as, self.run_as)
+        with self._making:
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700)
+                if self.run_as is not None:
+                    os.chown(folder, self.run_as, self.run_as)
         return folder

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from tests.unit.agent.test_record import a_lease
@@ -66,3 +68,16 @@ def test_steps_of_a_service_share_a_home_and_each_attempt_has_its_own_temporary_
     surroundings.remove(other)
     assert not Path(second["TMPDIR"]).exists()
     assert Path(first["HOME"]).exists()
+
+
+def test_steps_that_begin_at_once_share_the_home_that_one_of_them_makes(surroundings: Surroundings) -> None:
+    def begins(number: int, step: str, together: Barrier) -> Path:
+        lease = replace(a_lease(), service=ServiceName(f"shop-{number}"))
+        together.wait(20)
+        return surroundings.folders(lease, Held(StepRunId(step), number, 1))[0]
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(1, 300):
+            together = Barrier(2)
+            first, second = (pool.submit(begins, number, step, together) for step in ("a", "b"))
+            assert first.result(20) == second.result(20)
