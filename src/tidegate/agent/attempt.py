@@ -198,9 +198,7 @@ class Attempt:
             if adopted is None:
                 raise AttemptEnded(StepOutcome.LOST, "the checkout in which the step ran is gone from the agent's disk")
             return adopted
-        checkout = self._take_checkout(key)
-        self.record.keep_checkout(checkout.name)
-        return checkout
+        return self._take_checkout(key)
 
     def _take_checkout(self, key: CheckoutKey) -> Checkout:
         tries = 0
@@ -289,7 +287,8 @@ class Attempt:
         handle = self._handle(part) if part in self._started else None
         if handle is None:
             self._check_in()
-            self.record.keep_began(part, self.tools.now())
+            assert self._checkout is not None  # commands are run in it
+            self.record.keep_began(part, self.tools.now(), self._checkout.name)
             with _not_started_is_failed():
                 handle = self.tools.runner.start(place.command(script, self.record.folder_of(part)))
             self._started.add(part)

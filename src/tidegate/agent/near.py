@@ -9,7 +9,25 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 from urllib.parse import urlsplit
+
+
+class _Connection(http.client.HTTPConnection):
+    """Sends the head and the body of a request together: apart they wake the server twice."""
+
+    def __init__(self, host: str, port: int | None) -> None:
+        super().__init__(host, port)
+        self._unsent: list[bytes] = []
+
+    def send(self, data: Any) -> None:
+        """Keep a part of a request for `send_all`."""
+        self._unsent.append(bytes(data))
+
+    def send_all(self) -> None:
+        """Send what was kept."""
+        whole, self._unsent = b"".join(self._unsent), []
+        super().send(whole)
 
 
 @dataclass(slots=True)
@@ -19,7 +37,7 @@ class NearServer:
 
     url: str
     keep_seconds: float
-    _free: list[tuple[http.client.HTTPConnection, float]] = field(default_factory=list)
+    _free: list[tuple[_Connection, float]] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def post(
@@ -41,6 +59,7 @@ class NearServer:
             if connection.sock is not None:
                 connection.sock.settimeout(seconds)
             connection.request("POST", urlsplit(self.url).path.rstrip("/") + path, body, dict(headers))
+            connection.send_all()
             meanwhile()
             answer = connection.getresponse()
             content = answer.read()
@@ -59,7 +78,7 @@ class NearServer:
         for connection, _ in free:
             connection.close()
 
-    def _kept(self) -> http.client.HTTPConnection | None:
+    def _kept(self) -> _Connection | None:
         """The connection that was used last, unless the server has closed it."""
         while True:
             with self._lock:
@@ -70,9 +89,9 @@ class NearServer:
                 return connection
             connection.close()
 
-    def _new(self) -> http.client.HTTPConnection:
+    def _new(self) -> _Connection:
         address = urlsplit(self.url)
-        return http.client.HTTPConnection(address.hostname or "", address.port)
+        return _Connection(address.hostname or "", address.port)
 
 
 def _is_readable(connection: http.client.HTTPConnection) -> bool:

@@ -77,7 +77,7 @@ class AttemptRecord:
         """When the command was started, or was about to be; None where it was not."""
         text = self._read(f"began-{part.name.lower()}")
         with contextlib.suppress(ValueError):
-            return None if text is None else datetime.fromisoformat(text.decode())
+            return None if text is None else datetime.fromisoformat(text.decode().split("\n")[0])
         return None
 
     def clock_began(self, part: Part) -> datetime | None:
@@ -85,9 +85,9 @@ class AttemptRecord:
         before = self.began(Part.FIRST) if part is Part.STEP else None
         return before or self.began(part)
 
-    def keep_began(self, part: Part, now: datetime) -> None:
-        """Note the time, before the command is started: its time-out counts from here."""
-        self._write(f"began-{part.name.lower()}", now.isoformat().encode())
+    def keep_began(self, part: Part, now: datetime, checkout: str) -> None:
+        """Note the time, from which its time-out counts, and the checkout, before the command is started in it."""
+        self._write(f"began-{part.name.lower()}", f"{now.isoformat()}\n{checkout}".encode())
 
     @property
     def first_is_over(self) -> bool:
@@ -99,13 +99,13 @@ class AttemptRecord:
         self._write("first-over", b"")
 
     def checkout(self) -> str | None:
-        """The name of the checkout that the attempt works in, None before it has one."""
-        text = self._read("checkout")
+        """The name of the checkout that the attempt works in, None before anything was started there."""
+        for part in Part:
+            text = self._read(f"began-{part.name.lower()}")
+            if text is not None and b"\n" in text:
+                return text.decode().split("\n")[1]
+        text = self._read("checkout")  # of an agent of the first release
         return None if text is None else text.decode()
-
-    def keep_checkout(self, name: str) -> None:
-        """Note the checkout, before anything is started in it."""
-        self._write("checkout", name.encode())
 
     def image(self) -> str | None:
         """The digest of the image that its commands run in, None where they run in none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from tidegate.engine import known_tests
 from tidegate.engine.parts import Parts
+from tidegate.model.decision import Decision
 from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import StageName, StepRunId, placement_id
 from tidegate.model.lease import Lease
@@ -57,6 +58,20 @@ class Ask:
     only_known: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A run as a decision left it, and the steps that it changed: they need not be read again."""
+
+    run: Run
+    steps: Mapping[StepRunId, StepRun]
+
+    @classmethod
+    def of(cls, run: Run, decision: Decision) -> Saved:
+        """What a decision about that run changed."""
+        newest = next((one for one in decision.changes if isinstance(one, Run)), run)
+        return cls(newest, {one.id: one for one in decision.changes if isinstance(one, StepRun)})
+
+
 class Giver:
     """Gives steps to agents. Safe to be asked by several threads."""
 
@@ -96,10 +111,11 @@ class Giver:
         with changing(self.parts.database, chosen) as (connection, step, run):
             return self._give_ready(connection, agent, step, run)
 
-    def give_within(self, connection: Connection, agent: str, chosen: StepRunId) -> Lease | None:
-        """The same, in a transaction in which nobody else can change anything."""
-        step = queries.step(connection, chosen)
-        return self._give_ready(connection, agent, step, queries.run(connection, step.run) if step else None)
+    def give_within(self, connection: Connection, agent: str, chosen: StepRunId, saved: Saved) -> Lease | None:
+        """The same, in a transaction in which nobody else can change anything, and which `saved` these."""
+        step = saved.steps.get(chosen) or queries.step(connection, chosen)
+        run = saved.run if step and step.run == saved.run.id else queries.run(connection, step.run) if step else None
+        return self._give_ready(connection, agent, step, run)
 
     def give_again(self, agent: str, seen: StepRun) -> Lease | None:
         """Lease a step anew to the agent that has it and never heard of it, unless it has changed since."""
@@ -205,11 +221,11 @@ class Poll:
                 giver.note_answered(leases)
         return leases
 
-    def look_within(self, connection: Connection) -> tuple[Lease, ...]:
+    def look_within(self, connection: Connection, saved: Saved) -> tuple[Lease, ...]:
         """The same with a result, in a transaction in which nobody else can change anything. It is the agent's turn:
         who asks has seen to that before the transaction, and notes what was answered."""
         _, chosen = self._choose(connection)
-        given = (self._giver.give_within(connection, self._ask.agent, one.id) for one in chosen)
+        given = (self._giver.give_within(connection, self._ask.agent, one.id, saved) for one in chosen)
         return tuple(filter(None, given))
 
     def _choose(self, connection: Connection) -> tuple[Sequence[StepRun], Sequence[QueuedStep]]:

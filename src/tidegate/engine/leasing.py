@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from tidegate.engine import known_tests
 from tidegate.engine.engine import Engine
-from tidegate.engine.giving import Ask, Giver, Held, Poll, changing, step_event
+from tidegate.engine.giving import Ask, Giver, Held, Poll, Saved, changing, step_event
 from tidegate.engine.loading import Gone
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.engine.step_logs import StepLogs
@@ -177,7 +177,7 @@ class Leasing:
         try:
             with savepoint(connection):
                 decision = self._engine.decide_run(connection, run)
-                return decision, at_once.look_within(connection) if at_once else None
+                return decision, at_once.look_within(connection, Saved.of(run, decision)) if at_once else None
         except Gone:
             return None, None
         except Exception:

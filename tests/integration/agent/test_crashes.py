@@ -100,7 +100,7 @@ def test_a_step_from_before_the_machine_was_started_again_is_lost(running: World
     assert count(running) == 1
 
 
-@pytest.mark.parametrize("moment", range(14))
+@pytest.mark.parametrize("moment", range(12))
 def test_killed_between_any_two_of_its_writes_an_agent_runs_each_command_once(world: World, moment: int) -> None:
     gates = world.data / "gates"
     gates.mkdir(mode=0o777)

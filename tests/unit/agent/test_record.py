@@ -50,8 +50,7 @@ def record(attempts: Path) -> AttemptRecord:
 
 
 def test_the_next_agent_finds_all_that_was_kept(record: AttemptRecord, attempts: Path) -> None:
-    record.keep_began(Part.STEP, NOON)
-    record.keep_checkout("0123abcd")
+    record.keep_began(Part.STEP, NOON, "0123abcd")
     record.keep_ending(StepOutcome.TIMED_OUT, "it took longer than 10 s")
     record.keep_report(REPORT)
     (found,) = AttemptRecord.all_in(attempts)
@@ -63,15 +62,20 @@ def test_the_next_agent_finds_all_that_was_kept(record: AttemptRecord, attempts:
     assert found.report() == REPORT
 
 
+def test_what_an_agent_of_the_first_release_kept_is_read(record: AttemptRecord) -> None:
+    (record.folder / "began-step").write_text(NOON.isoformat())
+    (record.folder / "checkout").write_text("0123abcd")
+    assert (record.began(Part.STEP), record.checkout()) == (NOON, "0123abcd")
+
+
 def test_of_what_was_not_kept_there_is_nothing(record: AttemptRecord) -> None:
     assert (record.began(Part.STEP), record.checkout(), record.ending(), record.report()) == (None,) * 4
 
 
 ACTS = {
-    "began-step": lambda record: record.keep_began(Part.STEP, NOON),
+    "began-step": lambda record: record.keep_began(Part.STEP, NOON, "0123456789abcdef"),
     "ending.json": lambda record: record.keep_ending(StepOutcome.FAILED, "x" * 100),
     "report.json": lambda record: record.keep_report(REPORT),
-    "checkout": lambda record: record.keep_checkout("0123456789abcdef"),
 }
 
 
@@ -132,8 +136,8 @@ def test_a_removed_attempt_is_found_no_more_and_strangers_are_left_alone(record:
 
 def test_the_clock_of_run_began_with_what_was_run_first(record: AttemptRecord) -> None:
     assert record.clock_began(Part.STEP) is None
-    record.keep_began(Part.STEP, NOON + timedelta(seconds=5))
+    record.keep_began(Part.STEP, NOON + timedelta(seconds=5), "0123abcd")
     assert record.clock_began(Part.STEP) == NOON + timedelta(seconds=5)
-    record.keep_began(Part.FIRST, NOON)
+    record.keep_began(Part.FIRST, NOON, "0123abcd")
     assert record.clock_began(Part.STEP) == record.clock_began(Part.FIRST) == NOON
     assert record.clock_began(Part.SETUP) is None
