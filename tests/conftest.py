@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -11,6 +14,18 @@ from hypothesis import settings
 # a busy machine is no reason to fail: figures belong to the bench
 settings.register_profile("tidegate", deadline=None)
 settings.load_profile("tidegate")
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Have one test at a time on this machine use containers: two engines would give their networks the same bridge,
+    which the first to end takes away from the other."""
+    if "podman" not in getattr(item, "fixturenames", ()):
+        yield
+        return
+    with (Path(tempfile.gettempdir()) / "tidegate-tests-with-containers").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

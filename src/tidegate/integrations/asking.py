@@ -75,7 +75,7 @@ class HttpOutside:
                 answer = connection.getresponse()
                 read = answer.read(LARGEST_ANSWER + 1)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            if late.is_set():
+            if late.is_set() or isinstance(error, TimeoutError):
                 raise NotTaken(f"it did not answer within {self._longest.total_seconds():g} seconds") from error
             raise NotTaken(_in_words(error)) from error
         if late.is_set():
@@ -146,8 +146,6 @@ class HttpOutside:
 
 def _in_words(error: Exception) -> str:
     match error:
-        case TimeoutError():
-            return "it did not answer in time"
         case ssl.SSLCertVerificationError():
             return f"its certificate is not accepted: {error.verify_message}"
         case socket.gaierror():
