@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -79,24 +80,24 @@ class Spawner:
         message, fds = order.packed(), [begin, status, output]
         with self._lock:
             try:
-                return self._give(message, fds)
-            except (BrokenPipeError, ConnectionResetError):
-                # the keeper was killed while it waited, or what forks them
-                self._end()
-            try:
-                return self._give(message, fds)
+                try:
+                    return self._give(message, fds)
+                except (BrokenPipeError, ConnectionResetError):
+                    # the keeper was killed while it waited, or what forks them
+                    self._end()
+                    return self._give(message, fds)
             except OSError as error:
                 self._end()
                 raise NotSpawned(f"the process that starts commands failed: {error}") from error
 
     def _give(self, message: bytes, fds: Sequence[int]) -> int:
         channel = self._channel or self._begin()
-        pid = _received(channel).take(message, fds)
         try:
-            channel.sendall(keeper.ASK)
-        except OSError:
-            self._end()  # the next order begins anew
-        return pid
+            return _received(channel).take(message, fds)
+        finally:
+            # also where there was none to be had: else the next order would wait for what nobody was asked for
+            with contextlib.suppress(OSError):
+                channel.sendall(keeper.ASK)
 
     def _begin(self) -> socket.socket:
         ours, theirs = socket.socketpair()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,10 @@ from tests.integration.runners.contract import AT_ONCE, UID, Bench, output, unti
 from tests.processes import is_running
 
 from tidegate.model.lease import ProcessState
-from tidegate.runners.keeper import BEGIN
+from tidegate.runners.keeper import ASK, BEGIN, HEADER
 from tidegate.runners.process import ProcessRunner
 from tidegate.runners.runner import StepNotStarted
-from tidegate.runners.spawner import Order, Spawner, spawner
+from tidegate.runners.spawner import NotSpawned, Order, Spawner, spawner
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="what a process has is read in /proc")
 
@@ -97,6 +98,18 @@ def test_the_keeper_that_waits_takes_the_next_order_also_where_what_forked_it_is
     assert second.pid == spare.pid
     assert bench.ended(second).exit_code == 4
     assert bench.ended(bench.start("exit 5", "third.1.1")).exit_code == 5
+
+
+def test_where_the_system_gave_no_keeper_the_next_order_has_asked_for_another(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, (tmp_path / "file").open("w") as file:
+        why = b"no more processes"
+        theirs.sendall(HEADER.pack(len(why)) + why)
+        theirs.settimeout(20)
+        own = Spawner(_channel=ours)
+        with pytest.raises(NotSpawned, match="no more processes"):
+            own.spawn(Order(["/bin/true"], str(tmp_path), {}, None), *[file.fileno()] * 3)
+        assert theirs.recv(1) == ASK
 
 
 def test_it_ends_with_the_process_that_it_was_started_by(bench: Bench) -> None:
