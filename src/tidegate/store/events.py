@@ -25,11 +25,10 @@ from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.checkpoint import moment
 from tidegate.model.event import Event, EventKind, RecordedEvent
 from tidegate.model.record_line import FORM, GENESIS, ChainCheck, RecordLine, check_lines
-from tidegate.store import record_lines, tables
+from tidegate.store import record_lines, record_queries, tables
 from tidegate.store.columns import Document
 from tidegate.store.database import remembered
 
-_LAST = select(tables.event.c.id, tables.event.c.hash).order_by(tables.event.c.id.desc()).limit(1)
 _HEAD = "the last line of the record"
 _COLUMNS = [one.name for one in fields(RecordLine)]
 _INSERT = insert(table("event", *(column(one, DateTime() if one == "at" else None) for one in _COLUMNS)))
@@ -51,7 +50,7 @@ def append(connection: Connection, events: Sequence[Event], now: datetime) -> No
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('event'))"))
     known = remembered(connection)
-    number, previous = known.get(_HEAD) or _head(connection)
+    number, previous = known.get(_HEAD) or record_queries.head(connection) or record_queries.BEFORE_FIRST
     rows = []
     for event in events:
         number += 1
@@ -61,11 +60,6 @@ def append(connection: Connection, events: Sequence[Event], now: datetime) -> No
         rows.append({**row, "at": now.astimezone(UTC).replace(tzinfo=None)})
     connection.execute(_INSERT, rows)
     known[_HEAD] = (number, previous)
-
-
-def _head(connection: Connection) -> tuple[int, str]:
-    last = connection.execute(_LAST).first()
-    return (last.id, last.hash) if last else (0, GENESIS)
 
 
 def of_run(connection: Connection, run: str, after: int = 0, limit: int = 1000) -> tuple[RecordedEvent, ...]:
