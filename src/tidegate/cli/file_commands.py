@@ -91,13 +91,17 @@ def _lacks(pipeline: Pipeline) -> tuple[str, ...]:
 
 def schema(
     server: Annotated[bool, typer.Option("--server", help="Of tidegate-server.yaml, the server's own file.")] = False,
+    judge: Annotated[bool, typer.Option("--judge", help="Of the files that tidegate judge reads.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Print the JSON Schema of tidegate.yaml, for editors."""
-    from tidegate.config import server_yaml, tidegate_yaml
+    from tidegate.config import judge_file, server_yaml, tidegate_yaml
 
     del json  # it is JSON either way
-    Output(json=True).document(server_yaml.json_schema() if server else tidegate_yaml.json_schema())
+    if server and judge:
+        raise CommandFailed(ExitCode.USAGE, "--server and --judge name two files", "tidegate schema --judge")
+    made = judge_file.json_schema if judge else server_yaml.json_schema if server else tidegate_yaml.json_schema
+    Output(json=True).document(made())
 
 
 def init(

@@ -22,6 +22,7 @@ from tidegate.cli import (
     file_commands,
     freeze_commands,
     gate_commands,
+    judge,
     logs,
     long_running,
     notify_commands,
@@ -155,6 +156,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "logs": logs.logs,
         "events": record_commands.events,
         "queue": agent_commands.queue,
+        "judge": judge.judge,
     },
     "Decide": {
         "approve": run_commands.approve,

@@ -23,7 +23,7 @@ that `--data DIR` names; the address in `TIDEGATE_SERVER`, with the token in `TI
 `TIDEGATE_DATA`; the platform's data folder (`/var/lib/tidegate` for root). In a data folder on the same machine they
 find the address and the administrator's token by themselves; where `TIDEGATE_TOKEN` is set and `TIDEGATE_SERVER` is
 not, they act as the account that it is for. `demo`, `server`, `agent`, `down`, `build`, `doctor`, `init`, `validate`,
-`schema` and `policy test` ask no server.
+`judge`, `schema` and `policy test` ask no server.
 
 **Exit codes.** Scripts can rely on them:
 
@@ -54,6 +54,7 @@ ENDS_WITH = {
     "demo": "0 only when the story ended as told, else 1.",
     "init": "3 where there is a `tidegate.yaml` already and `--force` is not given.",
     "validate": "1 where something is wrong with the file, 2 where there is none.",
+    "judge": "1 where the file holds one recording and that fails, 2 where something is wrong in the file.",
     "logs": "0 whatever became of the steps.",
     "approve": "1 where the run has ended or does not ask, 2 where there is no such run.",
     "reject": "1 where the run has ended or does not ask, 2 where there is no such run.",

@@ -1,0 +1,261 @@
+"""The sections of a judge file: what is written in them, and the recording that they mean."""
+
+from __future__ import annotations
+
+from math import nan
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, model_validator
+
+from tidegate.config.section import Section
+from tidegate.config.values import wrong
+from tidegate.model.recording import (
+    HistogramSide,
+    Method,
+    MetricKind,
+    RateSide,
+    RecordedBatch,
+    RecordedMetric,
+    Recording,
+    Side,
+    Tolerance,
+    ValuesSide,
+    Worse,
+)
+
+MOST_METRICS = 1000
+LARGEST_COUNT = 10**15
+
+DEFAULT_TOLERANCES = {
+    (MetricKind.RATE, Worse.UP): Tolerance(1.0, 0.0002),
+    (MetricKind.RATE, Worse.DOWN): Tolerance(1.0),
+}
+VALUE_TOLERANCE = Tolerance(1.1)
+"""Of latency and of values per interval: they may be a tenth worse."""
+
+DEFAULT_GATES = {(MetricKind.RATE, Worse.UP): 1.25, (MetricKind.RATE, Worse.DOWN): 1.05}
+"""Latency and values have none beside their tolerance."""
+
+_Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+_Part = Annotated[float, Field(ge=0, le=99, allow_inf_nan=False)]
+_Edge = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class RateSection(Section):
+    """Requests of one side in a batch, and how many of them count."""
+
+    n: Annotated[_Count, Field(description="Requests.")]
+    x: Annotated[_Count, Field(description="Those of them that failed, or did what the metric counts.")]
+
+    @model_validator(mode="after")
+    def _some_of_all(self) -> RateSection:
+        if self.x > self.n:
+            raise wrong(f"x is {self.x}, more than all {self.n} requests", "x counts some of the n requests")
+        return self
+
+    def side(self) -> Side:
+        """The same as the model has it."""
+        return RateSide(self.n, self.x)
+
+
+class HistogramSection(Section):
+    """Requests of one side in a batch, by bucket."""
+
+    counts: Annotated[tuple[_Count, ...], Field(description="One place more than there are edges, the overflow.")]
+
+    def side(self) -> Side:
+        """The same as the model has it."""
+        return HistogramSide(self.counts)
+
+
+_Values = Annotated[tuple[float | None, ...], Field(description="What was measured; null is no data.")]
+
+
+class BatchSection(Section):
+    """Both sides of a batch; null for a side says that there is no data of it."""
+
+    def batch(self) -> RecordedBatch:
+        """The same as the model has it."""
+        both: Any = self
+        return RecordedBatch(_side(both.canary), _side(both.baseline))
+
+
+class RateBatchSection(BatchSection):
+    """A batch of counts."""
+
+    canary: Annotated[RateSection | None, Field(description="The new version.")]
+    baseline: Annotated[RateSection | None, Field(description="The version that ran beside it.")]
+
+
+class HistogramBatchSection(BatchSection):
+    """A batch of histograms."""
+
+    canary: Annotated[HistogramSection | None, Field(description="The new version.")]
+    baseline: Annotated[HistogramSection | None, Field(description="The version that ran beside it.")]
+
+
+class ValuesBatchSection(BatchSection):
+    """A batch of values."""
+
+    canary: Annotated[_Values | None, Field(description="The new version.")]
+    baseline: Annotated[_Values | None, Field(description="The version that ran beside it.")]
+
+
+class ToleranceSection(Section):
+    """How much worse the canary may be."""
+
+    ratio: Annotated[
+        float, Field(gt=0, le=100, allow_inf_nan=False, description="So many times the baseline's figure.")
+    ] = 1.0
+    floor: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="And so much more of all requests.")] = (
+        0.0
+    )
+
+
+class MetricSection(Section):
+    """What all metrics have."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200, description="What people call it.")]
+    worse: Annotated[Worse, Field(description="The direction in which it does harm.")] = Worse.UP
+    tolerance: Annotated[
+        ToleranceSection | _Part | None,
+        Field(description="How much worse the canary may be; 0.1 says the same as {ratio: 1.1}."),
+    ] = None
+    gate: Annotated[
+        float | None,
+        Field(gt=0, le=1000, allow_inf_nan=False, description="How many times worse it must be to fail."),
+    ] = None
+    weight: Annotated[
+        float, Field(gt=0, le=1e6, allow_inf_nan=False, description="Its part of the evidence, beside other metrics.")
+    ] = 1.0
+
+    @model_validator(mode="after")
+    def _directions(self) -> MetricSection:
+        ratio = self.tolerance.ratio if isinstance(self.tolerance, ToleranceSection) else 1.0
+        if self.worse is Worse.UP and min(ratio, self.gate or 1.0) < 1:
+            raise wrong("a ratio below 1 says that the canary must be better", 'write 1 or more, or "worse": "down"')
+        return self
+
+    def metric(self) -> RecordedMetric:
+        """The same as the model has it."""
+        fields: Any = self
+        gate = DEFAULT_GATES.get((fields.kind, self.worse), 1.0) if self.gate is None else self.gate
+        return RecordedMetric(
+            name=self.name,
+            kind=fields.kind,
+            batches=tuple(one.batch() for one in fields.batches),
+            history=tuple(one.batch() for one in fields.history),
+            worse=self.worse,
+            tolerance=self._tolerance(fields.kind),
+            gate=max(gate, 1 / gate),
+            weight=self.weight,
+            edges=getattr(self, "edges", ()),
+        )
+
+    def _tolerance(self, kind: MetricKind) -> Tolerance:
+        match self.tolerance:
+            case ToleranceSection(ratio=ratio, floor=floor):
+                return Tolerance(max(ratio, 1 / ratio), floor)
+            case None:
+                return DEFAULT_TOLERANCES.get((kind, self.worse), VALUE_TOLERANCE)
+            case part:
+                return Tolerance(1.0 + part)
+
+
+class RateMetricSection(MetricSection):
+    """A share of requests, such as errors or orders."""
+
+    kind: Literal[MetricKind.RATE]
+    batches: Annotated[tuple[RateBatchSection, ...], Field(description="What was counted, in order.")]
+    history: Annotated[
+        tuple[RateBatchSection, ...], Field(description="Batches in which both sides ran one version.")
+    ] = ()
+
+
+class HistogramMetricSection(MetricSection):
+    """How long requests took, or another distribution over them."""
+
+    kind: Literal[MetricKind.HISTOGRAM]
+    edges: Annotated[tuple[_Edge, ...], Field(min_length=1, description="Upper edges of the buckets, increasing.")]
+    batches: Annotated[tuple[HistogramBatchSection, ...], Field(description="What was counted, in order.")]
+    history: Annotated[
+        tuple[HistogramBatchSection, ...], Field(description="Batches in which both sides ran one version.")
+    ] = ()
+
+    @model_validator(mode="after")
+    def _places(self) -> HistogramMetricSection:
+        if any(one >= other for one, other in zip(self.edges, self.edges[1:], strict=False)):
+            raise wrong('"edges" do not increase', "write the upper edges of the buckets in order, each once")
+        for word, batches in (("batches", self.batches), ("history", self.history)):
+            for number, batch in enumerate(batches):
+                for side in (batch.canary, batch.baseline):
+                    if side and len(side.counts) != len(self.edges) + 1:
+                        raise wrong(
+                            f"{word}[{number}] has {len(side.counts)} counts where {len(self.edges)} edges are",
+                            f"write {len(self.edges) + 1}, one for each edge and one for what is above the last",
+                        )
+        return self
+
+
+class ValuesMetricSection(MetricSection):
+    """What is measured in intervals, such as memory, CPU, or the length of a queue."""
+
+    kind: Literal[MetricKind.VALUES]
+    batches: Annotated[tuple[ValuesBatchSection, ...], Field(description="What was measured, in order.")]
+    history: Annotated[
+        tuple[ValuesBatchSection, ...], Field(description="Batches in which both sides ran one version.")
+    ] = ()
+
+
+SECTIONS_BY_KIND: dict[MetricKind, tuple[type[MetricSection], type[BatchSection], type[Section]]] = {
+    MetricKind.RATE: (RateMetricSection, RateBatchSection, RateSection),
+    MetricKind.HISTOGRAM: (HistogramMetricSection, HistogramBatchSection, HistogramSection),
+    MetricKind.VALUES: (ValuesMetricSection, ValuesBatchSection, ValuesBatchSection),
+}
+"""Of each kind the sections of a metric, a batch, and a side."""
+
+AnyMetricSection = Annotated[RateMetricSection | HistogramMetricSection | ValuesMetricSection, Discriminator("kind")]
+
+
+class RecordingSection(Section):
+    """A rollout as it was recorded, or invented."""
+
+    method: Annotated[Method, Field(description="How it is judged.")]
+    alpha: Annotated[
+        float,
+        Field(gt=0, lt=1, allow_inf_nan=False, description="How often a harmless version may be failed, in all."),
+    ] = 0.01
+    batch_seconds: Annotated[
+        float, Field(gt=0, le=86_400, allow_inf_nan=False, description="The length of a batch.")
+    ] = 15.0
+    metrics: Annotated[
+        tuple[AnyMetricSection, ...], Field(min_length=1, max_length=MOST_METRICS, description="What was measured.")
+    ]
+
+    @model_validator(mode="after")
+    def _names(self) -> RecordingSection:
+        names = [one.name for one in self.metrics]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise wrong(f'two metrics are called "{twice}"', "give each a name of its own")
+        return self
+
+    def recording(self) -> Recording:
+        """The same as the model has it."""
+        return Recording(tuple(one.metric() for one in self.metrics), self.method, self.alpha, self.batch_seconds)
+
+
+class RolloutsSection(Section):
+    """Many recordings in one file."""
+
+    rollouts: Annotated[tuple[RecordingSection, ...], Field(description="Each is judged by itself.")]
+
+
+def _side(section: RateSection | HistogramSection | tuple[float | None, ...] | Any | None) -> Side | None:
+    match section:
+        case None:
+            return None
+        case RateSection() | HistogramSection():
+            return section.side()
+        case values:
+            return ValuesSide(tuple(nan if value is None else value for value in values))
