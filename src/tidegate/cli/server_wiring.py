@@ -26,6 +26,7 @@ from tidegate.engine.evidence import EvidenceActs
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.measuring import Measuring
 from tidegate.engine.notifications import Notifications
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
@@ -40,8 +41,12 @@ from tidegate.engine.step_logs import StepLogs
 from tidegate.engine.train_acts import TrainActs
 from tidegate.integrations.apprise_notifier import AppriseNotifier
 from tidegate.integrations.asking import HttpOutside
+from tidegate.metrics.command import CommandSource
+from tidegate.metrics.prometheus import PrometheusSource
+from tidegate.metrics.question import FigureSource
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.actor import Actor, ActorKind
+from tidegate.model.metric import SourceName
 from tidegate.model.people import Role
 from tidegate.security.permission import Identity, agent_identity, everywhere, local_agent_identity
 from tidegate.security.private_file import read_private
@@ -55,6 +60,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 ADMIN_TOKEN = "admin-token"  # noqa: S105  the file's name
 
+MEASURING_THREADS = 2
+"""A source that is slow keeps these waiting."""
+
 ASKING_THREADS = 2
 """An address outside that is slow to answer keeps these waiting, and not what looks at runs."""
 
@@ -66,6 +74,7 @@ class Wired:
     api: ApiParts
     queue: InProcessQueue
     asking: InProcessQueue
+    measuring: InProcessQueue
     repositories: Repositories
     upkeep: Upkeep
     notifications: Notifications
@@ -75,6 +84,7 @@ class Wired:
         self.upkeep.bring_up()
         self.queue.start()
         self.asking.start()
+        self.measuring.start()
         self.upkeep.start()
         self.repositories.start()
         self.notifications.start()
@@ -86,6 +96,7 @@ class Wired:
         self.upkeep.stop()
         self.queue.stop()
         self.asking.stop()
+        self.measuring.stop()
         self.upkeep.sign_record()
 
 
@@ -106,7 +117,14 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
     asking = InProcessQueue(parts.engine.clock, asker.look, ASKING_THREADS)
     asker.again = lambda question, at: asking.hint(f"question:{question}", at)
     steps_ready = Wakeup()
-    engine = late.engine = Engine(parts.engine, queue, steps_ready=steps_ready.notify, ask=asker.again)
+    measuring = InProcessQueue(parts.engine.clock, _measuring(parts).look, MEASURING_THREADS)
+    engine = late.engine = Engine(
+        parts.engine,
+        queue,
+        steps_ready=steps_ready.notify,
+        ask=asker.again,
+        measure=lambda placement: measuring.hint(f"figures:{placement}"),
+    )
     services = ServiceActs(engine)
     logs = StepLogs(parts.data / "logs" / "steps")
     leasing = Leasing(engine, logs)
@@ -155,7 +173,17 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         hosts=frozenset({host, *_named(parts.configuration.address)}),
     )
     upkeep = Upkeep(parts, engine, leasing, agents, quarantines, record, programs, SyntheticSender())
-    return Wired(api, queue, asking, repositories, upkeep, notifications)
+    return Wired(api, queue, asking, measuring, repositories, upkeep, notifications)
+
+
+def _measuring(parts: ServerParts) -> Measuring:
+    """Who reads the metrics of services' own, and where from."""
+    sources: dict[SourceName, FigureSource] = {SourceName.COMMAND: CommandSource(parts.isolation.run_as)}
+    configured = parts.configuration.prometheus
+    if configured:
+        token = partial(read_private, parts.data / configured.token_file) if configured.token_file else None
+        sources[SourceName.PROMETHEUS] = PrometheusSource(configured.url, token)
+    return Measuring(parts.engine, sources)
 
 
 def _asker(parts: ServerParts, address: str, queue: InProcessQueue) -> Asker:

@@ -123,9 +123,6 @@ def _unknown_key(path: Path, document: Document, root: type[Section]) -> Problem
         return document.problem(path, f'"{word}" is not supported yet', "remove it", on_key=True)
     if section and word in section.misplaced:
         return document.problem(path, f'"{word}" does not belong here', section.misplaced[word], on_key=True)
-    if section and section.others_not_yet and not near:
-        message = f'"{word}" is not supported yet: {section.others_not_yet} read by a later version'
-        return document.problem(path, message, "remove it", on_key=True)
     return document.problem(path, f'unknown key "{word}"', near or f"known here: {quoted_list(known)}", on_key=True)
 
 

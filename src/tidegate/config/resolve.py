@@ -169,4 +169,5 @@ def _verify(section: VerifySection) -> VerifyRule:
         availability=section.objective.availability,
         undecided=section.undecided,
         no_data=section.no_data,
+        metrics=section.metrics.own(),
     )

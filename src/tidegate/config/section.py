@@ -22,8 +22,8 @@ class Section(BaseModel):
     misplaced: ClassVar[Mapping[str, str]] = {}
     """Keys that people look for here, and the sentence that says where such a thing belongs."""
 
-    others_not_yet: ClassVar[str | None] = None
-    """Where a section will take names that users choose: what is said of them until then."""
+    by_name: ClassVar[type[Section] | None] = None
+    """What stands under the names that users choose, in a section that takes such beside its own keys."""
 
 
 def known_keys(section: type[Section]) -> list[str]:
@@ -42,7 +42,7 @@ def section_at(root: type[Section], path: Path) -> type[Section] | None:
             is_name = False
             continue
         field = _field(here, part) if here else None
-        here = _section_in(field.annotation) if field else None
+        here = _section_in(field.annotation) if field else here.by_name if here else None
         is_name = field is not None and _is_by_name(field.annotation)
     return here
 

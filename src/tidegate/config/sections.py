@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from tidegate.config.cadence_sections import BatchSection, CadenceSection, Requires, TrainWord
 from tidegate.config.external_sections import ExternalSection
+from tidegate.config.metric_sections import MetricSection
 from tidegate.config.one_or_many import OneOrMany
 from tidegate.config.policy_sections import Policies
 from tidegate.config.section import Section
@@ -43,6 +44,7 @@ from tidegate.config.values import (
     UrlPath,
     wrong,
 )
+from tidegate.model.metric import MetricRule
 from tidegate.model.pipeline import (
     Health,
     LatencyRule,
@@ -254,9 +256,16 @@ class LatencySection(Section):
 class MetricsSection(Section):
     """What is compared beside the share of errors, which always is."""
 
-    others_not_yet: ClassVar[str | None] = "metrics from a source of your own are"
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, MetricSection] = Field(init=False)
+
+    by_name: ClassVar[type[Section] | None] = MetricSection
 
     latency: Annotated[LatencySection, Field(description="Latency, from the router.")] = LatencySection()
+
+    def own(self) -> tuple[MetricRule, ...]:
+        """The metrics of the service's own, in the order of the file."""
+        return tuple(section.rule(name) for name, section in self.__pydantic_extra__.items())
 
 
 class ObjectiveSection(Section):

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from tidegate.config.cadence_sections import TrainSection
 from tidegate.config.external_sections import OutsideSection
+from tidegate.config.metric_sections import SourcesSection
 from tidegate.config.notification_sections import ChannelSection
 from tidegate.config.section import Section
 from tidegate.config.sections import GateSection
@@ -111,6 +112,9 @@ class ServerSection(Section):
         Field(default_factory=dict, description="Days by names that windows and freezes use."),
     ]
     external: Annotated[OutsideSection | None, Field(description="Whom gates may ask.")] = None
+    metrics: Annotated[SourcesSection, Field(description="Where the figures of services' own metrics come from.")] = (
+        SourcesSection()
+    )
     trains: Annotated[
         tuple[TrainSection, ...], Field(description="Release trains: services whose releases go together.")
     ] = ()

@@ -57,6 +57,7 @@ def load(text: str, file: str = FILE) -> ServerConfiguration:
         address=section.address,
         provider=section.sign_in.oidc.settings() if section.sign_in and section.sign_in.oidc else None,
         hosts=section.external.hosts if section.external else (),
+        prometheus=section.metrics.prometheus.settings() if section.metrics.prometheus else None,
         channels=tuple(one.channel() for one in section.notifications),
     )
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tidegate.config.document import Document, Path, Plain
 from tidegate.config.lookup import Item, at, get
+from tidegate.config.metric_consistency import contradictions_in_metrics
 from tidegate.config.policy_consistency import contradictions_in_policies, stage_names
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
 from tidegate.config.resolve import default_strategy
@@ -34,6 +35,7 @@ def contradictions_in_stage(
     yield from _shares(document, stage)
     yield from _times(document, stage)
     yield from _quantiles(document, stage)
+    yield from contradictions_in_metrics(document, stage)
 
 
 def _environment(

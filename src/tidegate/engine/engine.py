@@ -12,6 +12,7 @@ from tidegate.engine.facts import NO_FACTS, Facts, judge_rollout, read_facts
 from tidegate.engine.freeze_turns import tell_freezes
 from tidegate.engine.loading import Gone, load_placement, load_run, with_facts
 from tidegate.engine.locking import lock_run
+from tidegate.engine.measuring import keep_history, wants_reading
 from tidegate.engine.parts import Parts
 from tidegate.engine.performing import Performer
 from tidegate.engine.queue import TaskQueue
@@ -44,11 +45,13 @@ class Engine:
         *,
         steps_ready: Callable[[], None] = lambda: None,
         ask: Callable[[str, datetime], None] = lambda question, at: None,
+        measure: Callable[[PlacementId], None] = lambda placement: None,
     ) -> None:
-        """`ask` has a question of a gate sent at a time."""
+        """`ask` has a question of a gate sent at a time, `measure` the metrics of a placement's rollout read."""
         self.parts = parts
         self.queue = queue
         self.ask = ask
+        self._measure = measure
         self._steps_ready = steps_ready
         self._performer = Performer(parts)
         self._recovered = False
@@ -173,6 +176,9 @@ class Engine:
                 )
             decision = decide_placement(state, now)
             save(connection, decision, now, self.parts.new_id)
+            keep_history(connection, state.rollout, decision, now)
+        if state.rollout and wants_reading(state.rollout):
+            self._measure(placement)
         return decision
 
     def _read_facts(self, placement: PlacementId) -> Facts:

@@ -14,12 +14,14 @@ from tidegate.model.batches import LabelledSnapshot, cut_batches
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId, Generation, RolloutId
 from tidegate.model.installation import Installation
+from tidegate.model.metric import series_of
+from tidegate.model.metric_judgement import with_metrics
 from tidegate.model.placement import Placement
 from tidegate.model.placement_draft import PlacementState
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.share import NONE
 from tidegate.model.verdict import Judgement, Verdict
-from tidegate.store import queries
+from tidegate.store import metric_queries, queries
 from tidegate.targets.target import TargetAway
 
 
@@ -75,4 +77,7 @@ def judge_rollout(connection: Connection, judge: Judge, state: PlacementState, f
     taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
     batches = cut_batches(taken, rollout.new, rollout.old)
     expects_baseline = rollout.old is not None and rollout.position.share.rest > NONE
-    return judge.judge(Case(batches, rollout.step, rollout.verify, expects_baseline))
+    rules = rollout.verify.metrics
+    metrics = series_of(rules, metric_queries.readings(connection, rollout.id)) if rules else ()
+    judgement = judge.judge(Case(batches, rollout.step, rollout.verify, expects_baseline, metrics))
+    return with_metrics(judgement, metrics, rollout.step, expects_baseline=expects_baseline)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tidegate.model.figures import Batch
+from tidegate.model.metric import MetricSeries
 from tidegate.model.pipeline import VerifyRule
 from tidegate.model.verdict import Judgement
 
@@ -23,6 +24,9 @@ class Case:
     rule: VerifyRule
     expects_baseline: bool = True
     """Whether the old deployment has a share of the traffic at `step`; False for a first release and at 100%."""
+
+    metrics: Sequence[MetricSeries] = ()
+    """What sources beside the router said of the metrics of `rule`."""
 
 
 class Judge(Protocol):

@@ -10,7 +10,14 @@ from tidegate.model.ids import DeploymentId, PlacementId
 
 
 class SourceFailed(Exception):
-    """The source did not answer; the message says what was asked and what happened. It is never a zero."""
+    """The source did not answer; the message says what was asked and what happened. It is never a zero.
+
+    `is_away` says that whatever else it is asked would fail as well.
+    """
+
+    def __init__(self, message: str, *, is_away: bool = False) -> None:
+        super().__init__(message)
+        self.is_away = is_away
 
 
 class MetricsSource(Protocol):

@@ -40,11 +40,12 @@ def cut_batches(
             baseline=_counted(before.snapshot, after.snapshot, baseline),
         )
         for before, after in pairwise(snapshots)
-        if _belong_together(before, after)
+        if belong_together(before, after)
     )
 
 
-def _belong_together(before: LabelledSnapshot, after: LabelledSnapshot) -> bool:
+def belong_together(before: LabelledSnapshot, after: LabelledSnapshot) -> bool:
+    """Whether what happened between two snapshots happened at one step and one unchanged split."""
     return (
         before.may_begin
         and before.step == after.step

@@ -49,6 +49,14 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class PrometheusSettings:
+    """Where Prometheus answers; `token_file` is a file in the data folder with what is sent along."""
+
+    url: str
+    token_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServerConfiguration:
     """What `tidegate-server.yaml` says. `poll_interval` is the time between two looks at a remote repository, `batch`
     the time for which figures are collected before they are judged again, `cache` how many bytes the results of
@@ -65,6 +73,7 @@ class ServerConfiguration:
     """Patterns of the hosts that gates may ask; where there are none, all but the server's own machine."""
     trains: Mapping[str, Train] = field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
+    prometheus: PrometheusSettings | None = None
 
 
 DEFAULT_ENVIRONMENTS: Mapping[EnvironmentName, Environment] = {

@@ -81,6 +81,7 @@ class EventKind(StrEnum):
     ROLLOUT_HOLDS = "rollout.holds"
     ROLLOUT_ENDED = "rollout.ended"
     VERDICT = "verification.verdict"
+    METRIC_MISSING = "verification.metric_missing"
     ROLLBACK_DECIDED = "rollback.decided"
     ROLLBACK_ROUTED = "rollback.routed"
     DEPLOYMENT_QUARANTINED = "deployment.quarantined"

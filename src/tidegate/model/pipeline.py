@@ -9,6 +9,7 @@ from enum import StrEnum
 from tidegate.model.cadence import Batch, Cadence
 from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
+from tidegate.model.metric import MetricRule
 from tidegate.model.share import Share
 
 
@@ -255,6 +256,8 @@ class VerifyRule:
     """The objective, a share of requests that must succeed (0.999); None where the file names none."""
     undecided: OnDoubt = OnDoubt.HOLD
     no_data: OnDoubt = OnDoubt.HOLD
+    metrics: tuple[MetricRule, ...] = ()
+    """What is compared beside errors and latency."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ from tidegate.model.external import ExternalQuestion
 from tidegate.model.flaky import TestOutcome
 from tidegate.model.freeze import Freeze
 from tidegate.model.freeze_turns import BegunFreeze
+from tidegate.model.metric import MetricReading
+from tidegate.model.metric_history import HistoryHour
 from tidegate.model.people import AccessToken, Account, RoleGrant, Team
 from tidegate.model.placement import Placement
 from tidegate.model.provider_person import ProviderAccount
@@ -52,6 +54,7 @@ from tidegate.model.train import TrainRun
 from tidegate.store import (
     evidence_tables,
     gate_tables,
+    metric_tables,
     notification_tables,
     people_tables,
     record_tables,
@@ -96,6 +99,8 @@ TABLES: dict[type, Table] = {
     Rollout: tables.rollout,
     TrainRun: train_tables.train_run,
     Effect: tables.effect,
+    MetricReading: metric_tables.metric_reading,
+    HistoryHour: metric_tables.metric_history,
     Checkpoint: record_tables.checkpoint,
     RecordKey: record_tables.record_key,
     NotificationCursor: notification_tables.notification_cursor,

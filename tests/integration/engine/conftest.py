@@ -10,13 +10,14 @@ import pytest
 from tests.integration.engine.shop import Shop
 from tests.integration.engine.watched import Watched
 from tests.integration.integrations.conftest import Repository, host, repository
+from tests.integration.metrics.conftest import prometheus
 from tests.integration.store.conftest import database as either_database
 from tests.integration.store.conftest import postgres
 
 from tidegate.store.database import Database, sqlite_url
 from tidegate.store.migrate import migrate
 
-__all__ = ["either_database", "host", "postgres", "repository"]
+__all__ = ["either_database", "host", "postgres", "prometheus", "repository"]
 
 
 @pytest.fixture(scope="session")

@@ -24,18 +24,21 @@ from tidegate.engine.engine import Engine
 from tidegate.engine.giving import Ask, Held
 from tidegate.engine.ids import new_ulid
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.measuring import Measuring
 from tidegate.engine.parts import Parts, Settings
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.refusal import Refusal, Refused
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
+from tidegate.metrics.question import FigureSource
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.approval import Answer
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
 from tidegate.model.ids import DeploymentId, Generation, PlacementId, ServiceName
 from tidegate.model.installation import ObservedRouting, Routing
 from tidegate.model.lease import Lease, StepOutcome, StepReport
+from tidegate.model.metric import SourceName
 from tidegate.model.run import Run
 from tidegate.security.secret_box import SecretBox
 from tidegate.store import queries, tables
@@ -138,10 +141,18 @@ class Shop:
         self.parts = Parts(database=database, **(made | parts))
         self.logs = StepLogs(folder / "logs")
         self.times_told = 0
+        self.sources: dict[SourceName, FigureSource] = {}
+        """Where metrics of the service's own come from."""
         self._build_on(self.parts)
 
     def _build_on(self, parts: Parts) -> None:
-        self.engine = Engine(parts, self.queue, steps_ready=self._tell)
+        self.engine = Engine(
+            parts,
+            self.queue,
+            steps_ready=self._tell,
+            measure=lambda placement: self.queue.hint(f"figures:{placement}"),
+        )
+        self.measuring = Measuring(parts, self.sources)
         self.runs, self.placements = RunActs(self.engine), PlacementActs(self.engine)
         self.services, self.leasing = ServiceActs(self.engine), Leasing(self.engine, self.logs)
 
@@ -162,7 +173,7 @@ class Shop:
             subject = self.queue.take()
             if subject is None:
                 return
-            self.engine.look(subject)
+            (self.measuring if subject.startswith("figures:") else self.engine).look(subject)
         raise AssertionError(f"it does not come to rest: {self.queue.due}")
 
     def pass_time(self, span: timedelta) -> None:

@@ -130,14 +130,14 @@ def test_every_example_of_the_page_is_valid_for_the_schema_and_for_the_server(ex
         Draft202012Validator(json_schema()).validate(plain(whole(example)))
 
 
-BY_NAME = ("services.",)
-"""Places where sections stand under names that users choose."""
+BY_NAME = ("services.", "metrics.")
+"""Places where sections stand under names that users choose, beside those that are built in."""
 
 
 def used(value: Any, place: str = "") -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            key = "NAME" if place.endswith(BY_NAME) else key
+            key = "NAME" if place.endswith(BY_NAME) and key != "latency" else key
             yield place + key
             yield from used(inner, f"{place}{key}.")
     elif isinstance(value, list):

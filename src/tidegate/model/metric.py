@@ -1,0 +1,152 @@
+"""Metrics of a service's own: what is asked of a source about a deployment, and what it answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tidegate.model.ids import RolloutId
+
+PLACEHOLDERS = ("deployment", "service", "environment", "window")
+"""What may stand in a query after a `$`."""
+
+PLACEHOLDER = re.compile(r"\$([A-Za-z_]\w*)")
+BEFORE_FIRST_STEP = -1
+"""The step of a reading of the old deployment alone, before the rollout."""
+
+
+class SourceName(StrEnum):
+    """Where the figures of a metric come from, beside the router."""
+
+    PROMETHEUS = "prometheus"
+    COMMAND = "command"
+
+
+class MetricKind(StrEnum):
+    """What a metric's figures are: counts among requests, a distribution, or values of a time."""
+
+    RATE = "rate"
+    HISTOGRAM = "histogram"
+    VALUES = "values"
+
+
+class Worse(StrEnum):
+    """In which direction a metric shows harm."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRule:
+    """A metric that a file adds to those of the router, and how much worse it may be.
+
+    A rate's counts are of `total`, a query like `query`; where there is none, of the router's requests. Figures are
+    read of one `window` after the other, each `delay` after its end.
+    """
+
+    name: str
+    source: SourceName
+    query: str = ""
+    total: str | None = None
+    command: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    """Secrets of the service that the command gets as variables of these names."""
+
+    kind: MetricKind = MetricKind.RATE
+    worse: Worse = Worse.UP
+    tolerance: float = 0.10
+    """How much worse it may be: 0.1 allows a tenth."""
+
+    weight: float | None = None
+    """Its part of the false-alarm level; None for an equal one."""
+
+    gate: float | None = None
+    """How many times worse it must be to fail, however certain the difference is."""
+
+    critical: bool = False
+    window: timedelta = timedelta(minutes=1)
+    delay: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """So many of `n` were `x`; a source that counts `x` alone leaves `n` to the router."""
+
+    x: float
+    n: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A distribution: `counts` has one place more than `edges`, the last for what is above all of them."""
+
+    edges: tuple[float, ...]
+    counts: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Values of the window, one or several (of instances, or of shorter times)."""
+
+    values: tuple[float, ...]
+
+
+Figures = Counted | Spread | Measured
+
+
+@dataclass(frozen=True, slots=True)
+class NoFigures:
+    """The source answered, and has nothing about this deployment; `reason` in words. It is never a zero."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricReading:
+    """What a source said of a window, for each side; None is no data, and `trouble` says why.
+
+    `step` is the rollout's at that time, BEFORE_FIRST_STEP for the look at the old deployment before the rollout.
+    """
+
+    rollout: RolloutId
+    metric: str
+    begin: datetime
+    end: datetime
+    step: int
+    canary: Figures | None = None
+    baseline: Figures | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSeries:
+    """All that is known of one metric in a rollout: its readings in order, without the look before it."""
+
+    rule: MetricRule
+    readings: tuple[MetricReading, ...] = ()
+    before: MetricReading | None = None
+
+    def at_step(self, step: int) -> tuple[MetricReading, ...]:
+        """The readings of a step."""
+        return tuple(one for one in self.readings if one.step == step)
+
+
+def placeholders_in(query: str) -> tuple[tuple[int, str], ...]:
+    """The words after a `$` in a query, each with the place of its `$`."""
+    return tuple((found.start(), found[1]) for found in PLACEHOLDER.finditer(query))
+
+
+def series_of(rules: Sequence[MetricRule], readings: Sequence[MetricReading]) -> tuple[MetricSeries, ...]:
+    """What is known of each metric; `readings` are those of one rollout, oldest first."""
+    return tuple(
+        MetricSeries(
+            rule,
+            tuple(one for one in readings if one.metric == rule.name and one.step != BEFORE_FIRST_STEP),
+            next((one for one in readings if one.metric == rule.name and one.step == BEFORE_FIRST_STEP), None),
+        )
+        for rule in rules
+    )
