@@ -9,7 +9,8 @@ from tidegate.config.document import Document, Path, Plain
 from tidegate.config.lookup import Item, at, get
 from tidegate.config.metric_sections import METRIC_NAME, MOST_METRICS
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
-from tidegate.model.metric import PLACEHOLDERS, MetricKind, SourceName, placeholders_in
+from tidegate.model.metric import PLACEHOLDERS, SourceName, placeholders_in
+from tidegate.model.recording import MetricKind
 
 BUILT_IN = "latency"
 _ERRORS = "errors"

@@ -24,8 +24,9 @@ from tidegate.config.values import (
     wrong,
 )
 from tidegate.model.environment import PrometheusSettings
-from tidegate.model.metric import MetricKind, MetricRule, SourceName, Worse
+from tidegate.model.metric import MetricRule, SourceName
 from tidegate.model.provider_person import is_loopback
+from tidegate.model.recording import MetricKind, Worse
 
 MOST_METRICS = 20
 """Of one stage: each is asked about both deployments again and again."""

@@ -12,7 +12,8 @@ from collections.abc import Collection
 from itertools import pairwise
 from typing import Any, NoReturn
 
-from tidegate.model.metric import Counted, Figures, Measured, MetricKind, NoFigures, Spread
+from tidegate.model.metric import Counted, Figures, Measured, NoFigures, Spread
+from tidegate.model.recording import MetricKind
 
 MOST_NUMBERS = 2000
 _LONGEST_WORDS = 200

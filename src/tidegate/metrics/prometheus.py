@@ -11,7 +11,8 @@ from typing import Any
 from tidegate.metrics.prometheus_answer import distribution, numbers, one_number
 from tidegate.metrics.question import Question, filled
 from tidegate.metrics.source import SourceFailed
-from tidegate.model.metric import Counted, Figures, Measured, MetricKind, NoFigures
+from tidegate.model.metric import Counted, Figures, Measured, NoFigures
+from tidegate.model.recording import MetricKind
 
 LARGEST_ANSWER = 1024 * 1024
 LONGEST_SECONDS = 10.0

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tidegate.model.ids import RolloutId
+from tidegate.model.recording import MetricKind, Worse
 
 PLACEHOLDERS = ("deployment", "service", "environment", "window")
 """What may stand in a query after a `$`."""
@@ -23,21 +24,6 @@ class SourceName(StrEnum):
 
     PROMETHEUS = "prometheus"
     COMMAND = "command"
-
-
-class MetricKind(StrEnum):
-    """What a metric's figures are: counts among requests, a distribution, or values of a time."""
-
-    RATE = "rate"
-    HISTOGRAM = "histogram"
-    VALUES = "values"
-
-
-class Worse(StrEnum):
-    """In which direction a metric shows harm."""
-
-    UP = "up"
-    DOWN = "down"
 
 
 @dataclass(frozen=True, slots=True)

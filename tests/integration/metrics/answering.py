@@ -14,7 +14,8 @@ from urllib.parse import parse_qs
 
 from tidegate.metrics.question import Question
 from tidegate.model.ids import DeploymentId, EnvironmentName, ServiceName
-from tidegate.model.metric import MetricKind, MetricRule, SourceName
+from tidegate.model.metric import MetricRule, SourceName
+from tidegate.model.recording import MetricKind
 
 END = datetime(2026, 3, 2, 12, tzinfo=UTC)
 """The clock of tests of the engine stands there, too: a Prometheus takes nothing that is much older than the newest."""

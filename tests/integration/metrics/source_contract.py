@@ -12,7 +12,8 @@ from tests.integration.metrics.answering import question
 
 from tidegate.metrics.question import FigureSource
 from tidegate.metrics.source import SourceFailed
-from tidegate.model.metric import Counted, Figures, Measured, MetricKind, MetricRule, NoFigures, Spread
+from tidegate.model.metric import Counted, Figures, Measured, MetricRule, NoFigures, Spread
+from tidegate.model.recording import MetricKind
 
 PATIENCE_SECONDS = 0.5
 """What the sources under test are given."""

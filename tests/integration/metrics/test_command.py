@@ -18,7 +18,8 @@ from tests.integration.metrics.source_contract import PATIENCE_SECONDS, Asked, S
 
 from tidegate.metrics.command import CommandSource
 from tidegate.metrics.source import SourceFailed
-from tidegate.model.metric import Counted, MetricKind, MetricRule, NoFigures, SourceName
+from tidegate.model.metric import Counted, MetricRule, NoFigures, SourceName
+from tidegate.model.recording import MetricKind
 
 LIMIT_SECONDS = 20.0
 

@@ -16,7 +16,8 @@ from tests.integration.routers.services import free_port
 
 from tidegate.metrics.prometheus import PrometheusSource
 from tidegate.metrics.source import SourceFailed
-from tidegate.model.metric import Counted, Measured, MetricKind, MetricRule, NoFigures, Spread
+from tidegate.model.metric import Counted, Measured, MetricRule, NoFigures, Spread
+from tidegate.model.recording import MetricKind
 
 
 class ToldPrometheus:

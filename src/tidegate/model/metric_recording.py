@@ -1,0 +1,64 @@
+"""The readings of a metric in the form in which figures are judged, kept in a file, and judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from tidegate.model.metric import Counted, Figures, Measured, MetricReading, MetricSeries, Spread
+from tidegate.model.metric_buckets import aligned
+from tidegate.model.metric_history import HistoryHour
+from tidegate.model.recording import (
+    HistogramSide,
+    MetricKind,
+    RateSide,
+    RecordedBatch,
+    RecordedMetric,
+    Side,
+    Tolerance,
+    ValuesSide,
+)
+
+
+def recorded_metric(series: MetricSeries, history: Sequence[HistoryHour] = ()) -> RecordedMetric:
+    """A metric with a batch for each reading, and what is remembered of it as batches of the baseline alone.
+
+    Counts of sources that extrapolate (as Prometheus does) are rounded to whole ones.
+    """
+    rule = series.rule
+    before = [batch.figures for hour in history for batch in hour.batches]
+    buckets = _buckets(series.readings, before)
+    return RecordedMetric(
+        name=rule.name,
+        kind=rule.kind,
+        batches=tuple(
+            RecordedBatch(_side(one.canary, rule.kind, buckets), _side(one.baseline, rule.kind, buckets))
+            for one in series.readings
+        ),
+        history=tuple(RecordedBatch(None, _side(one, rule.kind, buckets)) for one in before),
+        worse=rule.worse,
+        tolerance=Tolerance(1.0 + rule.tolerance),
+        gate=rule.gate or 1.0,
+        weight=rule.weight or 1.0,
+        edges=next((one.edges for one in buckets.values()), ()),
+    )
+
+
+def _buckets(readings: Iterable[MetricReading], before: Iterable[Figures]) -> Mapping[Spread, Spread]:
+    """Each distribution with the edges that all have."""
+    sides = [side for one in readings for side in (one.canary, one.baseline)]
+    spreads = list(dict.fromkeys(one for one in (*sides, *before) if isinstance(one, Spread)))
+    return dict(zip(spreads, aligned(spreads), strict=True))
+
+
+def _side(figures: Figures | None, kind: MetricKind, buckets: Mapping[Spread, Spread]) -> Side | None:
+    """One side of a batch; None for figures of another kind, of a time when the file said something else."""
+    match figures:
+        case Counted(x=x, n=n) if kind is MetricKind.RATE and n is not None:
+            of = round(n)
+            return RateSide(of, min(round(x), of))
+        case Spread() if kind is MetricKind.HISTOGRAM:
+            return HistogramSide(tuple(round(one) for one in buckets[figures].counts))
+        case Measured(values=values) if kind is MetricKind.VALUES:
+            return ValuesSide(values)
+        case _:
+            return None

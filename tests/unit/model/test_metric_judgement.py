@@ -1,0 +1,112 @@
+"""What a judgement says of metrics: a source without figures lets nothing pass, and fails nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tidegate.model.ids import RolloutId
+from tidegate.model.metric import (
+    BEFORE_FIRST_STEP,
+    Counted,
+    Figures,
+    Measured,
+    MetricReading,
+    MetricRule,
+    MetricSeries,
+    SourceName,
+    Spread,
+    series_of,
+)
+from tidegate.model.metric_judgement import with_metrics
+from tidegate.model.verdict import Judgement, MetricFinding, Verdict
+
+BEGIN = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ORDERS = MetricRule("orders", SourceName.PROMETHEUS, query="$deployment")
+SOME = Counted(2, 100)
+STEP = 1
+
+
+def reading(
+    canary: Figures | None = SOME, baseline: Figures | None = SOME, trouble: str = "", step: int = STEP, at: int = 0
+) -> MetricReading:
+    begin = BEGIN + timedelta(minutes=at)
+    return MetricReading(RolloutId("r"), "orders", begin, begin + timedelta(minutes=1), step, canary, baseline, trouble)
+
+
+def judged(verdict: Verdict, *readings: MetricReading, beside: bool = True) -> Judgement:
+    series = series_of([ORDERS], readings)
+    return with_metrics(Judgement(verdict, "errors: fine"), series, STEP, expects_baseline=beside)
+
+
+AWAY = reading(None, None, "no data of both deployments: Prometheus does not answer")
+DOUBTED = reading(None, None, "no data of the old deployment before the rollout: no such series", BEFORE_FIRST_STEP)
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_with_figures_of_both_sides_the_verdict_is_the_judges(verdict: Verdict) -> None:
+    found = judged(verdict, reading())
+    assert (found.verdict, found.reason) == (verdict, "errors: fine")
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        (AWAY,),
+        (reading(None, SOME, "no data of the new deployment: no such series"),),
+        (reading(SOME, None, "no data of the old deployment: no such series"),),
+        (reading(at=0), reading(None, None, "no data of both deployments: Prometheus does not answer", at=1)),
+        (DOUBTED,),
+    ],
+    ids=["failing", "no canary", "no baseline", "failing by now", "doubted before"],
+)
+def test_a_source_without_figures_never_passes_and_never_fails(readings: tuple[MetricReading, ...]) -> None:
+    passed = judged(Verdict.PASS, *readings)
+    assert passed.verdict is Verdict.NO_DATA
+    assert passed.reason.startswith(f"errors: fine. orders: {readings[-1].trouble}")
+    assert judged(Verdict.UNDECIDED, *readings).verdict is Verdict.UNDECIDED
+    assert judged(Verdict.FAIL, *readings).verdict is Verdict.FAIL
+
+
+def test_what_failed_once_and_answers_again_is_forgiven() -> None:
+    assert judged(Verdict.PASS, AWAY, reading(at=1)).verdict is Verdict.PASS
+    assert judged(Verdict.PASS, DOUBTED, reading(at=1)).verdict is Verdict.PASS
+
+
+def test_a_step_waits_for_its_first_figures() -> None:
+    found = judged(Verdict.PASS, reading(step=STEP - 1))
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.reason == "errors: fine. orders: the first figures come after 1m at this share"
+
+
+def test_nothing_runs_beside_it_at_the_end_and_nothing_is_missed_there() -> None:
+    assert judged(Verdict.PASS, reading(SOME, None), beside=False).verdict is Verdict.PASS
+    assert judged(Verdict.PASS, reading(None, None, "no data"), beside=False).verdict is Verdict.NO_DATA
+
+
+@pytest.mark.parametrize(
+    ("canary", "shown"),
+    [
+        (SOME, (2.0, "%")),
+        (Measured((1.0, 2.0)), (1.5, "")),
+        (Spread((10, 20), (90, 6, 4)), (20, "p95")),
+        (Spread((10, 20), (0, 0, 4)), (None, "p95")),
+    ],
+)
+def test_a_finding_shows_both_sides(canary: Figures, shown: tuple[float | None, str]) -> None:
+    (finding,) = judged(Verdict.PASS, reading(canary, canary)).metrics
+    assert (finding.canary, finding.unit) == shown
+    assert (finding.name, finding.baseline, finding.verdict) == ("orders", finding.canary, Verdict.UNDECIDED)
+
+
+def test_a_finding_without_figures_says_so() -> None:
+    (finding,) = judged(Verdict.UNDECIDED, AWAY).metrics
+    assert (finding.canary, finding.baseline, finding.verdict) == (None, None, Verdict.NO_DATA)
+
+
+def test_what_the_judge_says_of_a_metric_stands() -> None:
+    said = MetricFinding("orders", 1.0, 2.0, 0.3, "%", Verdict.PASS)
+    series = (MetricSeries(ORDERS, (reading(),)),)
+    found = with_metrics(Judgement(Verdict.PASS, "fine", metrics=(said,)), series, STEP, expects_baseline=True)
+    assert found.metrics == (said,)

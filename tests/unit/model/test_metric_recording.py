@@ -1,0 +1,77 @@
+"""Readings in the form that judges take."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tidegate.model.ids import PlacementId, RolloutId
+from tidegate.model.metric import (
+    Counted,
+    Figures,
+    Measured,
+    MetricReading,
+    MetricRule,
+    MetricSeries,
+    SourceName,
+    Spread,
+)
+from tidegate.model.metric_history import HistoryBatch, HistoryHour
+from tidegate.model.metric_recording import recorded_metric
+from tidegate.model.recording import (
+    HistogramSide,
+    MetricKind,
+    RateSide,
+    RecordedBatch,
+    Tolerance,
+    ValuesSide,
+    Worse,
+)
+
+BEGIN = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def series(kind: MetricKind, *sides: tuple[Figures | None, Figures | None], **keys: object) -> MetricSeries:
+    rule = MetricRule("orders", SourceName.COMMAND, kind=kind, **keys)  # type: ignore[arg-type]
+    moments = [BEGIN + timedelta(minutes=index) for index in range(len(sides))]
+    return MetricSeries(
+        rule,
+        tuple(
+            MetricReading(RolloutId("r"), "orders", at, at + timedelta(minutes=1), 0, canary, baseline)
+            for at, (canary, baseline) in zip(moments, sides, strict=True)
+        ),
+    )
+
+
+def test_counts_become_whole_and_a_side_without_data_stays_none() -> None:
+    found = recorded_metric(
+        series(MetricKind.RATE, (Counted(1.6, 10), Counted(9.7, 9)), (None, Counted(0, 20)), worse=Worse.DOWN, gate=1.5)
+    )
+    assert found.batches == (
+        RecordedBatch(RateSide(10, 2), RateSide(9, 9)),
+        RecordedBatch(None, RateSide(20, 0)),
+    )
+    assert (found.worse, found.gate, found.weight, found.tolerance) == (Worse.DOWN, 1.5, 1.0, Tolerance(1.1))
+
+
+def test_distributions_get_the_same_edges_in_all_batches() -> None:
+    found = recorded_metric(
+        series(
+            MetricKind.HISTOGRAM, (Spread((1, 2), (0, 5, 0)), Spread((4, 8), (0, 3, 0))), (None, Spread((2,), (6, 0)))
+        )
+    )
+    assert found.edges == (2, 4, 8)
+    assert found.batches[0] == RecordedBatch(HistogramSide((5, 0, 0, 0)), HistogramSide((0, 0, 3, 0)))
+    assert found.batches[1] == RecordedBatch(None, HistogramSide((6, 0, 0, 0)))
+
+
+def test_values_are_values_and_history_is_of_the_baseline() -> None:
+    batch = HistoryBatch(BEGIN - timedelta(days=1), 60, Measured((7.0,)))
+    hour = HistoryHour(PlacementId("shop/production"), "orders", batch.begin, (batch,))
+    found = recorded_metric(series(MetricKind.VALUES, (Measured((1.0, 2.0)), None)), [hour])
+    assert found.batches == (RecordedBatch(ValuesSide((1.0, 2.0)), None),)
+    assert found.history == (RecordedBatch(None, ValuesSide((7.0,))),)
+
+
+def test_figures_of_another_kind_are_no_data() -> None:
+    found = recorded_metric(series(MetricKind.VALUES, (Counted(1, 2), Spread((1,), (1, 1)))))
+    assert found.batches == (RecordedBatch(None, None),)
