@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from tidegate.model.metric import Counted, Figures, Measured, MetricSeries, Spread
 from tidegate.model.quantity import format_duration
+from tidegate.model.recording import MetricKind
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 
 _SHOWN_QUANTILE = 0.95
@@ -20,17 +21,32 @@ def with_metrics(
 
     It is no pass while a metric has no figures of this step, or its latest lack a side; a fail stays one.
     """
-    known = {one.name for one in judgement.metrics}
-    findings = tuple(_finding(one, step) for one in series if one.rule.name not in known)
+    told = [one for one in series if _is_told(one, judgement)]
+    findings = tuple(_finding(one, step) for one in series if one not in told)
     judgement = replace(judgement, metrics=(*judgement.metrics, *findings))
+    if judgement.verdict is Verdict.FAIL:
+        return judgement
     lacking = [words for one in series if (words := _lacking(one, step, expects_baseline=expects_baseline))]
     waiting = [words for one in series if (words := _waiting(one, step))]
-    if judgement.verdict is Verdict.FAIL or not (lacking or waiting):
-        return judgement
-    words = ". ".join((judgement.reason, *lacking, *waiting))
-    if judgement.verdict is not Verdict.PASS:
-        return replace(judgement, reason=words)
-    return replace(judgement, verdict=Verdict.NO_DATA if lacking else Verdict.UNDECIDED, reason=words)
+    shown = [words for one in findings if (words := _shown_only(one))]
+    verdict = judgement.verdict
+    if verdict is Verdict.PASS and (lacking or waiting):
+        verdict = Verdict.NO_DATA if lacking else Verdict.UNDECIDED
+    return replace(judgement, verdict=verdict, reason=". ".join((judgement.reason, *lacking, *waiting, *shown)))
+
+
+def _is_told(series: MetricSeries, judgement: Judgement) -> bool:
+    """Whether the judge speaks of the metric itself: by its name, or by its name and a quantile."""
+    name = series.rule.name
+    return any(one.name == name or one.name.startswith(f"{name} ") for one in judgement.metrics)
+
+
+def _shown_only(finding: MetricFinding) -> str | None:
+    """The figures of a metric that is not judged, in words; None where there are none."""
+    if finding.canary is None:
+        return None
+    beside = "" if finding.baseline is None else f" against {finding.baseline:.3g}{finding.unit} on the old"
+    return f"{finding.name}: {finding.canary:.3g}{finding.unit} on the new deployment{beside} (shown, not judged)"
 
 
 def _lacking(series: MetricSeries, step: int, *, expects_baseline: bool) -> str | None:
@@ -59,7 +75,10 @@ def _finding(series: MetricSeries, step: int) -> MetricFinding:
     baseline, of_old = _shown([one.baseline for one in here])
     has_figures = bool(here) and here[-1].canary is not None
     verdict = Verdict.UNDECIDED if has_figures else Verdict.NO_DATA
-    return MetricFinding(series.rule.name, canary, baseline, 1.0, unit or of_old, verdict)
+    name = series.rule.name
+    if series.rule.kind is MetricKind.HISTOGRAM:
+        name = f"{name} p{100 * _SHOWN_QUANTILE:g}"
+    return MetricFinding(name, canary, baseline, 1.0, unit or of_old, verdict)
 
 
 def _shown(sides: Sequence[Figures | None]) -> tuple[float | None, str]:
@@ -72,7 +91,7 @@ def _shown(sides: Sequence[Figures | None]) -> tuple[float | None, str]:
     if values := [value for one in known if isinstance(one, Measured) for value in one.values]:
         return sum(values) / len(values), ""
     if spreads := [one for one in known if isinstance(one, Spread)]:
-        return _quantile(spreads[-1]), "p95"
+        return _quantile(spreads[-1]), ""
     return None, ""
 
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.integration.api.world import PIPELINE as CANARY
 from tests.integration.api.world import ToldJudge
-from tests.integration.engine.shop import BATCH, PRODUCTION, Shop
+from tests.integration.engine.shop import BATCH, OWNER, PRODUCTION, SHOP, Shop
 from tests.integration.metrics.prometheus_bench import PrometheusBench
 
+from tidegate.engine.measuring import NOBODY
 from tidegate.judge.judge import Case
 from tidegate.metrics.prometheus import PrometheusSource
+from tidegate.metrics.question import Question
+from tidegate.metrics.source import SourceFailed
 from tidegate.model.ids import DeploymentId
-from tidegate.model.metric import Counted, SourceName
-from tidegate.model.rollout import Rollout
+from tidegate.model.metric import BEFORE_FIRST_STEP, Counted, Figures, MetricReading, NoFigures, SourceName
+from tidegate.model.metric_history import KEPT_FOR, HistoryHour
+from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import RunStatus
 from tidegate.model.verdict import Judgement, Verdict
-from tidegate.store import queries
+from tidegate.store import metric_queries, queries
 
 WINDOW = 4 * BATCH
 ORDERS = (
@@ -80,6 +85,42 @@ def second_version(shop: Shop, judge: KeepingJudge, text: str) -> str:
     return second
 
 
+class ToldSource:
+    """Says of each deployment what the test says, once every window; of others nothing."""
+
+    def __init__(self) -> None:
+        self.says: dict[DeploymentId, Figures | SourceFailed] = {}
+        self.asked: list[Question] = []
+
+    def read(self, question: Question) -> Figures | NoFigures:
+        self.asked.append(question)
+        said = self.says.get(question.deployment, NoFigures("there is no such series"))
+        if isinstance(said, SourceFailed):
+            raise said
+        return said
+
+
+@pytest.fixture
+def told(shop: Shop) -> ToldSource:
+    source = ToldSource()
+    shop.sources[SourceName.PROMETHEUS] = source
+    return source
+
+
+def begins(shop: Shop, judge: KeepingJudge, told: ToldSource, text: str = WITH_ORDERS) -> tuple[DeploymentId, ...]:
+    """The second version begins to roll out; the new and the old deployment. The source knows the old one."""
+    run = second_version(shop, judge, text)
+    old = shop.newest()
+    told.says[old] = Counted(8)
+    shop.approved(run)
+    return shop.newest(), old
+
+
+def readings(shop: Shop) -> list[MetricReading]:
+    with shop.database.reading() as connection:
+        return list(metric_queries.readings(connection, rollout(shop).id))
+
+
 def test_what_prometheus_counts_reaches_the_judge_batch_by_batch(
     shop: Shop, judge: KeepingJudge, prometheus: PrometheusBench
 ) -> None:
@@ -98,3 +139,132 @@ def test_what_prometheus_counts_reaches_the_judge_batch_by_batch(
     assert isinstance(last.baseline, Counted) and isinstance(last.canary, Counted)
     assert (last.baseline.n, last.canary.n) == (80, 80)
     assert [last.baseline.x, last.canary.x] == pytest.approx([40, 20], abs=0.5)
+
+
+def test_a_source_that_fails_neither_passes_nor_fails_a_rollout_and_the_words_say_why(
+    shop: Shop, judge: KeepingJudge, told: ToldSource
+) -> None:
+    new, old = begins(shop, judge, told)
+    judge.verdict = Verdict.PASS
+    told.says = dict.fromkeys((new, old), SourceFailed("Prometheus does not answer: Connection refused", is_away=True))
+    shop.settle_over(12)
+    held = rollout(shop)
+    assert (held.state, held.step) == (RolloutState.JUDGING, 0)
+    assert held.judgement is not None and held.judgement.verdict is Verdict.NO_DATA
+    assert "orders: no data of both deployments: Prometheus does not answer" in held.judgement.reason
+    assert held.holds_because == held.judgement.reason
+    # one that does not answer is asked once a look, not for each side
+    assert len(told.asked) == len(readings(shop)) + 1
+    told.says = {new: Counted(8), old: Counted(8)}
+    shop.settle_over(12)
+    assert rollout(shop).step > 0
+
+
+def test_the_routers_figures_fail_a_rollout_whatever_the_source_does(
+    shop: Shop, judge: KeepingJudge, told: ToldSource
+) -> None:
+    new, old = begins(shop, judge, told)
+    told.says = dict.fromkeys((new, old), SourceFailed("Prometheus does not answer"))
+    shop.settle_over(3)
+    judge.verdict = Verdict.FAIL
+    shop.settle_over(2)
+    assert rollout(shop).state is RolloutState.ROLLED_BACK
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        ({}, "no data of the old deployment before the rollout: there is no such series"),
+        ({NOBODY: Counted(8)}, "it does not look at the deployment"),
+    ],
+    ids=["no such metric", "a metric of something else"],
+)
+def test_a_metric_is_tried_on_the_old_deployment_before_the_rollout(
+    shop: Shop, judge: KeepingJudge, told: ToldSource, says: dict[DeploymentId, Figures], words: str
+) -> None:
+    run = second_version(shop, judge, WITH_ORDERS)
+    told.says |= {shop.newest(): Counted(8), **says} if says else {}
+    shop.approved(run)
+    assert not [one for one in readings(shop) if one.step != BEFORE_FIRST_STEP]
+    (said,) = [text for text in shop.said() if words in text]
+    assert said.startswith("orders: ") and "neither pass nor fail production" in said
+    judge.verdict = Verdict.PASS
+    shop.settle_over(2)
+    judgement = rollout(shop).judgement
+    assert judgement is not None and judgement.verdict is Verdict.NO_DATA and words in judgement.reason
+
+
+def test_what_was_read_outlives_the_server_and_is_not_asked_for_again(
+    shop: Shop, judge: KeepingJudge, told: ToldSource
+) -> None:
+    new, _ = begins(shop, judge, told)
+    told.says[new] = Counted(1)
+    shop.settle_over(6)
+    before, asked = readings(shop), len(told.asked)
+    assert [one.step for one in before] == [BEFORE_FIRST_STEP, 0]
+    shop.restart()
+    shop.settle()
+    assert (readings(shop), len(told.asked)) == (before, asked)
+    shop.settle_over(4)
+    assert readings(shop)[: len(before)] == before and len(readings(shop)) == 3
+
+
+def test_a_command_gets_the_secrets_that_the_metric_names_and_one_that_is_not_set_is_said(
+    shop: Shop, judge: KeepingJudge, told: ToldSource
+) -> None:
+    shop.sources[SourceName.COMMAND] = told
+    by_command = "orders: {source: command, command: [orders], secrets: [API_KEY], window: 4s}"
+    new, _ = begins(shop, judge, told, WITH_ORDERS.replace(ORDERS, by_command))
+    told.says[new] = Counted(1)
+    shop.settle_over(5)
+    assert told.asked == []
+    assert "the secret API_KEY is not set; tidegate secret set shop API_KEY" in readings(shop)[-1].trouble
+    shop.services.set_secret(SHOP, "API_KEY", "s3cret", OWNER)
+    shop.settle_over(4)
+    assert {asked.secrets["API_KEY"] for asked in told.asked} == {"s3cret"}
+    assert readings(shop)[-1].canary == Counted(1, 80)
+    assert "s3cret" not in str(shop.rows()["metric_reading"])
+
+
+def test_a_server_that_knows_no_prometheus_says_how_it_would(shop: Shop, judge: KeepingJudge) -> None:
+    shop.approved(second_version(shop, judge, WITH_ORDERS))
+    assert [text for text in shop.said() if "metrics: {prometheus: {url: …}} in tidegate-server.yaml" in text]
+
+
+def test_a_rollout_that_went_well_is_remembered_by_the_hour_and_one_that_did_not_is_not(
+    shop: Shop, judge: KeepingJudge, told: ToldSource
+) -> None:
+    new, _ = begins(shop, judge, told)
+    told.says[new] = Counted(1)
+    judge.verdict = Verdict.PASS
+    shop.settle_until(lambda: rollout(shop).state is RolloutState.SUCCEEDED)
+    kept = remembered(shop)
+    assert set(kept) == {"errors", "orders"}
+    (hour,) = kept["orders"]
+    assert hour.hour == shop.clock.now().replace(minute=0, second=0)
+    assert hour.batches[0].figures == Counted(8, 80)
+    assert hour.batches[-1].figures == Counted(1, 80), "at the end the new one serves, and was found good"
+    bad = shop.pushed()
+    shop.built()
+    shop.approved(bad)
+    judge.verdict = Verdict.FAIL
+    shop.settle_until(lambda: rollout(shop).state is RolloutState.ROLLED_BACK)
+    assert remembered(shop) == kept
+    shop.clock.time += KEPT_FOR + timedelta(hours=1)
+    judge.verdict = Verdict.PASS
+    good = shop.pushed(CANARY)
+    shop.built()
+    shop.approved(good)
+    shop.settle_until(lambda: rollout(shop).state is RolloutState.SUCCEEDED)
+    assert {hour.hour.date() for hours in remembered(shop).values() for hour in hours} == {shop.clock.now().date()}
+
+
+def remembered(shop: Shop) -> dict[str, tuple[HistoryHour, ...]]:
+    """The history of production by metric."""
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    with shop.database.reading() as connection:
+        found = {
+            metric: metric_queries.history(connection, PRODUCTION, metric, since)
+            for metric in ("errors", "latency", "orders")
+        }
+    return {metric: hours for metric, hours in found.items() if hours}
