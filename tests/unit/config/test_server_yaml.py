@@ -10,11 +10,12 @@ import pytest
 from tidegate.config import server_yaml
 from tidegate.config.problem import ConfigError
 from tidegate.model.channel import Channel, Topic
-from tidegate.model.environment import DEFAULT_ENVIRONMENTS, Environment, ServerConfiguration
+from tidegate.model.environment import DEFAULT_ENVIRONMENTS, Environment, PrometheusSettings, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.provider_person import ProviderSettings
 
 LEADS = "notifications: [{name: leads, urls_file: u"
+METRICS = "metrics: {prometheus: {"
 OIDC = "sign_in: {oidc: {issuer: 'https://id.example', client_id: tidegate"
 
 
@@ -73,6 +74,13 @@ def test_the_cache_has_a_limit_that_the_file_can_change() -> None:
     assert server_yaml.load("cache: 512MiB").cache == 512 * 1024**2
 
 
+def test_prometheus_is_where_the_file_says() -> None:
+    assert server_yaml.load("poll_interval: 5s").prometheus is None
+    text = "metrics: {prometheus: {url: 'https://p.example:9090/prom', token_file: prometheus-token}}"
+    assert server_yaml.load(text).prometheus == PrometheusSettings("https://p.example:9090/prom", "prometheus-token")
+    assert server_yaml.load("metrics: {prometheus: {url: 'http://127.0.0.1:9090', token_file: t}}").prometheus
+
+
 def test_a_file_that_is_not_text_is_told_with_its_path(tmp_path: Path) -> None:
     (tmp_path / server_yaml.FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"tidegate-server\.yaml:1:1: this is not UTF-8"):
@@ -92,6 +100,13 @@ def test_a_file_that_is_not_text_is_told_with_its_path(tmp_path: Path) -> None:
         ("environments: {a: {router: none}}", 's.yaml:1:28: "none" is not supported yet (use one of "envoy")'),
         ("environments: {a: {secrets: {}}}", 's.yaml:1:20: "secrets" does not belong here (secrets never stand'),
         ("templates: {}", 's.yaml:1:1: "templates" is not supported yet'),
+        ("metrics: {prometheus: {}}", 's.yaml:1:23: "url" is missing'),
+        ("metrics: {prometeus: {url: x}}", 's.yaml:1:11: unknown key "prometeus" (did you mean "prometheus"?)'),
+        ("metrics: {datadog: {}}", 's.yaml:1:11: "datadog" is not supported yet'),
+        (f"{METRICS}url: 'ftp://p'}}}}", 's.yaml:1:29: "ftp://p" is no http:// or https:// address'),
+        (f"{METRICS}url: 'https://u:p@p.example'}}}}", "s.yaml:1:29: an address in a file holds no password"),
+        (f"{METRICS}url: 'https://p.example', token: x}}}}", 's.yaml:1:50: "token" does not belong here (secrets'),
+        (f"{METRICS}url: 'http://p.example', token_file: t}}}}", "s.yaml:1:23: a token is not sent without encrypt"),
         ("poll_interval: 0s", "s.yaml:1:16: '0s' is no time at all"),
         ("cache: 10GB", "s.yaml:1:8: '10GB' is not a size; write one like 64MiB"),
         ("address: tidegate.example", 's.yaml:1:10: "tidegate.example" is not the address of this server'),

@@ -1,0 +1,57 @@
+"""What is remembered of a rollout: figures of what served and was found good, by the hour, and not too many."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tidegate.model.figures import Batch, Counters
+from tidegate.model.ids import PlacementId, RolloutId
+from tidegate.model.metric import Counted, Measured, MetricReading, MetricRule, MetricSeries, SourceName, Spread
+from tidegate.model.metric_history import MOST_BATCHES, HistoryHour, history_of
+
+PLACEMENT = PlacementId("shop/production")
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+NEW, OLD = Counters(10, 1, (5.0,), (9, 1)), Counters(90, 2, (5.0,), (80, 10))
+
+
+def batch(minute: float, canary: Counters | None = NEW, baseline: Counters | None = OLD) -> Batch:
+    begin = NOON + timedelta(minutes=minute)
+    return Batch(begin, begin + timedelta(seconds=10), 0, canary, baseline)
+
+
+def remembered(*batches: Batch) -> dict[tuple[str, int], HistoryHour]:
+    return {(one.metric, one.hour.hour): one for one in history_of(PLACEMENT, batches, ())}
+
+
+def test_the_old_deployments_figures_are_remembered_and_at_the_end_the_new_ones() -> None:
+    found = remembered(batch(0), batch(1, baseline=None), batch(2, baseline=Counters(0, 0)), batch(3, None, None))
+    assert [one.figures for one in found["errors", 12].batches] == [Counted(2, 90), Counted(1, 10), Counted(1, 10)]
+    assert found["latency", 12].batches[0].figures == Spread((5.0,), (80, 10))
+    assert found["errors", 12].batches[0].seconds == 10
+
+
+def test_each_hour_stands_for_itself() -> None:
+    found = remembered(batch(59), batch(60), batch(61))
+    assert [len(found["errors", hour].batches) for hour in (12, 13)] == [1, 2]
+
+
+def test_of_an_hour_so_many_batches_are_kept_from_its_beginning_to_its_end() -> None:
+    (many, _) = history_of(PLACEMENT, [batch(index / 6) for index in range(360)], ())
+    assert len(many.batches) == MOST_BATCHES
+    assert many.batches[-1].begin - many.batches[0].begin > timedelta(minutes=58)
+    more = many.with_more(history_of(PLACEMENT, [batch(0.1), batch(59.9)], ())[0].batches)
+    assert len(more.batches) == MOST_BATCHES
+
+
+def test_the_same_batch_counts_once() -> None:
+    hour = remembered(batch(0), batch(1))["errors", 12]
+    assert hour.with_more(hour.batches) == hour
+
+
+def test_metrics_of_sources_are_remembered_too() -> None:
+    rule = MetricRule("memory", SourceName.COMMAND)
+    reading = MetricReading(
+        RolloutId("r"), "memory", NOON, NOON + timedelta(minutes=1), 0, Measured((9,)), Measured((7,))
+    )
+    (hour,) = history_of(PLACEMENT, (), [MetricSeries(rule, (reading,))])
+    assert (hour.metric, hour.batches[0].figures, hour.batches[0].seconds) == ("memory", Measured((7,)), 60)
