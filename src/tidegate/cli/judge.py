@@ -72,10 +72,12 @@ def _as_json(answer: RecordedAnswer) -> dict[str, Any]:
                 "evidence": one.evidence,
                 "estimate": one.estimate,
                 "interval": list(one.interval) if one.interval else None,
+                **({"classification": one.classification.value} if one.classification else {}),
             }
             for one in answer.metrics
         ],
         "reason": answer.reason,
+        **({"score": answer.score} if answer.score is not None else {}),
     }
 
 

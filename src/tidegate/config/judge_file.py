@@ -13,7 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from tidegate.config import json_schema as schemas
+from tidegate.config.judge_mann_whitney import EffectSizeSection, OutliersSection
 from tidegate.config.judge_sections import SECTIONS_BY_KIND, RecordingSection, RolloutsSection, ToleranceSection
+from tidegate.config.judge_threshold import LimitSection
 from tidegate.config.problem import did_you_mean, quoted_list
 from tidegate.config.section import Section, known_keys
 from tidegate.config.values import WRONG
@@ -128,12 +130,20 @@ def _known_around(loc: tuple[int | str, ...]) -> list[str]:
     return known_keys(here)
 
 
+_WITH_METHODS: tuple[type[Section], ...] = (RecordingSection, *(one for one, _, _ in SECTIONS_BY_KIND.values()))
+_OF_METHODS: dict[str, type[Section]] = {
+    "effect_size": EffectSizeSection,
+    "outliers": OutliersSection,
+    "limit": LimitSection,
+    "within": LimitSection,
+}
 _BELOW: dict[tuple[type[Section], str], type[Section]] = {
     (RolloutsSection, "rollouts"): RecordingSection,
     **{(RecordingSection, kind.value): metric for kind, (metric, _, _) in (SECTIONS_BY_KIND.items())},
     **{(metric, word): batch for metric, batch, _ in SECTIONS_BY_KIND.values() for word in ("batches", "history")},
     **{(batch, word): side for _, batch, side in SECTIONS_BY_KIND.values() for word in ("canary", "baseline")},
     **{(metric, "ToleranceSection"): ToleranceSection for metric, _, _ in SECTIONS_BY_KIND.values()},
+    **{(around, word): inner for around in _WITH_METHODS for word, inner in _OF_METHODS.items()},
 }
 
 

@@ -7,8 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, model_validator
 
-from tidegate.config.section import Section
+from tidegate.config.judge_mann_whitney import (
+    MannWhitneyMetricWords,
+    MannWhitneyWords,
+    check_names,
+    comparison_rule,
+    metric_rule,
+)
+from tidegate.config.judge_threshold import ThresholdMetricWords, ThresholdWords, threshold_rule
+from tidegate.config.section import Section, known_keys
 from tidegate.config.values import wrong
+from tidegate.model.mann_whitney import MannWhitneyRule, MetricRule
 from tidegate.model.recording import (
     HistogramSide,
     Method,
@@ -112,7 +121,7 @@ class ToleranceSection(Section):
     )
 
 
-class MetricSection(Section):
+class MetricSection(MannWhitneyMetricWords, ThresholdMetricWords):
     """What all metrics have."""
 
     name: Annotated[str, Field(min_length=1, max_length=200, description="What people call it.")]
@@ -128,6 +137,9 @@ class MetricSection(Section):
     weight: Annotated[
         float, Field(gt=0, le=1e6, allow_inf_nan=False, description="Its part of the evidence, beside other metrics.")
     ] = 1.0
+    quantile: Annotated[
+        float | None, Field(gt=0, lt=1, description="What is judged of a histogram, instead of its mean (by interval).")
+    ] = None
 
     @model_validator(mode="after")
     def _directions(self) -> MetricSection:
@@ -136,8 +148,8 @@ class MetricSection(Section):
             raise wrong("a ratio below 1 says that the canary must be better", 'write 1 or more, or "worse": "down"')
         return self
 
-    def metric(self) -> RecordedMetric:
-        """The same as the model has it."""
+    def metric(self, whole: RecordingSection) -> RecordedMetric:
+        """The same as the model has it; `whole` is the recording that it belongs to."""
         fields: Any = self
         gate = DEFAULT_GATES.get((fields.kind, self.worse), 1.0) if self.gate is None else self.gate
         return RecordedMetric(
@@ -150,7 +162,15 @@ class MetricSection(Section):
             gate=max(gate, 1 / gate),
             weight=self.weight,
             edges=getattr(self, "edges", ()),
+            mann_whitney=self.comparison(whole),
+            threshold=threshold_rule(self, whole, self.quantile),
         )
+
+    def comparison(self, whole: RecordingSection) -> MetricRule:
+        """How Kayenta's judge compares it."""
+        fields: Any = self
+        worse = self.worse if "worse" in self.model_fields_set else None
+        return metric_rule(self.name, fields.kind, worse, self.weight, self.quantile, self, whole)
 
     def _tolerance(self, kind: MetricKind) -> Tolerance:
         match self.tolerance:
@@ -217,7 +237,18 @@ SECTIONS_BY_KIND: dict[MetricKind, tuple[type[MetricSection], type[BatchSection]
 AnyMetricSection = Annotated[RateMetricSection | HistogramMetricSection | ValuesMetricSection, Discriminator("kind")]
 
 
-class RecordingSection(Section):
+_WORDS_OF: dict[Method, frozenset[str]] = {
+    Method.SEQUENTIAL: frozenset(),
+    Method.MANN_WHITNEY: frozenset(
+        {*known_keys(MannWhitneyWords), *known_keys(MannWhitneyMetricWords), "interval", "quantile"}
+    ),
+    Method.THRESHOLD: frozenset(
+        {*known_keys(ThresholdWords), *known_keys(ThresholdMetricWords), "interval", "quantile"}
+    ),
+}
+
+
+class RecordingSection(MannWhitneyWords, ThresholdWords):
     """A rollout as it was recorded, or invented."""
 
     method: Annotated[Method, Field(description="How it is judged.")]
@@ -228,6 +259,7 @@ class RecordingSection(Section):
     batch_seconds: Annotated[
         float, Field(gt=0, le=86_400, allow_inf_nan=False, description="The length of a batch.")
     ] = 15.0
+    interval: Annotated[int, Field(ge=1, description="So many batches make one figure (mann_whitney, threshold).")] = 1
     metrics: Annotated[
         tuple[AnyMetricSection, ...], Field(min_length=1, max_length=MOST_METRICS, description="What was measured.")
     ]
@@ -240,9 +272,40 @@ class RecordingSection(Section):
             raise wrong(f'two metrics are called "{twice}"', "give each a name of its own")
         return self
 
+    @model_validator(mode="after")
+    def _words_of_the_method(self) -> RecordingSection:
+        """What another method goes by would have no effect here."""
+        others = {word for words in _WORDS_OF.values() for word in words} - _WORDS_OF[self.method] - {"tolerance"}
+        for section, place in ((self, ""), *((one, f" of {one.name}") for one in self.metrics)):
+            written = {type(section).model_fields[name].alias or name for name in section.model_fields_set}
+            if word := next((one for one in sorted(written) if one in others), None):
+                whose = " and ".join(f'"{method}"' for method in Method if word in _WORDS_OF[method])
+                raise wrong(f'"{word}"{place} belongs to the method {whose}', f'this one is "{self.method}"')
+        if "tolerance" in self.model_fields_set and self.method is not Method.MANN_WHITNEY:
+            raise wrong('"tolerance" of all metrics belongs to the method "mann_whitney"', "write it into each metric")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_and_names(self) -> RecordingSection:
+        if self.method is Method.MANN_WHITNEY:
+            check_names(self, [one.name for one in self.metrics])
+            self._rule()
+        return self
+
+    def _rule(self) -> MannWhitneyRule:
+        rules = [(one.name, one.comparison(self)) for one in self.metrics]
+        return comparison_rule(self, {name: rule.groups for name, rule in rules if not rule.muted})
+
     def recording(self) -> Recording:
         """The same as the model has it."""
-        return Recording(tuple(one.metric() for one in self.metrics), self.method, self.alpha, self.batch_seconds)
+        return Recording(
+            metrics=tuple(one.metric(self) for one in self.metrics),
+            method=self.method,
+            alpha=self.alpha,
+            batch_seconds=self.batch_seconds,
+            interval=self.interval,
+            mann_whitney=self._rule(),
+        )
 
 
 class RolloutsSection(Section):

@@ -24,3 +24,11 @@ def _by(method: Method, recordings: Sequence[Recording]) -> Sequence[RecordedAns
             from tidegate.judge.sequential import judge_sequentially
 
             return judge_sequentially(recordings)
+        case Method.MANN_WHITNEY:
+            from tidegate.judge.mann_whitney.recorded import judge_as_kayenta
+
+            return [judge_as_kayenta(one) for one in recordings]
+        case Method.THRESHOLD:
+            from tidegate.judge.threshold import judge_by_threshold
+
+            return [judge_by_threshold(one) for one in recordings]

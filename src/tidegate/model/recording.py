@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tidegate.model.mann_whitney import Classification, MannWhitneyRule, MetricRule
+from tidegate.model.threshold import ThresholdRule
 from tidegate.model.verdict import Verdict
 
 
@@ -15,6 +17,8 @@ class Method(StrEnum):
     """How a recording is judged."""
 
     SEQUENTIAL = "sequential"
+    MANN_WHITNEY = "mann_whitney"
+    THRESHOLD = "threshold"
 
 
 class MetricKind(StrEnum):
@@ -82,7 +86,8 @@ class RecordedMetric:
     """One metric of a recording. `history` holds batches in which both sides ran the same version.
 
     `gate` is by how much the canary must be worse to fail, as a ratio, however certain the difference is; `weight`
-    the metric's part of the evidence, relative to the other metrics.
+    the metric's part of the evidence, relative to the other metrics. `mann_whitney` and `threshold` are what those
+    methods go by.
     """
 
     name: str
@@ -94,19 +99,24 @@ class RecordedMetric:
     gate: float = 1.0
     weight: float = 1.0
     edges: tuple[float, ...] = ()
+    mann_whitney: MetricRule = MetricRule()
+    threshold: ThresholdRule = ThresholdRule()
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A rollout as it was recorded, and how it is to be judged.
 
-    `alpha` is the probability of failing a harmless version, over all metrics and looks together.
+    `alpha` is the probability of failing a harmless version, over all metrics and looks together. `interval` is how
+    many batches make one figure where a method judges intervals; `mann_whitney` is what that method goes by.
     """
 
     metrics: tuple[RecordedMetric, ...]
     method: Method = Method.SEQUENTIAL
     alpha: float = 0.01
     batch_seconds: float = 15.0
+    interval: int = 1
+    mann_whitney: MannWhitneyRule = MannWhitneyRule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +126,24 @@ class MetricAnswer:
     `evidence` of harm is an e-value: it starts at 1, and under no harm the probability that it ever reaches z is at
     most 1 / z. `estimate` is how many times the canary's figure is the baseline's, `interval` where that lies with
     95%; None where it cannot be said.
+
+    Of `mann_whitney`, `evidence` is the p-value, `estimate` how far the canary's values lie above the baseline's, in
+    their unit, `interval` where that lies with the wanted confidence. Of `threshold`, `evidence` is the number of
+    intervals that failed, and `estimate` the canary's last figure.
     """
 
     name: str
     evidence: float
     estimate: float | None
     interval: tuple[float, float] | None
+    classification: Classification | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedAnswer:
     """What a judge says of a recording. `failed_at` and `passed_at` are batches, counted from 0; it looked after each.
 
-    A rollout that had passed and did harm later has both.
+    A rollout that had passed and did harm later has both. `score` is of `mann_whitney` alone.
     """
 
     verdict: Verdict
@@ -137,3 +152,4 @@ class RecordedAnswer:
     passed_at: int | None = None
     blamed: str | None = None
     metrics: tuple[MetricAnswer, ...] = ()
+    score: float | None = None

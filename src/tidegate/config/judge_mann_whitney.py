@@ -1,0 +1,234 @@
+"""The words of `method: mann_whitney` in a judge file, which are Kayenta's, and the rules that they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from tidegate.config.section import Section
+from tidegate.config.values import wrong
+from tidegate.model.mann_whitney import (
+    CONFIDENCE,
+    MARGINAL_SCORE,
+    OUTLIER_FACTOR,
+    PASS_SCORE,
+    TOLERANCE,
+    Direction,
+    EffectMeasure,
+    EffectSize,
+    MannWhitneyRule,
+    MetricRule,
+    NanStrategy,
+)
+from tidegate.model.recording import MetricKind, Worse
+
+_Name = Annotated[str, Field(min_length=1, max_length=200)]
+_Effect = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+
+
+class EffectSizeSection(Section):
+    """How large a certain difference must be to count."""
+
+    measure: Annotated[
+        EffectMeasure, Field(description="The ratio of the means, or the share of pairs in which the canary is higher.")
+    ] = EffectMeasure.MEAN_RATIO
+    allowed_increase: Annotated[_Effect | None, Field(description="From so much on it is High.")] = None
+    allowed_decrease: Annotated[_Effect | None, Field(description="From so little on it is Low.")] = None
+    critical_increase: Annotated[_Effect | None, Field(description="From so much on a critical metric is.")] = None
+    critical_decrease: Annotated[_Effect | None, Field(description="From so little on a critical metric is.")] = None
+
+    def effect_size(self) -> EffectSize:
+        """The same as the model has it."""
+        return EffectSize(
+            self.measure,
+            self.allowed_increase,
+            self.allowed_decrease,
+            self.critical_increase,
+            self.critical_decrease,
+        )
+
+
+class OutliersSection(Section):
+    """What is done with values far from the others."""
+
+    strategy: Annotated[Literal["remove", "keep"], Field(description="Whether they are removed.")] = "keep"
+    factor: Annotated[
+        float, Field(gt=0, allow_inf_nan=False, description="So many interquartile ranges outside the quartiles.")
+    ] = OUTLIER_FACTOR
+
+
+class ComparisonWords(Section):
+    """What may be said of one metric, and of all of them."""
+
+    direction: Annotated[Direction | None, Field(description="Which change is a failure (mann_whitney).")] = None
+    nan_strategy: Annotated[
+        NanStrategy | None, Field(description="Whether missing values are removed, or are zero (mann_whitney).")
+    ] = None
+    effect_size: Annotated[
+        EffectSizeSection | None, Field(description="How large a difference must be to count (mann_whitney).")
+    ] = None
+    outliers: Annotated[OutliersSection | None, Field(description="What is done with outliers (mann_whitney).")] = None
+    must_have_data: Annotated[
+        bool | None, Field(description="Whether a metric without data is a failure (mann_whitney).")
+    ] = None
+
+
+class MannWhitneyMetricWords(ComparisonWords):
+    """What a metric is told of the comparison."""
+
+    critical: Annotated[bool | None, Field(description="Whether it fails the whole where it fails (mann_whitney).")] = (
+        None
+    )
+    group: Annotated[_Name | None, Field(description="Its group (mann_whitney).")] = None
+    groups: Annotated[tuple[_Name, ...], Field(description="Its groups, where it has several (mann_whitney).")] = ()
+    muted: Annotated[bool, Field(description="Whether it is shown without a part in the score (mann_whitney).")] = False
+
+    def in_groups(self) -> tuple[str, ...]:
+        """The groups that it names."""
+        return tuple(dict.fromkeys((*((self.group,) if self.group else ()), *self.groups)))
+
+
+class GroupSection(Section):
+    """A group of metrics."""
+
+    weight: Annotated[_Percent | None, Field(description="Its part of the score, in percent.")] = None
+    metrics: Annotated[tuple[_Name, ...], Field(description="Which metrics belong to it.")] = ()
+
+
+def _as_group(written: Any) -> Any:
+    """A group's weight or metrics may stand for it."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        return {"weight": written}
+    return {"metrics": written} if isinstance(written, list) else written
+
+
+_Group = Annotated[
+    GroupSection, BeforeValidator(_as_group, json_schema_input_type=_Percent | tuple[_Name, ...] | GroupSection)
+]
+
+
+def _as_names(written: Any) -> Any:
+    """All metrics, none of them, or those with these names."""
+    if isinstance(written, bool):
+        return ALL if written else ()
+    if isinstance(written, list | tuple) and all(isinstance(one, str) for one in written):
+        return tuple(written)
+    raise wrong("expected true, false, or a list of metrics", "name the critical metrics")
+
+
+ALL = ("*",)
+"""Instead of the names of all metrics."""
+
+
+class MannWhitneyWords(ComparisonWords):
+    """What a recording is told of the comparison."""
+
+    confidence: Annotated[float, Field(gt=0, lt=1, description="Of the interval (mann_whitney).")] = CONFIDENCE
+    tolerance: Annotated[
+        float, Field(ge=0, le=10, allow_inf_nan=False, description="Part of the shift that is nothing (mann_whitney).")
+    ] = TOLERANCE
+    critical: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_as_names, json_schema_input_type=bool | tuple[str, ...]),
+        Field(description="The metrics that fail the whole, or true for all of them (mann_whitney)."),
+    ] = ()
+    groups: Annotated[
+        dict[_Name, _Group],
+        Field(
+            default_factory=dict,
+            description="Each group's weight in percent, its metrics, or both (mann_whitney).",
+        ),
+    ]
+    pass_score: Annotated[
+        _Percent, Field(alias="pass", description="A score from which on it passes (mann_whitney).")
+    ] = PASS_SCORE
+    marginal: Annotated[_Percent, Field(description="A score below which it fails (mann_whitney).")] = MARGINAL_SCORE
+    every: Annotated[
+        int | None, Field(ge=1, description="Look after so many batches, not only at the end (mann_whitney).")
+    ] = None
+
+    def weights(self) -> dict[str, float]:
+        """The weights of the groups that have one."""
+        return {name: one.weight for name, one in self.groups.items() if one.weight is not None}
+
+    def is_critical(self, metric: str) -> bool:
+        """Whether the metric is named here."""
+        return self.critical == ALL or metric in self.critical
+
+
+def comparison_rule(words: MannWhitneyWords, metrics: Mapping[str, tuple[str, ...]]) -> MannWhitneyRule:
+    """What is said of all metrics; `metrics` holds the groups of each that is not muted.
+
+    Raises a mistake where marginal is above pass, or the groups make no score between 0 and 100.
+    """
+    if words.marginal > words.pass_score:
+        raise wrong(f'"marginal" is {words.marginal:g}, above "pass": {words.pass_score:g}', "fail < marginal <= pass")
+    weights = words.weights()
+    _check_weights(weights, metrics)
+    return MannWhitneyRule(
+        confidence=words.confidence,
+        tolerance=words.tolerance,
+        groups=weights,
+        pass_score=words.pass_score,
+        marginal_score=words.marginal,
+        every=words.every,
+    )
+
+
+def metric_rule(
+    name: str,
+    kind: MetricKind,
+    worse: Worse | None,
+    weight: float,
+    quantile: float | None,
+    words: MannWhitneyMetricWords,
+    whole: MannWhitneyWords,
+) -> MetricRule:
+    """What is said of one metric, and else of all; `worse` where the file says it."""
+    outliers = words.outliers or whole.outliers
+    effect = words.effect_size or whole.effect_size
+    named = (group for group, one in whole.groups.items() if name in one.metrics)
+    return MetricRule(
+        direction=words.direction or whole.direction or _direction(kind, worse),
+        nan_strategy=words.nan_strategy or whole.nan_strategy or NanStrategy.REMOVE,
+        effect_size=effect.effect_size() if effect else EffectSize(),
+        critical=whole.is_critical(name) if words.critical is None else words.critical,
+        must_have_data=bool(whole.must_have_data if words.must_have_data is None else words.must_have_data),
+        muted=words.muted,
+        groups=tuple(dict.fromkeys((*words.in_groups(), *named))),
+        weight=weight,
+        outlier_factor=outliers.factor if outliers and outliers.strategy == "remove" else None,
+        quantile=quantile,
+    )
+
+
+def check_names(words: MannWhitneyWords, known: Collection[str]) -> None:
+    """Raises a mistake where a metric is named that is not there."""
+    named = [("critical", one) for one in words.critical if words.critical != ALL]
+    named += [(f'the group "{name}"', one) for name, group in words.groups.items() for one in group.metrics]
+    for place, name in named:
+        if name not in known:
+            raise wrong(f'{place} names the metric "{name}", which is not there', f"there are {', '.join(known)}")
+
+
+def _direction(kind: MetricKind, worse: Worse | None) -> Direction:
+    """Where nothing is said: either for values, as with Kayenta; of requests, what does harm."""
+    if worse is None and kind is MetricKind.VALUES:
+        return Direction.EITHER
+    return Direction.DECREASE if worse is Worse.DOWN else Direction.INCREASE
+
+
+def _check_weights(weights: Mapping[str, float], metrics: Mapping[str, tuple[str, ...]]) -> None:
+    used = {group for groups in metrics.values() for group in groups}
+    if unused := [name for name in weights if name not in used]:
+        raise wrong(f'no metric belongs to the group "{unused[0]}"', f'write "group": "{unused[0]}" into a metric')
+    total = sum(weights.values())
+    lightweight = [name for name, groups in metrics.items() if not set(groups) & set(weights)]
+    if total > 100 or (lightweight and total == 100):
+        whose = f'"{lightweight[0]}", whose group has no weight, counts' if lightweight else "that is more than all"
+        raise wrong(f"the groups weigh {total:g} in all: {whose} for nothing", "let them make 100 together")
+    if weights and not lightweight and total != 100:
+        raise wrong(f"the groups weigh {total:g} in all, so that no score can be 100", "let them make 100 together")
