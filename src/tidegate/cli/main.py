@@ -22,6 +22,7 @@ from tidegate.cli import (
     file_commands,
     freeze_commands,
     gate_commands,
+    import_commands,
     judge,
     logs,
     long_running,
@@ -198,6 +199,7 @@ _GROUPS = {
     "agents": agent_commands.app,
     "notify": notify_commands.app,
     "policy": policy_commands.app,
+    "import": import_commands.app,
     "tests": tests_commands.app,
     "audit": audit_commands.app,
 }

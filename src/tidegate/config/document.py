@@ -124,6 +124,11 @@ def read(text: str, file: str) -> Document:
     return _Reader(text.removeprefix("\ufeff"), file).document()
 
 
+def read_all(text: str, file: str) -> tuple[Document, ...]:
+    """Read YAML of one or several documents, as `kubectl` takes it. Raises ConfigError as `read` does."""
+    return _Reader(text.removeprefix("\ufeff"), file).documents()
+
+
 class _Refused(Exception):
     """Reading cannot go on."""
 
@@ -146,9 +151,14 @@ class _Reader:
         self._values = 0
 
     def document(self) -> Document:
+        return self.documents(most=1)[0]
+
+    def documents(self, most: int | None = None) -> tuple[Document, ...]:
         try:
             self._check_text()
-            root = self._root(YAML(typ="safe", pure=True).parse(self._text))
+            roots = list(self._roots(YAML(typ="safe", pure=True).parse(self._text), most))
+            if not roots:
+                raise _Refused(0, "the file is empty", '"tidegate init" writes a first one' if most else None)
         except _Refused as refused:
             self._note(refused.index, refused.message, refused.hint)
         except MarkedYAMLError as error:
@@ -158,7 +168,7 @@ class _Reader:
             # the scanner lets Python's own errors out for escapes such as "\UFFFFFFFF"; they carry no position
             self._note(0, f"this is not YAML: {error}")
         else:
-            return Document(self._file, root, tuple(self._problems), self._text)
+            return tuple(Document(self._file, root, tuple(self._problems), self._text) for root in roots)
         raise ConfigError(self._problems)
 
     def _check_text(self) -> None:
@@ -169,16 +179,18 @@ class _Reader:
         if bad:
             raise _Refused(bad.start(), f"a character that no YAML file may hold: U+{ord(bad[0]):04X}")
 
-    def _root(self, events: Iterator[Event]) -> Node:
-        root: Node | None = None
+    def _roots(self, events: Iterator[Event], most: int | None) -> Iterator[Node]:
+        """The top of each document that holds something; of a file of one, an empty one is refused."""
+        found = 0
         for event in events:
             if isinstance(event, DocumentStartEvent):
-                if root is not None:
+                if found == most:
                     raise _Refused(event.start_mark.index, "a second document begins here", "keep one in a file")
+                found += 1
+                self._anchors.clear()
                 root = self._node(next(events), events, 0)
-        if root is None or (root.children is None and root.scalar is None):
-            raise _Refused(0, "the file is empty", '"tidegate init" writes a first one')
-        return root
+                if root.children is not None or root.scalar is not None:
+                    yield root
 
     def _node(self, event: Event, events: Iterator[Event], depth: int) -> Node:
         index = event.start_mark.index

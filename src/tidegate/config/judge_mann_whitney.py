@@ -225,7 +225,7 @@ def _check_weights(weights: Mapping[str, float], metrics: Mapping[str, tuple[str
     used = {group for groups in metrics.values() for group in groups}
     if unused := [name for name in weights if name not in used]:
         raise wrong(f'no metric belongs to the group "{unused[0]}"', f'write "group": "{unused[0]}" into a metric')
-    total = sum(weights.values())
+    total = round(sum(weights.values()), 2)
     lightweight = [name for name, groups in metrics.items() if not set(groups) & set(weights)]
     if total > 100 or (lightweight and total == 100):
         whose = f'"{lightweight[0]}", whose group has no weight, counts' if lightweight else "that is more than all"
