@@ -15,11 +15,11 @@ from tidegate.model.mann_whitney import (
     OUTLIER_FACTOR,
     PASS_SCORE,
     TOLERANCE,
+    ComparisonRule,
     Direction,
     EffectMeasure,
     EffectSize,
     MannWhitneyRule,
-    MetricRule,
     NanStrategy,
 )
 from tidegate.model.recording import MetricKind, Worse
@@ -159,7 +159,7 @@ class MannWhitneyWords(ComparisonWords):
         return self.critical == ALL or metric in self.critical
 
 
-def comparison_rule(words: MannWhitneyWords, metrics: Mapping[str, tuple[str, ...]]) -> MannWhitneyRule:
+def score_rule(words: MannWhitneyWords, metrics: Mapping[str, tuple[str, ...]]) -> MannWhitneyRule:
     """What is said of all metrics; `metrics` holds the groups of each that is not muted.
 
     Raises a mistake where marginal is above pass, or the groups make no score between 0 and 100.
@@ -178,7 +178,7 @@ def comparison_rule(words: MannWhitneyWords, metrics: Mapping[str, tuple[str, ..
     )
 
 
-def metric_rule(
+def comparison_rule(
     name: str,
     kind: MetricKind,
     worse: Worse | None,
@@ -186,12 +186,12 @@ def metric_rule(
     quantile: float | None,
     words: MannWhitneyMetricWords,
     whole: MannWhitneyWords,
-) -> MetricRule:
+) -> ComparisonRule:
     """What is said of one metric, and else of all; `worse` where the file says it."""
     outliers = words.outliers or whole.outliers
     effect = words.effect_size or whole.effect_size
     named = (group for group, one in whole.groups.items() if name in one.metrics)
-    return MetricRule(
+    return ComparisonRule(
         direction=words.direction or whole.direction or _direction(kind, worse),
         nan_strategy=words.nan_strategy or whole.nan_strategy or NanStrategy.REMOVE,
         effect_size=effect.effect_size() if effect else EffectSize(),

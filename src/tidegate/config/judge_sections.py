@@ -12,12 +12,12 @@ from tidegate.config.judge_mann_whitney import (
     MannWhitneyWords,
     check_names,
     comparison_rule,
-    metric_rule,
+    score_rule,
 )
 from tidegate.config.judge_threshold import ThresholdMetricWords, ThresholdWords, threshold_rule
 from tidegate.config.section import Section, known_keys
 from tidegate.config.values import wrong
-from tidegate.model.mann_whitney import MannWhitneyRule, MetricRule
+from tidegate.model.mann_whitney import ComparisonRule, MannWhitneyRule
 from tidegate.model.recording import (
     HistogramSide,
     Method,
@@ -166,11 +166,11 @@ class MetricSection(MannWhitneyMetricWords, ThresholdMetricWords):
             threshold=threshold_rule(self, whole, self.quantile),
         )
 
-    def comparison(self, whole: RecordingSection) -> MetricRule:
+    def comparison(self, whole: RecordingSection) -> ComparisonRule:
         """How Kayenta's judge compares it."""
         fields: Any = self
         worse = self.worse if "worse" in self.model_fields_set else None
-        return metric_rule(self.name, fields.kind, worse, self.weight, self.quantile, self, whole)
+        return comparison_rule(self.name, fields.kind, worse, self.weight, self.quantile, self, whole)
 
     def _tolerance(self, kind: MetricKind) -> Tolerance:
         match self.tolerance:
@@ -294,7 +294,7 @@ class RecordingSection(MannWhitneyWords, ThresholdWords):
 
     def _rule(self) -> MannWhitneyRule:
         rules = [(one.name, one.comparison(self)) for one in self.metrics]
-        return comparison_rule(self, {name: rule.groups for name, rule in rules if not rule.muted})
+        return score_rule(self, {name: rule.groups for name, rule in rules if not rule.muted})
 
     def recording(self) -> Recording:
         """The same as the model has it."""

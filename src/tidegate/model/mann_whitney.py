@@ -96,7 +96,7 @@ class EffectSize:
 
 
 @dataclass(frozen=True, slots=True)
-class MetricRule:
+class ComparisonRule:
     """How one metric is compared.
 
     `outlier_factor` removes what lies so many interquartile ranges outside the quartiles, None removes nothing. A

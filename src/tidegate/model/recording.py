@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tidegate.model.mann_whitney import Classification, MannWhitneyRule, MetricRule
+from tidegate.model.mann_whitney import Classification, ComparisonRule, MannWhitneyRule
 from tidegate.model.threshold import ThresholdRule
 from tidegate.model.verdict import Verdict
 
@@ -99,7 +99,7 @@ class RecordedMetric:
     gate: float = 1.0
     weight: float = 1.0
     edges: tuple[float, ...] = ()
-    mann_whitney: MetricRule = MetricRule()
+    mann_whitney: ComparisonRule = ComparisonRule()
     threshold: ThresholdRule = ThresholdRule()
 
 

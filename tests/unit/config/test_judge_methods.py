@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from tidegate.config import judge_file
 from tidegate.judge.methods import judge_recordings
-from tidegate.model.mann_whitney import Classification, Direction, EffectMeasure, MetricRule
+from tidegate.model.mann_whitney import Classification, ComparisonRule, Direction, EffectMeasure
 from tidegate.model.recording import RecordedAnswer, Recording
 from tidegate.model.threshold import Limit
 from tidegate.model.verdict import Verdict
@@ -39,7 +39,7 @@ def answer(*metrics: Any, **words: Any) -> RecordedAnswer:
     return judge_recordings([recording(*metrics, **words)])[0]
 
 
-def rule(*metrics: Any, **words: Any) -> MetricRule:
+def rule(*metrics: Any, **words: Any) -> ComparisonRule:
     return recording(*metrics, **words).metrics[0].mann_whitney
 
 

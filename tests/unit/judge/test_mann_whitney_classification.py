@@ -12,25 +12,25 @@ from tidegate.judge.mann_whitney.classify import Classified, classify, mann_whit
 from tidegate.judge.mann_whitney.cleaning import without_outliers
 from tidegate.model.mann_whitney import (
     Classification,
+    ComparisonRule,
     Direction,
     EffectMeasure,
     EffectSize,
     MannWhitneyRule,
-    MetricRule,
     NanStrategy,
 )
 
 NAN = float("nan")
 AROUND_TEN = [9.1, 10.4, 9.8, 10.9, 8.8, 10.2, 9.5, 11.3, 10.0, 9.9]
 AROUND_TWELVE = [one + 2 for one in AROUND_TEN]
-PLAIN, WHOLE = MetricRule(), MannWhitneyRule()
+PLAIN, WHOLE = ComparisonRule(), MannWhitneyRule()
 PASS, HIGH, LOW = Classification.PASS, Classification.HIGH, Classification.LOW
 
 
 def compare(
     canary: Sequence[float],
     baseline: Sequence[float],
-    rule: MetricRule = PLAIN,
+    rule: ComparisonRule = PLAIN,
     whole: MannWhitneyRule = WHOLE,
 ) -> Classified:
     return classify("cpu", np.array(canary, dtype=float), np.array(baseline, dtype=float), rule, whole)
@@ -54,7 +54,7 @@ def compare(
 def test_what_is_certain_and_in_the_direction_of_harm_is_a_failure(
     canary: list[float], baseline: list[float], direction: Direction, expected: Classification
 ) -> None:
-    assert compare(canary, baseline, MetricRule(direction=direction)).classification is expected
+    assert compare(canary, baseline, ComparisonRule(direction=direction)).classification is expected
 
 
 def test_an_interval_that_reaches_into_the_band_around_zero_passes() -> None:
@@ -82,7 +82,7 @@ def test_a_higher_confidence_asks_for_more() -> None:
 )
 def test_a_certain_difference_that_is_allowed_passes(effect: EffectSize, expected: Classification) -> None:
     """The means are 12 and 10, and the new value is the higher one in 98.5% of the pairs."""
-    found = compare(AROUND_TWELVE, AROUND_TEN, MetricRule(effect_size=effect))
+    found = compare(AROUND_TWELVE, AROUND_TEN, ComparisonRule(effect_size=effect))
     assert found.classification is expected
     size = (
         np.mean(np.greater.outer(AROUND_TWELVE, AROUND_TEN)) if effect.measure is EffectMeasure.CLES else 11.99 / 9.99
@@ -92,18 +92,22 @@ def test_a_certain_difference_that_is_allowed_passes(effect: EffectSize, expecte
 
 def test_a_decrease_is_allowed_down_to_its_limit() -> None:
     lower = [one / 2 for one in AROUND_TEN]
-    assert compare(lower, AROUND_TEN, MetricRule(effect_size=EffectSize(allowed_decrease=0.6))).classification is LOW
-    assert compare(lower, AROUND_TEN, MetricRule(effect_size=EffectSize(allowed_decrease=0.4))).classification is PASS
+    assert (
+        compare(lower, AROUND_TEN, ComparisonRule(effect_size=EffectSize(allowed_decrease=0.6))).classification is LOW
+    )
+    assert (
+        compare(lower, AROUND_TEN, ComparisonRule(effect_size=EffectSize(allowed_decrease=0.4))).classification is PASS
+    )
 
 
 def test_an_effect_that_cannot_be_told_excuses_nothing() -> None:
-    found = compare(AROUND_TEN, [0.0] * 10, MetricRule(effect_size=EffectSize(allowed_increase=100)))
+    found = compare(AROUND_TEN, [0.0] * 10, ComparisonRule(effect_size=EffectSize(allowed_increase=100)))
     assert found.size is None
     assert found.classification is HIGH
 
 
 def test_a_critical_metric_is_critical_from_its_critical_effect_on() -> None:
-    rule = MetricRule(critical=True, effect_size=EffectSize(critical_increase=1.5))
+    rule = ComparisonRule(critical=True, effect_size=EffectSize(critical_increase=1.5))
     assert not compare(AROUND_TWELVE, AROUND_TEN, rule).critical
     assert compare(AROUND_TWELVE, AROUND_TEN, rule).classification is HIGH
     assert compare([2 * one for one in AROUND_TEN], AROUND_TEN, rule).critical
@@ -111,8 +115,8 @@ def test_a_critical_metric_is_critical_from_its_critical_effect_on() -> None:
 
 def test_missing_values_are_removed_or_are_zero() -> None:
     errors = [NAN, NAN, 3.0, NAN, 2.0, NAN, NAN, 4.0, NAN, NAN]
-    removed = compare(errors, errors[:4], MetricRule(nan_strategy=NanStrategy.REMOVE))
-    replaced = compare(errors, errors[:4], MetricRule(nan_strategy=NanStrategy.REPLACE))
+    removed = compare(errors, errors[:4], ComparisonRule(nan_strategy=NanStrategy.REMOVE))
+    replaced = compare(errors, errors[:4], ComparisonRule(nan_strategy=NanStrategy.REPLACE))
     assert removed.canary_mean == pytest.approx(3.0)
     assert replaced.canary_mean == pytest.approx(0.9)
 
@@ -120,20 +124,20 @@ def test_missing_values_are_removed_or_are_zero() -> None:
 @pytest.mark.parametrize(
     ("rule", "expected", "critical"),
     [
-        (MetricRule(), Classification.NODATA, False),
-        (MetricRule(critical=True), Classification.NODATA, True),
-        (MetricRule(must_have_data=True), Classification.NODATA_FAIL_METRIC, False),
-        (MetricRule(must_have_data=True, critical=True), Classification.NODATA, True),
+        (ComparisonRule(), Classification.NODATA, False),
+        (ComparisonRule(critical=True), Classification.NODATA, True),
+        (ComparisonRule(must_have_data=True), Classification.NODATA_FAIL_METRIC, False),
+        (ComparisonRule(must_have_data=True, critical=True), Classification.NODATA, True),
     ],
 )
-def test_one_side_without_data_is_no_data(rule: MetricRule, expected: Classification, critical: bool) -> None:
+def test_one_side_without_data_is_no_data(rule: ComparisonRule, expected: Classification, critical: bool) -> None:
     for canary, baseline in ([NAN, NAN], AROUND_TEN), (AROUND_TEN, [NAN]), ([], AROUND_TEN):
         found = compare(canary, baseline, rule)
         assert (found.classification, found.critical) == (expected, critical)
 
 
 def test_no_data_that_means_zero_passes() -> None:
-    assert compare([NAN] * 9, [NAN] * 9, MetricRule(nan_strategy=NanStrategy.REPLACE)).classification is PASS
+    assert compare([NAN] * 9, [NAN] * 9, ComparisonRule(nan_strategy=NanStrategy.REPLACE)).classification is PASS
 
 
 def test_outliers_are_what_lies_far_outside_the_quartiles() -> None:

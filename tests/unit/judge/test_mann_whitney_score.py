@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tidegate.judge.mann_whitney.classify import Classified
-from tidegate.judge.mann_whitney.looks import Series, judge
+from tidegate.judge.mann_whitney.looks import Outcome, Series, judge
 from tidegate.judge.mann_whitney.score import score
-from tidegate.model.mann_whitney import Classification, MannWhitneyRule, MetricRule
+from tidegate.model.mann_whitney import Classification, ComparisonRule, MannWhitneyRule
 from tidegate.model.verdict import Verdict
 
 PASS, HIGH, LOW = Classification.PASS, Classification.HIGH, Classification.LOW
@@ -16,8 +16,14 @@ NODATA, MUST = Classification.NODATA, Classification.NODATA_FAIL_METRIC
 
 
 def metric(name: str, shown: Classification, *groups: str, critical: bool = False, muted: bool = False) -> Classified:
-    rule = MetricRule(groups=groups, critical=critical, muted=muted)
+    rule = ComparisonRule(groups=groups, critical=critical, muted=muted)
     return Classified(name, rule, shown, critical=critical and shown is not PASS, canary_mean=2.0, baseline_mean=1.0)
+
+
+def ended(series: list[Series], rule: MannWhitneyRule) -> Outcome:
+    found = judge(series, rule)
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -86,10 +92,10 @@ def test_a_look_every_so_many_batches_fails_at_the_batch_of_that_look() -> None:
     random = np.random.default_rng(5)
     level = np.where(np.arange(60) < 20, 10.0, 20.0)
     series = Series(
-        "cpu", MetricRule(), [*(level + random.normal(0, 1, 60))[:, None]], [*random.normal(10, 1, (60, 1))]
+        "cpu", ComparisonRule(), [*(level + random.normal(0, 1, 60))[:, None]], [*random.normal(10, 1, (60, 1))]
     )
-    at_the_end = judge([series], MannWhitneyRule())
-    repeated = judge([series], MannWhitneyRule(every=4))
+    at_the_end = ended([series], MannWhitneyRule())
+    repeated = ended([series], MannWhitneyRule(every=4))
     assert (at_the_end.score.verdict, at_the_end.batch) == (Verdict.FAIL, 59)
     assert repeated.score.verdict is Verdict.FAIL
     assert repeated.batch is not None
@@ -98,9 +104,20 @@ def test_a_look_every_so_many_batches_fails_at_the_batch_of_that_look() -> None:
 
 
 def test_looks_before_the_end_believe_nothing_of_a_handful_of_values() -> None:
-    series = Series("cpu", MetricRule(), [np.array([20.0])] * 2 + [np.array([10.0])] * 30, [np.array([10.1])] * 32)
-    assert judge([series], MannWhitneyRule(every=1)).score.verdict is Verdict.PASS
+    series = Series("cpu", ComparisonRule(), [np.array([20.0])] * 2 + [np.array([10.0])] * 30, [np.array([10.1])] * 32)
+    assert ended([series], MannWhitneyRule(every=1)).score.verdict is Verdict.PASS
 
 
 def test_without_batches_there_is_no_data() -> None:
-    assert judge([Series("cpu", MetricRule(), [], [])], MannWhitneyRule()).score.verdict is Verdict.NO_DATA
+    assert ended([Series("cpu", ComparisonRule(), [], [])], MannWhitneyRule()).score.verdict is Verdict.NO_DATA
+
+
+def test_a_rollout_that_goes_on_has_no_look_but_those_that_are_asked_for() -> None:
+    random = np.random.default_rng(6)
+    series = Series("cpu", ComparisonRule(), [*random.normal(20, 1, (12, 1))], [*random.normal(10, 1, (12, 1))])
+    assert judge([series], MannWhitneyRule(), is_over=False) is None
+    assert judge([series], MannWhitneyRule(every=13), is_over=False) is None
+    for every, batch in (12, 11), (5, 4), (4, 7):
+        found = judge([series], MannWhitneyRule(every=every), is_over=False)
+        assert found is not None
+        assert (found.score.verdict, found.batch) == (Verdict.FAIL, batch)

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from tidegate.judge.mann_whitney import shift as module
-from tidegate.judge.mann_whitney.shift import Floats, shift
+from tidegate.judge.mann_whitney.shift import Floats, can_tell, shift
 
 CONFIDENCE = 0.98
 
@@ -29,7 +29,7 @@ def test_the_interval_holds_just_the_shifts_that_the_test_does_not_reject(m: int
     for seed in range(3):
         x, y = sample(seed, m, n, ties=ties)
         found = shift(x, y, CONFIDENCE)
-        assert found.reached
+        assert can_tell(m, n, CONFIDENCE)
         assert not rejects(x, y, found.lower + 1e-7)
         assert not rejects(x, y, found.upper - 1e-7)
         assert rejects(x, y, found.lower - 1e-7)
@@ -54,7 +54,7 @@ def test_what_was_computed_by_hand() -> None:
 def test_few_values_reject_nothing_and_the_interval_is_all_that_was_seen(m: int, n: int) -> None:
     x, y = sample(2, m, n, ties=False)
     found = shift(x, y, CONFIDENCE)
-    assert not found.reached
+    assert not can_tell(m, n, CONFIDENCE)
     assert found.lower == pytest.approx(x.min() - y.max())
     assert found.upper == pytest.approx(x.max() - y.min())
 

@@ -13,13 +13,13 @@ from math import erfc, sqrt
 import numpy as np
 
 from tidegate.judge.mann_whitney.cleaning import clean
-from tidegate.judge.mann_whitney.shift import Floats, Shift, shift, sigma, tied
+from tidegate.judge.mann_whitney.shift import Floats, Shift, can_tell, shift, sigma, tied
 from tidegate.model.mann_whitney import (
     Classification,
+    ComparisonRule,
     Direction,
     EffectMeasure,
     MannWhitneyRule,
-    MetricRule,
     NanStrategy,
 )
 
@@ -35,11 +35,12 @@ class Classified:
     """What a metric showed.
 
     `shift` is None where nothing was compared; `p` is that of the two-sided test, 1 where nothing was compared. `size`
-    is the effect in the rule's measure, None where it cannot be told. `critical` says that it fails the whole.
+    is the effect in the rule's measure, None where it cannot be told. `critical` says that it fails the whole, `told`
+    that there were values enough for the confidence that is wanted.
     """
 
     name: str
-    rule: MetricRule
+    rule: ComparisonRule
     classification: Classification
     critical: bool = False
     shift: Shift | None = None
@@ -47,16 +48,17 @@ class Classified:
     size: float | None = None
     canary_mean: float | None = None
     baseline_mean: float | None = None
+    told: bool = False
 
 
-def classify(name: str, canary: Floats, baseline: Floats, rule: MetricRule, whole: MannWhitneyRule) -> Classified:
+def classify(name: str, canary: Floats, baseline: Floats, rule: ComparisonRule, whole: MannWhitneyRule) -> Classified:
     """Compare the values of both sides; NaN where one is missing."""
     new, old = clean(canary, rule), clean(baseline, rule)
     if not len(new) or not len(old):
         return _without_data(name, rule)
-    means = float(new.mean()), float(old.mean())
+    means, told = (float(new.mean()), float(old.mean())), can_tell(len(new), len(old), whole.confidence)
     if np.array_equal(np.sort(new), np.sort(old)) or len(np.unique(np.concatenate((new, old)))) == 1:
-        return Classified(name, rule, Classification.PASS, canary_mean=means[0], baseline_mean=means[1])
+        return Classified(name, rule, Classification.PASS, False, None, 1.0, None, *means, told)
     compared = shift(new, old, whole.confidence)
     p, cles = mann_whitney_test(new, old)
     size = cles if rule.effect_size.measure is EffectMeasure.CLES else _ratio(*means)
@@ -64,10 +66,10 @@ def classify(name: str, canary: Floats, baseline: Floats, rule: MetricRule, whol
     counts = certain in _FAILURES[rule.direction] and rule.effect_size.fails_as(certain, size)
     classification = certain if counts else Classification.PASS
     critical = rule.critical and counts and rule.effect_size.is_critical_as(classification, size)
-    return Classified(name, rule, classification, critical, compared, p, size, *means)
+    return Classified(name, rule, classification, critical, compared, p, size, *means, told)
 
 
-def _without_data(name: str, rule: MetricRule) -> Classified:
+def _without_data(name: str, rule: ComparisonRule) -> Classified:
     """A metric that must have data fails without; a critical one makes the whole comparison one without data."""
     if rule.nan_strategy is NanStrategy.REPLACE:
         return Classified(name, rule, Classification.PASS)

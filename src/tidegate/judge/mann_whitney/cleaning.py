@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tidegate.judge.mann_whitney.shift import Floats
-from tidegate.model.mann_whitney import MetricRule, NanStrategy
+from tidegate.model.mann_whitney import ComparisonRule, NanStrategy
 
 
-def clean(values: Floats, rule: MetricRule) -> Floats:
+def clean(values: Floats, rule: ComparisonRule) -> Floats:
     """The values without what is missing, and without outliers where the rule says so."""
     if rule.nan_strategy is NanStrategy.REPLACE:
         known = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)

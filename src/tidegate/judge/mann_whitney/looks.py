@@ -14,7 +14,7 @@ import numpy as np
 from tidegate.judge.mann_whitney.classify import Classified, classify
 from tidegate.judge.mann_whitney.score import Score, score
 from tidegate.judge.mann_whitney.shift import Floats
-from tidegate.model.mann_whitney import Classification, MannWhitneyRule, MetricRule
+from tidegate.model.mann_whitney import Classification, ComparisonRule, MannWhitneyRule
 from tidegate.model.verdict import Verdict
 
 
@@ -23,7 +23,7 @@ class Series:
     """A metric's values of both sides, batch by batch; NaN where one is missing."""
 
     name: str
-    rule: MetricRule
+    rule: ComparisonRule
     canary: Sequence[Floats]
     baseline: Sequence[Floats]
 
@@ -37,18 +37,22 @@ class Outcome:
     batch: int | None
 
 
-def judge(series: Sequence[Series], rule: MannWhitneyRule) -> Outcome:
-    """The outcome of the first look that fails, or of the last one."""
+def judge(series: Sequence[Series], rule: MannWhitneyRule, *, is_over: bool = True) -> Outcome | None:
+    """The outcome of the first look that fails, or else of the last one; None where the first look is still to come.
+
+    Where the rollout `is_over` there is a look at its end; before it there are those that the rule asks for.
+    """
     batches = max((len(one.canary) for one in series), default=0)
-    ends = [*range(rule.every or batches, batches, rule.every or batches), batches] if batches else [0]
-    for end in ends:
+    before = range(rule.every, batches + (not is_over), rule.every) if rule.every else ()
+    outcome = None
+    for end in (*before, *((batches,) if is_over else ())):
         metrics = tuple(_look(one, end, rule) for one in series)
-        if end < batches:
+        if not (is_over and end == batches):
             metrics = tuple(_if_told(one) for one in metrics)
-        scored = score(metrics, rule)
-        if scored.verdict is Verdict.FAIL:
+        outcome = Outcome(score(metrics, rule), metrics, end - 1 if end else None)
+        if outcome.score.verdict is Verdict.FAIL:
             break
-    return Outcome(scored, metrics, end - 1 if end else None)
+    return outcome
 
 
 def _look(one: Series, end: int, rule: MannWhitneyRule) -> Classified:
@@ -57,8 +61,8 @@ def _look(one: Series, end: int, rule: MannWhitneyRule) -> Classified:
 
 def _if_told(one: Classified) -> Classified:
     """Before the end, what too few values seem to show is not believed: it would fail nearly every new deployment."""
-    told = one.shift is None or one.shift.reached
-    return one if told else replace(one, classification=Classification.PASS, critical=False)
+    is_early = not one.told and one.classification is not Classification.NODATA
+    return replace(one, classification=Classification.PASS, critical=False) if is_early else one
 
 
 def _until(batches: Sequence[Floats], end: int) -> Floats:

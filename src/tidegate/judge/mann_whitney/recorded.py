@@ -8,7 +8,7 @@ import numpy as np
 
 from tidegate.judge.intervals import figure, intervals, single_values
 from tidegate.judge.mann_whitney.classify import Classified
-from tidegate.judge.mann_whitney.looks import Series, judge
+from tidegate.judge.mann_whitney.looks import Outcome, Series, judge
 from tidegate.judge.mann_whitney.shift import Floats
 from tidegate.model.recording import MetricAnswer, MetricKind, RecordedAnswer, RecordedMetric, Recording, Side
 from tidegate.model.verdict import Verdict
@@ -18,7 +18,8 @@ _NOTHING: Floats = np.empty(0)
 
 def judge_as_kayenta(recording: Recording) -> RecordedAnswer:
     """The answer of the first look that fails, or of the last one."""
-    outcome = judge([_series(one, recording.interval) for one in recording.metrics], recording.mann_whitney)
+    outcome = look(recording, is_over=True)
+    assert outcome is not None
     score = outcome.score
     return RecordedAnswer(
         verdict=score.verdict,
@@ -29,6 +30,12 @@ def judge_as_kayenta(recording: Recording) -> RecordedAnswer:
         metrics=tuple(_answer(one) for one in outcome.metrics),
         score=score.value,
     )
+
+
+def look(recording: Recording, *, is_over: bool) -> Outcome | None:
+    """The outcome of the first look that fails, or of the last one; None where the first look is still to come."""
+    series = [_series(one, recording.interval) for one in recording.metrics]
+    return judge(series, recording.mann_whitney, is_over=is_over)
 
 
 def _series(metric: RecordedMetric, length: int) -> Series:

@@ -28,14 +28,13 @@ _MOST_HALVINGS = 1100
 class Shift:
     """How far the first sample lies above the second, in their unit.
 
-    `reached` says whether the samples are large enough for any shift to be rejected at the wanted confidence. Where
-    they are not, the interval reaches from the smallest difference to the largest, as R's and Kayenta's does.
+    Where the samples are too small for any shift to be rejected, the interval reaches from the smallest difference to
+    the largest, as R's and Kayenta's does.
     """
 
     estimate: float
     lower: float
     upper: float
-    reached: bool
 
 
 def shift(x: Floats, y: Floats, confidence: float) -> Shift:
@@ -43,8 +42,7 @@ def shift(x: Floats, y: Floats, confidence: float) -> Shift:
     pairs = len(x) * len(y)
     # but at the differences themselves, only values of the same sample are tied
     reach = NormalDist().inv_cdf((1 + confidence) / 2) * sigma(len(x), len(y), tied(x) + tied(y))
-    wanted = floor(pairs / 2 - 0.5 - reach) + 1
-    rank = max(wanted, 1)
+    rank = max(floor(pairs / 2 - 0.5 - reach) + 1, 1)
     middle = ((pairs + 1) // 2, pairs // 2 + 1)
     ranks = sorted({rank, *middle, pairs + 1 - rank})
     found = dict(zip(ranks, _differences(np.sort(x), np.sort(y), ranks), strict=True))
@@ -52,8 +50,12 @@ def shift(x: Floats, y: Floats, confidence: float) -> Shift:
         estimate=(found[middle[0]] + found[middle[1]]) / 2,
         lower=found[rank],
         upper=found[pairs + 1 - rank],
-        reached=wanted >= 1,
     )
+
+
+def can_tell(m: int, n: int, confidence: float) -> bool:
+    """Whether m and n different values could reject any shift at this confidence."""
+    return m > 0 < n and m * n / 2 - 0.5 >= NormalDist().inv_cdf((1 + confidence) / 2) * sigma(m, n, 0)
 
 
 def sigma(m: int, n: int, ties: float) -> float:
