@@ -23,7 +23,7 @@ that `--data DIR` names; the address in `TIDEGATE_SERVER`, with the token in `TI
 `TIDEGATE_DATA`; the platform's data folder (`/var/lib/tidegate` for root). In a data folder on the same machine they
 find the address and the administrator's token by themselves; where `TIDEGATE_TOKEN` is set and `TIDEGATE_SERVER` is
 not, they act as the account that it is for. `demo`, `server`, `agent`, `down`, `build`, `doctor`, `init`, `validate`,
-`judge`, `schema` and `policy test` ask no server.
+`judge`, `import`, `schema` and `policy test` ask no server.
 
 **Exit codes.** Scripts can rely on them:
 
@@ -72,6 +72,8 @@ ENDS_WITH = {
     "audit verify": "1 where the record was changed, or a checkpoint's signature does not fit.",
     "audit export": "1 where the record was changed, 2 where nothing is recorded in that time.",
     "release record": "1 where the record was changed.",
+    "import kayenta": "1 where no metric could be translated, 2 where the file holds no canary configuration.",
+    "import analysis-template": "1 where no metric could be translated, 2 where the file holds no template.",
 }
 
 EXAMPLES: dict[str, tuple[Example, ...]] = {

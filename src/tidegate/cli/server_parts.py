@@ -16,6 +16,7 @@ from tidegate.engine.ids import new_ulid
 from tidegate.engine.parts import Parts, Settings
 from tidegate.engine.repositories import Mirrors
 from tidegate.judge.comparison import ComparisonJudge
+from tidegate.judge.live_methods import MethodJudge
 from tidegate.metrics.envoy import EnvoyMetrics
 from tidegate.model.environment import ServerConfiguration
 from tidegate.routers.envoy import EnvoyRouter
@@ -95,7 +96,7 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
         target=LocalTarget(data, supervisor, artifacts, isolation.run_as, clock.now),
         router=EnvoyRouter(data / "router", admin, clock.now),
         metrics=EnvoyMetrics(admin),
-        judge=ComparisonJudge(),
+        judge=MethodJudge(ComparisonJudge()),
         secrets=secrets,
         ports=LoopbackPorts(data),
         sources=mirrors,

@@ -72,19 +72,19 @@ class ComparisonWords(Section):
     ] = None
     outliers: Annotated[OutliersSection | None, Field(description="What is done with outliers (mann_whitney).")] = None
     must_have_data: Annotated[
-        bool | None, Field(description="Whether a metric without data is a failure (mann_whitney).")
+        bool | None, Field(strict=True, description="Whether a metric without data is a failure (mann_whitney).")
     ] = None
 
 
 class MannWhitneyMetricWords(ComparisonWords):
     """What a metric is told of the comparison."""
 
-    critical: Annotated[bool | None, Field(description="Whether it fails the whole where it fails (mann_whitney).")] = (
+    critical: Annotated[bool | None, Field(strict=True, description="Its failure fails the whole (mann_whitney).")] = (
         None
     )
     group: Annotated[_Name | None, Field(description="Its group (mann_whitney).")] = None
     groups: Annotated[tuple[_Name, ...], Field(description="Its groups, where it has several (mann_whitney).")] = ()
-    muted: Annotated[bool, Field(description="Whether it is shown without a part in the score (mann_whitney).")] = False
+    muted: Annotated[bool, Field(strict=True, description="Shown without a part in the score (mann_whitney).")] = False
 
     def in_groups(self) -> tuple[str, ...]:
         """The groups that it names."""
@@ -123,18 +123,22 @@ ALL = ("*",)
 """Instead of the names of all metrics."""
 
 
-class MannWhitneyWords(ComparisonWords):
-    """What a recording is told of the comparison."""
+class ScoreWords(Section):
+    """What is said of all metrics together."""
 
-    confidence: Annotated[float, Field(gt=0, lt=1, description="Of the interval (mann_whitney).")] = CONFIDENCE
+    confidence: Annotated[
+        float | None, Field(strict=True, gt=0, lt=1, description="Of the interval; 0.98 by default (mann_whitney).")
+    ] = None
     tolerance: Annotated[
-        float, Field(ge=0, le=10, allow_inf_nan=False, description="Part of the shift that is nothing (mann_whitney).")
-    ] = TOLERANCE
-    critical: Annotated[
-        tuple[str, ...],
-        BeforeValidator(_as_names, json_schema_input_type=bool | tuple[str, ...]),
-        Field(description="The metrics that fail the whole, or true for all of them (mann_whitney)."),
-    ] = ()
+        float | None,
+        Field(
+            strict=True,
+            ge=0,
+            le=10,
+            allow_inf_nan=False,
+            description="The part of the shift that says nothing; 0.25 by default (mann_whitney).",
+        ),
+    ] = None
     groups: Annotated[
         dict[_Name, _Group],
         Field(
@@ -143,37 +147,52 @@ class MannWhitneyWords(ComparisonWords):
         ),
     ]
     pass_score: Annotated[
-        _Percent, Field(alias="pass", description="A score from which on it passes (mann_whitney).")
-    ] = PASS_SCORE
-    marginal: Annotated[_Percent, Field(description="A score below which it fails (mann_whitney).")] = MARGINAL_SCORE
+        _Percent | None,
+        Field(strict=True, alias="pass", description="It passes from this score on; 95 by default (mann_whitney)."),
+    ] = None
+    marginal: Annotated[
+        _Percent | None, Field(strict=True, description="It fails below this score; 75 by default (mann_whitney).")
+    ] = None
     every: Annotated[
-        int | None, Field(ge=1, description="Look after so many batches, not only at the end (mann_whitney).")
+        int | None, Field(strict=True, ge=1, description="Look after each so many batches of figures (mann_whitney).")
     ] = None
 
     def weights(self) -> dict[str, float]:
         """The weights of the groups that have one."""
         return {name: one.weight for name, one in self.groups.items() if one.weight is not None}
 
+
+class MannWhitneyWords(ComparisonWords, ScoreWords):
+    """What a recording is told of the comparison."""
+
+    critical: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_as_names, json_schema_input_type=bool | tuple[str, ...]),
+        Field(description="The metrics that fail the whole, or true for all of them (mann_whitney)."),
+    ] = ()
+
     def is_critical(self, metric: str) -> bool:
         """Whether the metric is named here."""
         return self.critical == ALL or metric in self.critical
 
 
-def score_rule(words: MannWhitneyWords, metrics: Mapping[str, tuple[str, ...]]) -> MannWhitneyRule:
+def score_rule(words: ScoreWords, metrics: Mapping[str, tuple[str, ...]]) -> MannWhitneyRule:
     """What is said of all metrics; `metrics` holds the groups of each that is not muted.
 
     Raises a mistake where marginal is above pass, or the groups make no score between 0 and 100.
     """
-    if words.marginal > words.pass_score:
-        raise wrong(f'"marginal" is {words.marginal:g}, above "pass": {words.pass_score:g}', "fail < marginal <= pass")
+    passes = PASS_SCORE if words.pass_score is None else words.pass_score
+    marginal = min(MARGINAL_SCORE, passes) if words.marginal is None else words.marginal
+    if marginal > passes:
+        raise wrong(f'"marginal" is {marginal:g}, above "pass": {passes:g}', "fail < marginal <= pass")
     weights = words.weights()
     _check_weights(weights, metrics)
     return MannWhitneyRule(
-        confidence=words.confidence,
-        tolerance=words.tolerance,
+        confidence=CONFIDENCE if words.confidence is None else words.confidence,
+        tolerance=TOLERANCE if words.tolerance is None else words.tolerance,
         groups=weights,
-        pass_score=words.pass_score,
-        marginal_score=words.marginal,
+        pass_score=passes,
+        marginal_score=marginal,
         every=words.every,
     )
 
@@ -185,18 +204,19 @@ def comparison_rule(
     weight: float,
     quantile: float | None,
     words: MannWhitneyMetricWords,
-    whole: MannWhitneyWords,
+    whole: ScoreWords,
 ) -> ComparisonRule:
     """What is said of one metric, and else of all; `worse` where the file says it."""
-    outliers = words.outliers or whole.outliers
-    effect = words.effect_size or whole.effect_size
-    named = (group for group, one in whole.groups.items() if name in one.metrics)
+    groups, others = whole.groups, whole if isinstance(whole, MannWhitneyWords) else MannWhitneyWords.model_validate({})
+    outliers = words.outliers or others.outliers
+    effect = words.effect_size or others.effect_size
+    named = (group for group, one in groups.items() if name in one.metrics)
     return ComparisonRule(
-        direction=words.direction or whole.direction or _direction(kind, worse),
-        nan_strategy=words.nan_strategy or whole.nan_strategy or NanStrategy.REMOVE,
+        direction=words.direction or others.direction or _direction(kind, worse),
+        nan_strategy=words.nan_strategy or others.nan_strategy or NanStrategy.REMOVE,
         effect_size=effect.effect_size() if effect else EffectSize(),
-        critical=whole.is_critical(name) if words.critical is None else words.critical,
-        must_have_data=bool(whole.must_have_data if words.must_have_data is None else words.must_have_data),
+        critical=others.is_critical(name) if words.critical is None else words.critical,
+        must_have_data=bool(others.must_have_data if words.must_have_data is None else words.must_have_data),
         muted=words.muted,
         groups=tuple(dict.fromkeys((*words.in_groups(), *named))),
         weight=weight,
@@ -205,9 +225,10 @@ def comparison_rule(
     )
 
 
-def check_names(words: MannWhitneyWords, known: Collection[str]) -> None:
+def check_names(words: ScoreWords, known: Collection[str]) -> None:
     """Raises a mistake where a metric is named that is not there."""
-    named = [("critical", one) for one in words.critical if words.critical != ALL]
+    critical = words.critical if isinstance(words, MannWhitneyWords) and words.critical != ALL else ()
+    named = [("critical", one) for one in critical]
     named += [(f'the group "{name}"', one) for name, group in words.groups.items() for one in group.metrics]
     for place, name in named:
         if name not in known:

@@ -7,15 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, model_validator
 
-from tidegate.config.judge_mann_whitney import (
-    MannWhitneyMetricWords,
-    MannWhitneyWords,
-    check_names,
-    comparison_rule,
-    score_rule,
-)
-from tidegate.config.judge_threshold import ThresholdMetricWords, ThresholdWords, threshold_rule
-from tidegate.config.section import Section, known_keys
+from tidegate.config.judge_mann_whitney import check_names, comparison_rule, score_rule
+from tidegate.config.judge_methods import MethodMetricWords, MethodWords, check_words
+from tidegate.config.judge_threshold import threshold_rule
+from tidegate.config.section import Section
 from tidegate.config.values import wrong
 from tidegate.model.mann_whitney import ComparisonRule, MannWhitneyRule
 from tidegate.model.recording import (
@@ -121,7 +116,7 @@ class ToleranceSection(Section):
     )
 
 
-class MetricSection(MannWhitneyMetricWords, ThresholdMetricWords):
+class MetricSection(MethodMetricWords):
     """What all metrics have."""
 
     name: Annotated[str, Field(min_length=1, max_length=200, description="What people call it.")]
@@ -137,9 +132,6 @@ class MetricSection(MannWhitneyMetricWords, ThresholdMetricWords):
     weight: Annotated[
         float, Field(gt=0, le=1e6, allow_inf_nan=False, description="Its part of the evidence, beside other metrics.")
     ] = 1.0
-    quantile: Annotated[
-        float | None, Field(gt=0, lt=1, description="What is judged of a histogram, instead of its mean (by interval).")
-    ] = None
 
     @model_validator(mode="after")
     def _directions(self) -> MetricSection:
@@ -237,18 +229,7 @@ SECTIONS_BY_KIND: dict[MetricKind, tuple[type[MetricSection], type[BatchSection]
 AnyMetricSection = Annotated[RateMetricSection | HistogramMetricSection | ValuesMetricSection, Discriminator("kind")]
 
 
-_WORDS_OF: dict[Method, frozenset[str]] = {
-    Method.SEQUENTIAL: frozenset(),
-    Method.MANN_WHITNEY: frozenset(
-        {*known_keys(MannWhitneyWords), *known_keys(MannWhitneyMetricWords), "interval", "quantile"}
-    ),
-    Method.THRESHOLD: frozenset(
-        {*known_keys(ThresholdWords), *known_keys(ThresholdMetricWords), "interval", "quantile"}
-    ),
-}
-
-
-class RecordingSection(MannWhitneyWords, ThresholdWords):
+class RecordingSection(MethodWords):
     """A rollout as it was recorded, or invented."""
 
     method: Annotated[Method, Field(description="How it is judged.")]
@@ -274,15 +255,7 @@ class RecordingSection(MannWhitneyWords, ThresholdWords):
 
     @model_validator(mode="after")
     def _words_of_the_method(self) -> RecordingSection:
-        """What another method goes by would have no effect here."""
-        others = {word for words in _WORDS_OF.values() for word in words} - _WORDS_OF[self.method] - {"tolerance"}
-        for section, place in ((self, ""), *((one, f" of {one.name}") for one in self.metrics)):
-            written = {type(section).model_fields[name].alias or name for name in section.model_fields_set}
-            if word := next((one for one in sorted(written) if one in others), None):
-                whose = " and ".join(f'"{method}"' for method in Method if word in _WORDS_OF[method])
-                raise wrong(f'"{word}"{place} belongs to the method {whose}', f'this one is "{self.method}"')
-        if "tolerance" in self.model_fields_set and self.method is not Method.MANN_WHITNEY:
-            raise wrong('"tolerance" of all metrics belongs to the method "mann_whitney"', "write it into each metric")
+        check_words(self.method, self, {one.name: one for one in self.metrics})
         return self
 
     @model_validator(mode="after")

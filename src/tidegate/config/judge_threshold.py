@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from tidegate.config.section import Section
 from tidegate.config.values import wrong
+from tidegate.model.quantity import parse_percentage
 from tidegate.model.threshold import Limit, ThresholdRule
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -37,29 +39,39 @@ class LimitSection(Section):
         return Limit(ratio=max(self.ratio, 1 / self.ratio), floor=self.floor)
 
 
+_PERCENTAGE = r"[0-9]+(\.[0-9]+)?%"
+
+
 def _as_limit(written: Any) -> Any:
-    """A number is an absolute limit."""
+    """A number or a percentage is an absolute limit."""
+    if isinstance(written, str):
+        if not re.fullmatch(_PERCENTAGE, written):
+            raise wrong(f'"{written}" is no limit', "write a number, a percentage like 5%, or {ratio: 1.5}")
+        return {"absolute": parse_percentage(written)}
     is_number = isinstance(written, int | float) and not isinstance(written, bool)
     return {"absolute": written} if is_number else written
 
 
-_Limit = Annotated[LimitSection, BeforeValidator(_as_limit, json_schema_input_type=_Number | LimitSection)]
+_Percentage = Annotated[str, Field(pattern=f"^{_PERCENTAGE}$")]
+_Limit = Annotated[
+    LimitSection, BeforeValidator(_as_limit, json_schema_input_type=_Number | _Percentage | LimitSection)
+]
 
 
 class ThresholdWords(Section):
     """What may be said of one metric, and of all of them."""
 
     failure_limit: Annotated[
-        int | None, Field(ge=0, description="So many intervals may fail, 0 by default (threshold).")
+        int | None, Field(strict=True, ge=0, description="So many intervals may fail, 0 by default (threshold).")
     ] = None
     consecutive_failures: Annotated[
-        int | None, Field(ge=1, description="So many failed intervals in a row fail it (threshold).")
+        int | None, Field(strict=True, ge=1, description="So many failed intervals in a row fail it (threshold).")
     ] = None
     minimum_requests: Annotated[
-        int | None, Field(ge=1, description="An interval with fewer says nothing (threshold).")
+        int | None, Field(strict=True, ge=1, description="An interval with fewer says nothing (threshold).")
     ] = None
     inconclusive_limit: Annotated[
-        int | None, Field(ge=0, description="So many intervals may say nothing (threshold).")
+        int | None, Field(strict=True, ge=0, description="So many intervals may say nothing (threshold).")
     ] = None
 
 
@@ -79,8 +91,9 @@ class ThresholdMetricWords(ThresholdWords):
         return self
 
 
-def threshold_rule(words: ThresholdMetricWords, whole: ThresholdWords, quantile: float | None) -> ThresholdRule:
+def threshold_rule(words: ThresholdMetricWords, whole: ThresholdWords | None, quantile: float | None) -> ThresholdRule:
     """What is said of one metric, and else of all."""
+    whole = whole or ThresholdWords()
     row = _first(words.consecutive_failures, whole.consecutive_failures)
     limit = _first(words.failure_limit, whole.failure_limit)
     return ThresholdRule(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import ConfigDict, Field, PlainValidator, model_validator
 
 from tidegate.config.external_sections import HttpUrl
+from tidegate.config.judge_methods import MethodMetricWords
 from tidegate.config.section import Section
 from tidegate.config.sign_in_sections import FileInData
 from tidegate.config.values import (
@@ -68,7 +69,7 @@ def _word_of_a_command(value: object) -> str:
 CommandPart = Annotated[str, PlainValidator(_word_of_a_command), schema_with(r"[\s\S]*", "./ci/orders.sh")]
 
 
-class MetricSection(Section):
+class MetricSection(MethodMetricWords):
     """A metric of the service's own, from a source beside the router."""
 
     misplaced: ClassVar[Mapping[str, str]] = {
@@ -127,9 +128,6 @@ class MetricSection(Section):
             description="How many times worse it must be to fail, however certain the difference is.",
         ),
     ] = None
-    critical: Annotated[
-        bool, Field(strict=True, description="Whether it fails the verification alone, where a score is built.")
-    ] = False
     window: Annotated[
         PositiveDuration,
         Field(description="Figures are read over this time; at least twice the interval at which they are collected."),
@@ -151,7 +149,7 @@ class MetricSection(Section):
             tolerance=self.tolerance,
             weight=self.weight,
             gate=self.gate,
-            critical=self.critical,
+            critical=bool(self.critical),
             window=self.window,
             delay=self.delay,
         )

@@ -36,6 +36,7 @@ from tidegate.model.pipeline import (
     SyntheticTraffic,
     VerifyRule,
 )
+from tidegate.model.recording import Method
 from tidegate.model.share import WHOLE, Share
 
 CANARY_SHARES = tuple(SharePoint(Share.percent(percent)) for percent in (5, 25, 50))
@@ -169,5 +170,7 @@ def _verify(section: VerifySection) -> VerifyRule:
         availability=section.objective.availability,
         undecided=section.undecided,
         no_data=section.no_data,
-        metrics=section.metrics.own(),
+        metrics=section.rules(),
+        method=section.method,
+        mann_whitney=section.score() if section.method is Method.MANN_WHITNEY else default.mann_whitney,
     )

@@ -6,6 +6,7 @@ Defaults are those of the model; the words below are the descriptions of the JSO
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
@@ -13,6 +14,9 @@ from pydantic_core import CoreSchema
 
 from tidegate.config.cadence_sections import BatchSection, CadenceSection, Requires, TrainWord
 from tidegate.config.external_sections import ExternalSection
+from tidegate.config.judge_mann_whitney import ScoreWords, check_names, comparison_rule, score_rule
+from tidegate.config.judge_methods import check_words
+from tidegate.config.judge_threshold import threshold_rule
 from tidegate.config.metric_sections import MetricSection
 from tidegate.config.one_or_many import OneOrMany
 from tidegate.config.policy_sections import Policies
@@ -42,8 +46,10 @@ from tidegate.config.values import (
     TeamWord,
     Tolerance,
     UrlPath,
+    one_of,
     wrong,
 )
+from tidegate.model.mann_whitney import LIVE_LOOKS_EVERY, MannWhitneyRule
 from tidegate.model.metric import MetricRule
 from tidegate.model.pipeline import (
     Health,
@@ -53,6 +59,9 @@ from tidegate.model.pipeline import (
     Runtime,
     VerifyRule,
 )
+from tidegate.model.recording import Method
+
+MethodWord = Annotated[Method, *one_of(Method)]
 
 _HEALTH = Health()
 _RUNTIME = Runtime("true")
@@ -263,9 +272,9 @@ class MetricsSection(Section):
 
     latency: Annotated[LatencySection, Field(description="Latency, from the router.")] = LatencySection()
 
-    def own(self) -> tuple[MetricRule, ...]:
-        """The metrics of the service's own, in the order of the file."""
-        return tuple(section.rule(name) for name, section in self.__pydantic_extra__.items())
+    def own(self) -> Mapping[str, MetricSection]:
+        """The metrics of the service's own by their names, in the order of the file."""
+        return self.__pydantic_extra__
 
 
 class ObjectiveSection(Section):
@@ -276,13 +285,13 @@ class ObjectiveSection(Section):
     availability: Annotated[Availability | None, Field(description="The share of requests that must succeed.")] = None
 
 
-class VerifySection(Section):
+class VerifySection(ScoreWords):
     """How the new deployment is verified."""
 
     not_yet: ClassVar[frozenset[str]] = frozenset(
         {
-            *("blind", "checks", "load", "adoption", "usage", "method", "alpha"),
-            *("leak", "history", "critical", "groups", "on_alert"),
+            *("blind", "checks", "load", "adoption", "usage", "alpha"),
+            *("leak", "history", "on_alert"),
         }
     )
 
@@ -301,6 +310,40 @@ class VerifySection(Section):
         OnDoubtWord, Field(description="What happens when time is up and the evidence says neither.")
     ] = _VERIFY.undecided
     no_data: Annotated[OnDoubtWord, Field(description="What happens when there was no data.")] = _VERIFY.no_data
+    method: Annotated[
+        MethodWord, Field(description="How metrics of the service's own are judged; errors and latency always are.")
+    ] = _VERIFY.method
+
+    @model_validator(mode="after")
+    def _words_of_the_method(self) -> VerifySection:
+        own = self.metrics.own()
+        check_words(self.method, self, own)
+        if self.method is not Method.SEQUENTIAL and not own:
+            message = f'the method "{self.method}" judges metrics of the service\'s own, and there are none'
+            raise wrong(message, 'name some in "metrics", or remove "method"')
+        if self.method is Method.MANN_WHITNEY:
+            check_names(self, list(own))
+            self.score()
+        return self
+
+    def score(self) -> MannWhitneyRule:
+        """How the metrics make a score; while a rollout goes on, there is a look now and then."""
+        judged = [one for one in self.rules() if not one.comparison.muted]
+        made = score_rule(self, {one.name: one.comparison.groups for one in judged})
+        return replace(made, every=made.every or LIVE_LOOKS_EVERY)
+
+    def rules(self) -> tuple[MetricRule, ...]:
+        """The metrics of the service's own, in the order of the file."""
+        return tuple(self._rule(name, section) for name, section in self.metrics.own().items())
+
+    def _rule(self, name: str, section: MetricSection) -> MetricRule:
+        worse = section.worse if "worse" in section.model_fields_set else None
+        weight = section.weight or 1.0
+        return replace(
+            section.rule(name),
+            comparison=comparison_rule(name, section.kind, worse, weight, section.quantile, section, self),
+            threshold=threshold_rule(section, None, section.quantile),
+        )
 
 
 class StageSection(Section):

@@ -20,6 +20,9 @@ PASS_SCORE = 95.0
 MARGINAL_SCORE = 75.0
 OUTLIER_FACTOR = 3.0
 
+LIVE_LOOKS_EVERY = 10
+"""Figures, where a file does not say: each look may cry wolf, and before five figures a side nothing can be told."""
+
 
 class Direction(StrEnum):
     """Which change of a metric is a failure."""

@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tidegate.model.ids import RolloutId
+from tidegate.model.mann_whitney import ComparisonRule
 from tidegate.model.recording import MetricKind, Worse
+from tidegate.model.threshold import ThresholdRule
 
 PLACEHOLDERS = ("deployment", "service", "environment", "window")
 """What may stand in a query after a `$`."""
@@ -56,6 +58,9 @@ class MetricRule:
     critical: bool = False
     window: timedelta = timedelta(minutes=1)
     delay: timedelta = timedelta(0)
+    comparison: ComparisonRule = ComparisonRule()
+    threshold: ThresholdRule = ThresholdRule()
+    """What the methods by name go by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ def recorded_metric(series: MetricSeries, history: Sequence[HistoryHour] = ()) -
         gate=rule.gate or 1.0,
         weight=rule.weight or 1.0,
         edges=next((one.edges for one in buckets.values()), ()),
+        mann_whitney=rule.comparison,
+        threshold=rule.threshold,
     )
 
 

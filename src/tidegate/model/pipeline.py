@@ -9,7 +9,9 @@ from enum import StrEnum
 from tidegate.model.cadence import Batch, Cadence
 from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
+from tidegate.model.mann_whitney import MannWhitneyRule
 from tidegate.model.metric import MetricRule
+from tidegate.model.recording import Method
 from tidegate.model.share import Share
 
 
@@ -258,6 +260,11 @@ class VerifyRule:
     no_data: OnDoubt = OnDoubt.HOLD
     metrics: tuple[MetricRule, ...] = ()
     """What is compared beside errors and latency."""
+
+    method: Method = Method.SEQUENTIAL
+    """How those are judged; errors and latency always are by the sequential method."""
+
+    mann_whitney: MannWhitneyRule = MannWhitneyRule()
 
 
 @dataclass(frozen=True, slots=True)

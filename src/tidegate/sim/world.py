@@ -16,6 +16,7 @@ from tidegate.engine.refusal import Refused
 from tidegate.integrations.asking import NotTaken
 from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Judge
+from tidegate.judge.live_methods import MethodJudge
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
 from tidegate.model.event import RecordedEvent
 from tidegate.model.generation import StaleGeneration
@@ -116,7 +117,7 @@ class World:
         self.agent = SimulatedAgent(
             self.clock, Random(seed + 4), self.agenda, self._leasing, self._result, chances.agent
         )
-        self.parts = self._parts(judge or ComparisonJudge())
+        self.parts = self._parts(judge or MethodJudge(ComparisonJudge()))
         self.server: SimulatedServer | None = None
         self.listeners: list[Callable[[RecordedEvent], None]] = []
         self.crash_listeners: list[Callable[[str], None]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from tidegate.config.imports.conditions import Limits, Nothing
 from tidegate.config.imports.promql import with_deployment, with_window
 from tidegate.config.imports.translation import Translation
 from tidegate.config.problem import ConfigError
-from tidegate.model.recording import Worse
+from tidegate.config.tidegate_yaml import load
+from tidegate.model.pipeline import Pipeline
+from tidegate.model.recording import Method, Worse
+from tidegate.model.threshold import Limit
 
 HEAD = """\
 apiVersion: argoproj.io/v1alpha1
@@ -221,3 +225,21 @@ def test_a_range_that_is_not_the_interval_stays() -> None:
 def test_a_file_of_something_else_is_refused(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         translated(text)
+
+
+def in_a_stage(made: Translation) -> Pipeline:
+    """The pipeline of a file with the translated part in a stage, as the server reads it."""
+    head = "service: shop\nbuild: {steps: [{name: package, run: make}]}\nruntime: {command: ./serve}\n"
+    part = "".join(f"    {line}\n" for line in made.yaml().splitlines())
+    return load(f"{head}stages:\n  - name: production\n    environment: production\n{part}")
+
+
+def test_the_part_is_what_a_stage_takes() -> None:
+    words = "successCondition: result[0] >= 0.95\n      failureCondition: result[0] < 0.9\n      failureLimit: 2"
+    verify = in_a_stage(translated(template(words))).stages[0].verify
+    assert verify is not None
+    assert verify.method is Method.THRESHOLD
+    rule = verify.metrics[0].threshold
+    assert (rule.limit, rule.within) == (Limit(absolute=0.9), Limit(absolute=0.95))
+    assert (rule.failure_limit, rule.inconclusive_limit) == (2, 0)
+    assert verify.metrics[0].window == timedelta(minutes=5)

@@ -10,6 +10,9 @@ import pytest
 from tidegate.config.imports.kayenta import translate
 from tidegate.config.imports.translation import Translation
 from tidegate.config.problem import ConfigError
+from tidegate.config.tidegate_yaml import load
+from tidegate.model.pipeline import Pipeline
+from tidegate.model.recording import Method
 
 
 def metric(name: str = "cpu", query: Any = None, canary: Any = None, **words: Any) -> Any:
@@ -182,3 +185,19 @@ def test_the_yaml_says_above_it_what_is_missing() -> None:
     assert "# NOT TRANSLATED:\n#   line " in made.yaml()
     assert '"wild" is not translated' in made.yaml()
     assert "\nverify:\n  method: mann_whitney\n" in made.yaml()
+
+
+def in_a_stage(made: Translation) -> Pipeline:
+    """The pipeline of a file with the translated part in a stage, as the server reads it."""
+    head = "service: shop\nbuild: {steps: [{name: package, run: make}]}\nruntime: {command: ./serve}\n"
+    part = "".join(f"    {line}\n" for line in made.yaml().splitlines())
+    return load(f"{head}stages:\n  - name: production\n    environment: production\n{part}")
+
+
+def test_the_part_is_what_a_stage_takes() -> None:
+    canary = {"critical": True, "effectSize": {"allowedIncrease": 1.2}, "outliers": {"strategy": "remove"}}
+    verify = in_a_stage(translated(config(metric(canary=canary)))).stages[0].verify
+    assert verify is not None
+    assert (verify.method, verify.mann_whitney.pass_score) == (Method.MANN_WHITNEY, 90)
+    assert verify.metrics[0].comparison.effect_size.allowed_increase == 1.2
+    assert verify.metrics[0].comparison.critical

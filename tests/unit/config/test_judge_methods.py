@@ -134,7 +134,7 @@ def test_groups_and_critical_metrics_are_named_at_the_metric_or_above() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"pass": 60}, '"marginal" is 75, above "pass": 60'),
+        ({"pass": 60, "marginal": 75}, '"marginal" is 75, above "pass": 60'),
         ({"critical": ["ram"]}, 'critical names the metric "ram", which is not there'),
         ({"critical": "cpu"}, "expected true, false, or a list of metrics"),
         ({"groups": {"a": ["ram"]}}, 'the group "a" names the metric "ram", which is not there'),
@@ -161,7 +161,7 @@ def test_words_of_another_method_are_refused() -> None:
     assert '"interval" belongs to the method "mann_whitney" and "threshold"' in refused(
         values(), method="sequential", interval=4
     )
-    assert '"tolerance" of all metrics' in refused(values(), method="threshold", tolerance=0.25)
+    assert '"tolerance" belongs to the method' in refused(values(), method="threshold", tolerance=0.25)
 
 
 def test_limits_are_numbers_or_beside_the_baseline() -> None:
