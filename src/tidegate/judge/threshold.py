@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import isnan
 
-from tidegate.judge.intervals import Figure, figure, intervals
+from tidegate.judge.interval_figures import Figure, figure, intervals
 from tidegate.model.recording import MetricAnswer, MetricKind, RecordedAnswer, RecordedMetric, Recording, Worse
 from tidegate.model.threshold import Limit, ThresholdRule
 from tidegate.model.verdict import Verdict

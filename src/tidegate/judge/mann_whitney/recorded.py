@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tidegate.judge.intervals import figure, intervals, single_values
+from tidegate.judge.interval_figures import figure, intervals, single_values
 from tidegate.judge.mann_whitney.classify import Classified
 from tidegate.judge.mann_whitney.looks import Outcome, Series, judge
 from tidegate.judge.mann_whitney.shift import Floats
