@@ -40,6 +40,13 @@ VALUE_TOLERANCE = Tolerance(1.1)
 DEFAULT_GATES = {(MetricKind.RATE, Worse.UP): 1.25, (MetricKind.RATE, Worse.DOWN): 1.05}
 """Latency and values have none beside their tolerance."""
 
+DEFAULT_WEIGHTS = {
+    (MetricKind.RATE, Worse.UP): 0.4,
+    (MetricKind.RATE, Worse.DOWN): 0.25,
+    (MetricKind.HISTOGRAM, Worse.UP): 0.35,
+}
+OTHER_WEIGHT = 0.1
+
 _Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 _Part = Annotated[float, Field(ge=0, le=99, allow_inf_nan=False)]
 _Edge = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -130,8 +137,9 @@ class MetricSection(MethodMetricWords):
         Field(gt=0, le=1000, allow_inf_nan=False, description="How many times worse it must be to fail."),
     ] = None
     weight: Annotated[
-        float, Field(gt=0, le=1e6, allow_inf_nan=False, description="Its part of the evidence, beside other metrics.")
-    ] = 1.0
+        float | None,
+        Field(gt=0, le=1e6, allow_inf_nan=False, description="Its part of the evidence, beside other metrics."),
+    ] = None
 
     @model_validator(mode="after")
     def _directions(self) -> MetricSection:
@@ -152,7 +160,7 @@ class MetricSection(MethodMetricWords):
             worse=self.worse,
             tolerance=self._tolerance(fields.kind),
             gate=max(gate, 1 / gate),
-            weight=self.weight,
+            weight=DEFAULT_WEIGHTS.get((fields.kind, self.worse), OTHER_WEIGHT) if self.weight is None else self.weight,
             edges=getattr(self, "edges", ()),
             mann_whitney=self.comparison(whole),
             threshold=threshold_rule(self, whole, self.quantile),

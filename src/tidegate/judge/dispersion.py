@@ -1,0 +1,102 @@
+"""How much more than chance the counts of a service vary: errors come in bursts.
+
+Independent requests vary as the binomial does; where one failure brings four more the variance is five times that, and
+evidence that treats each as news is five times too sure of itself. The dispersion is estimated from what the counts of
+one side do from one block of batches to the next: of two neighbouring blocks with x hits in all, the squared
+difference is compared with what chance would make of x. Neighbours are compared, and each side with itself, so that
+neither harm nor a day's pattern counts as dispersion. Blocks of 1, 2, 4, … batches are looked at, because a client that
+retries for two minutes is no burst within 15 seconds; the largest estimate counts.
+
+An estimate from few hits is drawn towards FIRST_GUESS, one of longer blocks towards that of shorter ones. Dividing the
+logarithm of the evidence by the dispersion is exact where hits come in clumps of one size, and the usual correction
+elsewhere (quasi-likelihood: Wedderburn 1974; McCullagh, Nelder 1989, section 4.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tidegate.judge.arrays import Flags, Floats
+from tidegate.judge.two_proportions import Counts
+
+FIRST_GUESS = 1.5
+"""The dispersion of a service of which nothing is known."""
+
+GUESS_HITS = 6.0
+"""The first guess weighs as much as so many hits,"""
+
+GUESS_PAIRS = 2.0
+"""and at least as much as so many pairs of batches."""
+
+DOUBT = 0.6
+"""Of longer spans so many standard errors less than found, so that the largest of several estimates is no accident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispersion:
+    """The running estimate of R rows, from spans of L lengths (1, 2, 4, … batches) on 2 sides.
+
+    `past` are sums since the beginning, at the end of each of the latest P batches, the newest first: requests and
+    hits by side (P x 2 x 2 x R). `squares`, `expected` and `pairs` are sums over pairs of spans (L x R).
+    """
+
+    past: Floats
+    squares: Floats
+    expected: Floats
+    pairs: Floats
+
+    @classmethod
+    def unknown(cls, rows: int, lengths: int) -> Dispersion:
+        """Before anything was counted."""
+        sums = np.zeros((lengths, rows))
+        return cls(np.zeros((3 * 2 ** (lengths - 1) + 1, 2, 2, rows)), sums, sums, sums)
+
+    def after(self, counts: Counts) -> Dispersion:
+        """With one more batch."""
+        of = np.stack([counts.canary_of, counts.baseline_of])
+        hits = np.stack([counts.canary_hits, counts.baseline_hits])
+        past = np.concatenate([(self.past[0] + np.stack([of, hits]))[None], self.past[:-1]])
+        lengths = 2 ** np.arange(self.pairs.shape[0])
+        # a span is compared with the last but one before it: a burst that straddles two neighbours hides its size
+        squares, expected, pairs = _compared(past[0] - past[lengths], past[2 * lengths] - past[3 * lengths])
+        return Dispersion(
+            past,
+            self.squares + squares,
+            self.expected + expected,
+            self.pairs + pairs * (_PAIRS_A_SPAN / np.maximum(lengths, _PAIRS_A_SPAN))[:, None],
+        )
+
+    def forgets_counts(self, rows: Flags) -> Dispersion:
+        """Of the `rows`, what is counted from now on is not compared with what was counted before."""
+        return replace(self, past=np.where(rows, self.past[0], self.past))
+
+    def factor(self) -> Floats:
+        """By how much to divide the logarithm of the evidence; at least 1."""
+        guessed = np.maximum(GUESS_HITS / 2, GUESS_PAIRS * self.expected[0] / np.maximum(self.pairs[0], 1.0))
+        shortest = (self.squares[0] + FIRST_GUESS * guessed) / (self.expected[0] + guessed)
+        found = np.divide(self.squares, self.expected, out=np.zeros_like(self.squares), where=self.expected > 0)
+        surely = found * (1 - DOUBT * np.sqrt(2 / np.maximum(self.pairs, 1.0)))
+        result: Floats = np.maximum(np.maximum(shortest, 1.0), surely.max(axis=0))
+        return result
+
+
+_PAIRS_A_SPAN = 1.5
+"""How many independent pairs there are in as many overlapping ones as a span is long (Overlapping Allan variance)."""
+
+
+def _compared(now: Floats, before: Floats) -> tuple[Floats, Floats, Floats]:
+    """Squared differences between spans, what chance makes of them, and how many pairs there are (each L x R)."""
+    n, x, m, y = now[:, 0], now[:, 1], before[:, 0], before[:, 1]
+    usable = (m > 0) & (n > 0) & (x + y > 0) & (x + y < n + m)
+    rate = np.divide(x + y, n + m, out=np.zeros_like(x), where=usable)
+    spread = np.where(usable, rate * (1 - rate) * (1 / np.maximum(n, 1.0) + 1 / np.maximum(m, 1.0)), 1.0)
+    apart = np.where(usable, (x / np.maximum(n, 1.0) - y / np.maximum(m, 1.0)) / np.sqrt(spread), 0.0)
+    expected = np.where(usable, (x + y) * (1 - rate) / 2, 0.0)
+    # what both sides do together, as in a common incident, is no dispersion
+    together = (apart[:, 0] - apart[:, 1]) ** 2 / 2 * expected.sum(axis=1)
+    alone = (apart**2 * expected).sum(axis=1)
+    squares = np.where(usable.all(axis=1), together, alone)
+    chance: Floats = expected.sum(axis=1)
+    return squares, chance, np.asarray(usable.any(axis=1), dtype=np.float64)

@@ -1,0 +1,192 @@
+"""Rows of two shares of requests, judged batch by batch: harm, safety, and the figures behind them.
+
+A row is one question about one metric of one rollout: errors, orders, requests slower than an edge. All rows are
+judged at once, and each by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tidegate.judge.arrays import Flags, Floats
+from tidegate.judge.dispersion import Dispersion
+from tidegate.judge.mixture import Evidence
+from tidegate.judge.two_proportions import Counts, Line, log_bets
+
+
+@dataclass(frozen=True, slots=True)
+class Harms:
+    """The alternatives: how many times the odds are what is tolerated, and the weight of each; these add up to 1."""
+
+    odds: Floats
+    weights: Floats
+    most_a_batch: float
+    """How much one batch may speak for harm, as a logarithm. A single bad moment is never enough by itself."""
+
+    least_known: float = 0.0
+    """Requests to the baseline before one bets: of what is rare the ratio matters, and a guess of the rate will do."""
+
+
+ERROR_HARMS = Harms(
+    odds=np.array([1.3, 1.7, 2.5, 4.0, 8.0, 25.0, 120.0]),
+    weights=np.array([0.15, 0.25, 0.22, 0.15, 0.11, 0.07, 0.05]),
+    most_a_batch=np.log(4.2),
+)
+"""Of what is rare, and comes in bursts."""
+
+DOWN_HARMS = Harms(
+    odds=np.array([1.07, 1.15, 1.3, 1.6, 2.5, 10.0]),
+    weights=np.array([0.15, 0.25, 0.25, 0.15, 0.1, 0.1]),
+    most_a_batch=np.log(4.2),
+    least_known=50.0,
+)
+"""Of what should happen and does not: the odds that it does not."""
+
+SHIFT_HARMS = Harms(
+    odds=np.array([1.2, 1.4, 1.8, 3.0, 10.0]), weights=np.array([0.25, 0.3, 0.2, 0.15, 0.1]), most_a_batch=np.log(15.0)
+)
+"""Of shares above edges of latency."""
+
+SAFETIES: Floats = np.array([1.0, 0.3])
+"""The alternatives to harm above the margin: the canary's odds are the baseline's, or better."""
+
+MOST_FOR_SAFETY = np.log(10.0)
+"""How much one batch may speak against harm."""
+
+MEMORY = 0.97
+"""How much of what it knew of the baseline's rate a row keeps with each batch."""
+
+_PRIOR_HITS, _PRIOR_OF = 0.5, 50.0
+_LEAST_KNOWN = 50.0
+_SEEN = np.log(10.0)
+_LEAST, _MOST = 1e-9, 1 - 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is asked of each row: the line of tolerated harm, and the line of harm that must be excluded to pass."""
+
+    tolerated: Line
+    margin: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is known of R rows after some batches. `rate` is the baseline's as far as known: hits and requests (2 x R).
+
+    `since` are the counts since harm probably began, else of all batches: canary's requests and hits, the baseline's
+    (4 x R), and how many batches (R). `log_safe` is the evidence against harm above the margin, of each alternative.
+    """
+
+    harms: Harms
+    rate: Floats
+    dispersion: Dispersion
+    harm: Evidence
+    log_safe: Floats
+    log_since: Floats
+    since: Floats
+    since_batches: Floats
+    total: Floats
+
+    @classmethod
+    def new(cls, rows: int, harms: Harms, horizon: float, lengths: int) -> Rows:
+        """Before the first batch."""
+        return cls(
+            harms=harms,
+            rate=np.zeros((2, rows)),
+            dispersion=Dispersion.unknown(rows, lengths),
+            harm=Evidence.none(rows, harms.weights, horizon),
+            log_safe=np.zeros((rows, len(SAFETIES))),
+            log_since=np.zeros(rows),
+            since=np.zeros((4, rows)),
+            since_batches=np.zeros(rows),
+            total=np.zeros((4, rows)),
+        )
+
+    def learns(self, counts: Counts) -> Rows:
+        """With a batch in which both sides ran the same version: it tells of the rate and the dispersion only."""
+        return replace(self, rate=self._rate_after(counts), dispersion=self.dispersion.after(counts))
+
+    def after(self, counts: Counts, rules: Rules, baseline: Floats | None = None) -> Rows:
+        """With one more batch. `baseline` is the baseline's rate as far as it was known before, where not from here."""
+        known = (counts.canary_of > 0) & (counts.baseline_of > 0)
+        rate = self.baseline_rate() if baseline is None else np.clip(baseline, _LEAST, _MOST)
+        factor = self.dispersion.factor()[:, None]
+        harms = _tempered(
+            log_bets(counts, rules.tolerated, *_harmful(rate, rules.tolerated, self.harms)),
+            factor,
+            self.harms.most_a_batch,
+        )
+        safeties = _tempered(log_bets(counts, rules.margin, *_harmless(rate, rules.margin)), factor, MOST_FOR_SAFETY)
+        safeties *= self._knows(_LEAST_KNOWN, baseline)
+        alternatives = np.logaddexp.reduce(harms + np.log(self.harms.weights), axis=1)
+        log_since = np.maximum(self.log_since + alternatives, 0.0) * known + self.log_since * ~known
+        goes_on = (self.log_since > 0) | ~known
+        figures = np.stack([counts.canary_of, counts.canary_hits, counts.baseline_of, counts.baseline_hits]) * known
+        return replace(
+            self,
+            rate=self._rate_after(counts),
+            dispersion=self.dispersion.after(counts),
+            harm=self.harm.after(harms, known),
+            log_safe=self.log_safe + safeties * known[:, None],
+            log_since=log_since,
+            since=self.since * goes_on + figures,
+            since_batches=self.since_batches * goes_on + known,
+            total=self.total + figures,
+        )
+
+    def forgets(self, rows: Flags) -> Rows:
+        """Of the `rows`, what is counted from now on is something else than before: what is known stays evidence."""
+        since = np.where(rows, 0.0, self.since)
+        return replace(
+            self,
+            dispersion=self.dispersion.forgets_counts(rows),
+            log_since=np.where(rows, 0.0, self.log_since),
+            since=since,
+            since_batches=np.where(rows, 0.0, self.since_batches),
+        )
+
+    def likely(self) -> Floats:
+        """The counts since harm probably began; of all batches where no harm is to be seen (4 x R)."""
+        return np.where(self.log_since > _SEEN, self.since, self.total)
+
+    def log_safety(self) -> Floats:
+        """The logarithm of the evidence that harm is below the margin: R values."""
+        result: Floats = np.logaddexp.reduce(self.log_safe, axis=1) - np.log(len(SAFETIES))
+        return result
+
+    def baseline_rate(self) -> Floats:
+        """What the baseline's rate is thought to be."""
+        hits, of = self.rate
+        result: Floats = np.clip((hits + _PRIOR_HITS) / (of + _PRIOR_OF), _LEAST, _MOST)
+        return result
+
+    def _knows(self, least: float, baseline: Floats | None) -> Floats | float:
+        return 1.0 if baseline is not None else (self.rate[1] >= least)[:, None].astype(np.float64)
+
+    def _rate_after(self, counts: Counts) -> Floats:
+        more = np.stack([counts.baseline_hits, counts.baseline_of])
+        return np.where(counts.baseline_of > 0, self.rate * MEMORY + more, self.rate)
+
+
+def _harmful(rate: Floats, line: Line, harms: Harms) -> tuple[Floats, Floats]:
+    """Pairs of chances beyond the line: R rows of alternatives."""
+    tolerated = np.clip(line.at(rate), _LEAST, _MOST)[:, None]
+    odds = harms.odds * tolerated / (1 - tolerated)
+    return np.broadcast_to(rate[:, None], odds.shape), np.clip(odds / (1 + odds), _LEAST, _MOST)
+
+
+def _harmless(rate: Floats, line: Line) -> tuple[Floats, Floats]:
+    """Pairs of chances well below the margin's line."""
+    odds = SAFETIES * (rate / (1 - rate))[:, None]
+    canary = np.clip(odds / (1 + odds), _LEAST, _MOST)
+    # where the margin's line lies below, there is nothing to bet on
+    canary = np.minimum(canary, line.at(rate)[:, None] * (1 - 1e-9))
+    return np.broadcast_to(rate[:, None], canary.shape), canary
+
+
+def _tempered(bets: Floats, factor: Floats, most: float) -> Floats:
+    result: Floats = np.minimum(bets / factor, most)
+    return result

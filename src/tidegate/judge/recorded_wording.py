@@ -1,0 +1,111 @@
+"""What the judge of recordings says to people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import inf, isnan, log
+
+import numpy as np
+
+from tidegate.judge.tracks import LEAST_TO_PASS, SAFE_LEVEL, Track
+from tidegate.model.quantity import format_duration
+from tidegate.model.recording import MetricKind, Recording
+from tidegate.model.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a recording's reason is made of: its metrics' tracks, the verdict, and the batch `at` which it was given."""
+
+    recording: Recording
+    tracks: Sequence[Track]
+    verdict: Verdict
+    at: int
+    blamed: int | None
+    failed_at: int | None
+    passed_at: int | None
+    missing: tuple[str, ...]
+
+
+def recorded_reason(told: Told) -> str:
+    """Why a recording is judged as it is: with the figures, and with what would help where nothing can be said."""
+    match told.verdict:
+        case Verdict.FAIL:
+            return _recorded_fail(told)
+        case Verdict.PASS:
+            figures = "; ".join(_recorded_figures(told, place) for place in range(len(told.tracks)))
+            return f"passed after {_after(told, told.passed_at)}: harm above the margins is excluded ({figures})"
+        case Verdict.NO_DATA:
+            names = ", ".join(told.missing)
+            return f"no data of both sides in any batch: {names}; nothing is known of what was not measured"
+    return _recorded_doubt(told)
+
+
+def _recorded_fail(told: Told) -> str:
+    place = told.blamed or 0
+    track = told.tracks[place]
+    evidence = float(np.exp(min(track.log_evidence[min(told.at, len(track.known) - 1)], 690.0)))
+    level = percent(told.recording.alpha)
+    return (
+        f"{_recorded_figures(told, place)} (evidence {evidence:.3g}, level {level} over the whole rollout), "
+        f"seen after {_after(told, told.failed_at)}"
+    )
+
+
+def _recorded_doubt(told: Told) -> str:
+    open_ones = [place for place, track in enumerate(told.tracks) if not len(track.safe) or not track.safe[-1]]
+    if not open_ones:
+        return "undecided: harm is suspected, or the latest batches lack data; more requests will tell"
+    waits = {place: _batches_to_go(told.tracks[place]) for place in open_ones}
+    slowest = max(open_ones, key=lambda place: waits[place])
+    left = waits[slowest]
+    seconds = left * told.recording.batch_seconds
+    more = f"about {_span(seconds)} more at this traffic" if seconds < _LONGEST_TOLD else "more traffic is needed"
+    return f"undecided: harm above the margin is not excluded yet, {more}; {_recorded_figures(told, slowest)}"
+
+
+_LONGEST_TOLD = 30 * 86_400.0
+
+
+def _batches_to_go(track: Track) -> float:
+    """As many batches until the metric is safe, if all goes on as it did on average."""
+    seen = float(track.known.sum())
+    if not seen:
+        return inf
+    evidence, requests = float(track.log_safety[-1]), float(np.nan_to_num(track.requests[-1]))
+    for_evidence = -log(SAFE_LEVEL) / evidence if evidence > 0 else inf
+    for_requests = LEAST_TO_PASS / requests if requests > 0 and isnan(track.quantile[-1]) else 0.0
+    return seen * max(for_evidence - 1, for_requests - 1, 1 / seen)
+
+
+def _recorded_figures(told: Told, place: int) -> str:
+    metric, track = told.recording.metrics[place], told.tracks[place]
+    if not len(track.known):
+        return f"{metric.name}: nothing was measured"
+    at = min(told.at, len(track.known) - 1)
+    canary, baseline = float(track.canary[at]), float(track.baseline[at])
+    if isnan(canary) or isnan(baseline):
+        return f"{metric.name}: nothing to compare"
+    match metric.kind:
+        case MetricKind.RATE:
+            of = f" of {track.requests[at]:,.0f} requests"
+            return f"{metric.name}: {percent(canary)}{of} on the canary against {percent(baseline)} on the baseline"
+        case MetricKind.HISTOGRAM:
+            return f"{metric.name}: p{100 * track.quantile[at]:g} {canary:.4g} on the canary against {baseline:.4g}"
+    grows = ", and it grows" if track.grows[at] else ""
+    return f"{metric.name}: {canary:.4g} on the canary against {baseline:.4g}{grows}"
+
+
+def _after(told: Told, batch: int | None) -> str:
+    return _span(((batch or 0) + 1) * told.recording.batch_seconds)
+
+
+def percent(rate: float) -> str:
+    """A share in percent, with up to three digits that mean something: `18.2%`, `0.012%`."""
+    return f"{float(f'{100 * rate:.3g}'):g}%"
+
+
+def _span(seconds: float) -> str:
+    return format_duration(timedelta(seconds=max(1, round(seconds))))
