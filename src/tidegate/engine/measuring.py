@@ -94,9 +94,11 @@ class Measuring:
             taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
             known = metric_queries.readings(connection, rollout.id)
         assert rollout.verify is not None
+        of_something_else = {one.metric for one in known if one.is_of_something_else}
         windows = [
             (rule, window)
             for rule in rollout.verify.metrics
+            if rule.name not in of_something_else
             for window in windows_to_read(taken, rule, _begun(known, rule), now)
         ]
         checked = {one.metric for one in known}
@@ -155,7 +157,7 @@ class _Asking:
             begin=begin,
             end=end,
             step=BEFORE_FIRST_STEP,
-            baseline=None if trouble else _known(found),
+            baseline=_known(found),
             trouble=trouble,
         )
 

@@ -101,6 +101,7 @@ class MetricReading:
     """What a source said of a window, for each side; None is no data, and `trouble` says why.
 
     `step` is the rollout's at that time, BEFORE_FIRST_STEP for the look at the old deployment before the rollout.
+    Trouble beside figures of that look says that they are not the deployment's.
     """
 
     rollout: RolloutId
@@ -111,6 +112,11 @@ class MetricReading:
     canary: Figures | None = None
     baseline: Figures | None = None
     trouble: str = ""
+
+    @property
+    def is_of_something_else(self) -> bool:
+        """Whether the look before the rollout found that the metric does not show the deployment."""
+        return self.step == BEFORE_FIRST_STEP and self.baseline is not None and bool(self.trouble)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +138,15 @@ def placeholders_in(query: str) -> tuple[tuple[int, str], ...]:
 
 
 def series_of(rules: Sequence[MetricRule], readings: Sequence[MetricReading]) -> tuple[MetricSeries, ...]:
-    """What is known of each metric; `readings` are those of one rollout, oldest first."""
-    return tuple(
-        MetricSeries(
-            rule,
-            tuple(one for one in readings if one.metric == rule.name and one.step != BEFORE_FIRST_STEP),
-            next((one for one in readings if one.metric == rule.name and one.step == BEFORE_FIRST_STEP), None),
-        )
-        for rule in rules
-    )
+    """What is known of each metric; `readings` are those of one rollout, oldest first.
+
+    A metric of something else has no readings.
+    """
+    found: list[MetricSeries] = []
+    for rule in rules:
+        of_it = [one for one in readings if one.metric == rule.name]
+        before = next((one for one in of_it if one.step == BEFORE_FIRST_STEP), None)
+        usable = before is None or not before.is_of_something_else
+        of_steps = tuple(one for one in of_it if usable and one.step != BEFORE_FIRST_STEP)
+        found.append(MetricSeries(rule, of_steps, before))
+    return tuple(found)

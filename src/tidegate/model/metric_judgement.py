@@ -58,12 +58,13 @@ def _lacking(series: MetricSeries, step: int, *, expects_baseline: bool) -> str 
             return f"{series.rule.name}: {latest.trouble}"
         return None
     before = series.before
-    doubted = before is not None and before.trouble and not series.readings and expects_baseline
-    return f"{series.rule.name}: {before.trouble}" if before and doubted else None
+    if before is None or series.readings or not (expects_baseline or before.is_of_something_else):
+        return None
+    return f"{series.rule.name}: {before.trouble}" if before.trouble else None
 
 
 def _waiting(series: MetricSeries, step: int) -> str | None:
-    if series.at_step(step):
+    if series.at_step(step) or (series.before and series.before.is_of_something_else):
         return None
     after = series.rule.window + series.rule.delay
     return f"{series.rule.name}: the first figures come after {format_duration(after)} at this share"

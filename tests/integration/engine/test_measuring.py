@@ -192,6 +192,9 @@ def test_a_metric_is_tried_on_the_old_deployment_before_the_rollout(
     shop.settle_over(2)
     judgement = rollout(shop).judgement
     assert judgement is not None and judgement.verdict is Verdict.NO_DATA and words in judgement.reason
+    shop.settle_over(10)
+    of_something_else = NOBODY in says
+    assert bool([one for one in readings(shop) if one.step != BEFORE_FIRST_STEP]) is not of_something_else
 
 
 def test_what_was_read_outlives_the_server_and_is_not_asked_for_again(

@@ -82,6 +82,16 @@ def test_what_failed_once_and_answers_again_is_forgiven() -> None:
     assert judged(Verdict.PASS, DOUBTED, reading(at=1)).verdict is Verdict.PASS
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_metric_of_something_else_stays_one_whatever_it_shows(beside: bool) -> None:
+    other = reading(None, SOME, "it does not look at the deployment", BEFORE_FIRST_STEP)
+    found = judged(Verdict.PASS, other, reading(at=1), beside=beside)
+    assert (found.verdict, found.reason) == (
+        Verdict.NO_DATA,
+        "errors: fine. orders: it does not look at the deployment",
+    )
+
+
 def test_a_step_waits_for_its_first_figures() -> None:
     found = judged(Verdict.PASS, reading(step=STEP - 1))
     assert found.verdict is Verdict.UNDECIDED
