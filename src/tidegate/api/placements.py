@@ -67,6 +67,23 @@ class DryRunAnswer(Answer):
     plan: DeployPlanAnswer
 
 
+class ScrapeLabels(Answer):
+    """What Prometheus writes on every series of a target."""
+
+    deployment: str
+    service: str
+    environment: str
+    release: str
+    commit: str
+
+
+class ScrapeTargetsAnswer(Answer):
+    """The instances of a deployment, as Prometheus's HTTP service discovery takes them."""
+
+    targets: list[str]
+    labels: ScrapeLabels
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """All placements, by environment, and the environments that they or the configuration name."""
@@ -93,6 +110,28 @@ def show_status(parts: Parts, _: Reader, service: ServiceQuery = None) -> list[S
         freezes = _freezes(parts, connection)
     answers = [placement_answer(one) for one in records]
     return [status_answer(one, [found for found in answers if found.service == one.name], freezes) for one in services]
+
+
+@router.get("/scrape-targets")
+def list_scrape_targets(parts: Parts, _: Reader, service: ServiceQuery = None) -> list[ScrapeTargetsAnswer]:
+    """Every instance that serves, for Prometheus (https://prometheus.io/docs/prometheus/latest/http_sd/)."""
+    with parts.engine.parts.database.reading() as connection:
+        records = placement_queries.records(connection, service)
+    return [
+        ScrapeTargetsAnswer(
+            targets=[f"{endpoint.host}:{endpoint.port}" for endpoint in deployment.endpoints],
+            labels=ScrapeLabels(
+                deployment=deployment.id,
+                service=record.placement.service,
+                environment=record.placement.environment,
+                release=deployment.release,
+                commit=deployment.commit,
+            ),
+        )
+        for record in records
+        for deployment in record.deployments.values()
+        if deployment.endpoints
+    ]
 
 
 @router.get("/environments")

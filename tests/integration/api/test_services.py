@@ -39,6 +39,19 @@ def test_a_mode_is_granted_with_a_reason_and_then_policy_opens_the_gate(world: W
     assert ended["approvals"] == []
 
 
+def test_prometheus_finds_every_instance_with_the_deployment_on_it(world: World) -> None:
+    assert world.get("/scrape-targets") == []
+    run = world.shop_in_production()
+    found = {one["labels"]["environment"]: one for one in world.get("/scrape-targets", service="shop")}
+    assert set(found) == {"staging", "production"}
+    production = found["production"]
+    assert len(production["targets"]) == 2
+    assert all(target.startswith("127.0.0.1:") for target in production["targets"])
+    assert production["labels"]["deployment"].startswith("production-")
+    assert production["labels"]["commit"] == world.get(f"/runs/{run}")["commit"]
+    assert world.get("/scrape-targets", service="other") == []
+
+
 def test_secrets_are_named_and_never_shown(world: World) -> None:
     world.add_shop()
     with world.client() as client:
