@@ -99,7 +99,7 @@ class Measuring:
             (rule, window)
             for rule in rollout.verify.metrics
             if rule.name not in of_something_else
-            for window in windows_to_read(taken, rule, _begun(known, rule), now)
+            for window in windows_to_read(taken, rule, _begun(known, rule), now, rollout.growing_steps)
         ]
         checked = {one.metric for one in known}
         unchecked = [one for one in rollout.verify.metrics if rollout.old and one.name not in checked]

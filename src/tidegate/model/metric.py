@@ -62,6 +62,15 @@ class MetricRule:
     threshold: ThresholdRule = ThresholdRule()
     """What the methods by name go by."""
 
+    @property
+    def settles_for(self) -> timedelta:
+        """How long nothing is read of instances that are new.
+
+        Prometheus has to find them first, and of a counter that it finds it does not know what came before: as if the
+        new deployment did less than the old one.
+        """
+        return self.window if self.source is SourceName.PROMETHEUS else timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:

@@ -66,8 +66,8 @@ def _lacking(series: MetricSeries, step: int, *, expects_baseline: bool) -> str 
 def _waiting(series: MetricSeries, step: int) -> str | None:
     if series.at_step(step) or (series.before and series.before.is_of_something_else):
         return None
-    after = series.rule.window + series.rule.delay
-    return f"{series.rule.name}: the first figures come after {format_duration(after)} at this share"
+    after = series.rule.settles_for + series.rule.window + series.rule.delay
+    return f"{series.rule.name}: the first figures come within {format_duration(after)} at this share"
 
 
 def _finding(series: MetricSeries, step: int) -> MetricFinding:

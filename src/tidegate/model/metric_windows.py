@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import chain
 
 from tidegate.model.batches import LabelledSnapshot, belong_together
 from tidegate.model.figures import Counters, Snapshot
@@ -41,26 +42,44 @@ class Window:
 
 
 def windows_to_read(
-    snapshots: Sequence[LabelledSnapshot], rule: MetricRule, read: Collection[datetime], now: datetime
+    snapshots: Sequence[LabelledSnapshot],
+    rule: MetricRule,
+    read: Collection[datetime],
+    now: datetime,
+    growing: Collection[int] = (),
 ) -> tuple[Window, ...]:
     """The windows of a metric that are over and were not read yet; `read` holds where those begin that were.
 
     They are cut at snapshots, always in the same way: each is as short as it can be and at least the rule's `window`
-    long. What is left of a step after its last whole window is in none.
+    long. What is left of a step after its last whole window is in none, and neither is the time that the rule settles
+    for at the beginning of a step of `growing`, with which instances are added.
     """
-    return tuple(one for one in _windows(snapshots, rule) if one.begin not in read and one.end + rule.delay <= now)
+    found = chain.from_iterable(_windows(part, rule, growing) for part in _unchanged(snapshots))
+    return tuple(one for one in found if one.begin not in read and one.end + rule.delay <= now)
 
 
-def _windows(snapshots: Sequence[LabelledSnapshot], rule: MetricRule) -> Iterator[Window]:
-    first: LabelledSnapshot | None = None
-    before: LabelledSnapshot | None = None
+def _unchanged(snapshots: Sequence[LabelledSnapshot]) -> Iterator[list[LabelledSnapshot]]:
+    """The snapshots in parts of one step and one split each."""
+    part: list[LabelledSnapshot] = []
     for one in snapshots:
-        if before is None or first is None or not belong_together(before, one):
+        if part and not belong_together(part[-1], one):
+            yield part
+            part = []
+        part.append(one)
+    yield part
+
+
+def _windows(part: Sequence[LabelledSnapshot], rule: MetricRule, growing: Collection[int]) -> Iterator[Window]:
+    first: LabelledSnapshot | None = None
+    for one in part:
+        settles_for = rule.settles_for if one.step in growing else timedelta(0)
+        if one.snapshot.at - part[0].snapshot.at < settles_for:
+            continue
+        if first is None:
             first = one
         elif one.snapshot.at - first.snapshot.at >= rule.window:
             yield Window(first.snapshot, one.snapshot, one.step)
             first = one
-        before = one
 
 
 def of_requests(figures: Figures, requests: int | None) -> Figures | NoFigures:

@@ -116,6 +116,12 @@ class Rollout:
         return self.plan[self.step]
 
     @property
+    def growing_steps(self) -> frozenset[int]:
+        """The steps with which the new deployment gets instances."""
+        before = (0, *(step.new_instances for step in self.plan))
+        return frozenset(index for index, step in enumerate(self.plan) if step.new_instances > before[index])
+
+    @property
     def is_last_step(self) -> bool:
         """Whether the new deployment has all of the traffic at this step."""
         return self.step == len(self.plan) - 1

@@ -202,7 +202,7 @@ def test_what_was_read_outlives_the_server_and_is_not_asked_for_again(
 ) -> None:
     new, _ = begins(shop, judge, told)
     told.says[new] = Counted(1)
-    shop.settle_over(6)
+    shop.settle_over(10)
     before, asked = readings(shop), len(told.asked)
     assert [one.step for one in before] == [BEFORE_FIRST_STEP, 0]
     shop.restart()

@@ -95,7 +95,7 @@ def test_a_metric_of_something_else_stays_one_whatever_it_shows(beside: bool) ->
 def test_a_step_waits_for_its_first_figures() -> None:
     found = judged(Verdict.PASS, reading(step=STEP - 1))
     assert found.verdict is Verdict.UNDECIDED
-    assert found.reason == "errors: fine. orders: the first figures come after 1m at this share"
+    assert found.reason == "errors: fine. orders: the first figures come within 2m at this share"
 
 
 def test_nothing_runs_beside_it_at_the_end_and_nothing_is_missed_there() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +46,15 @@ def test_windows_follow_each_other_and_are_as_short_as_snapshots_allow() -> None
 def test_a_window_never_spans_two_shares() -> None:
     both = [*taken(0, 20, 25), *taken(28, 40, 60, 70, step=1, generation=2)]
     assert windows(both, rule()) == [(28, 60, 1)]
+
+
+def test_new_instances_are_left_time_until_prometheus_has_found_them() -> None:
+    by_prometheus = replace(rule(), source=SourceName.PROMETHEUS)
+    snapshots = [*taken(0, 20, 40, 60, 80), *taken(90, 120, 150, step=1, generation=2)]
+    assert [one.begin for one in windows_to_read(snapshots, by_prometheus, (), LATE, {0})] == [
+        BEGIN + timedelta(seconds=at) for at in (40, 90, 120)
+    ]
+    assert windows_to_read(snapshots, rule(), (), LATE, {0}) == windows_to_read(snapshots, rule(), (), LATE)
 
 
 def test_what_was_read_is_not_read_again_and_later_snapshots_do_not_move_it() -> None:
