@@ -118,6 +118,7 @@ class Engine:
         state = load_run(connection, run, self.parts.environments, new_release, new_nonce, trains=self.parts.trains)
         decision = decide_run(state, now)
         save(connection, decision, now, self.parts.new_id)
+        keep_history(connection, decision, now)
         return decision
 
     def follow(self, run: Run, decision: Decision) -> None:
@@ -176,7 +177,7 @@ class Engine:
                 )
             decision = decide_placement(state, now)
             save(connection, decision, now, self.parts.new_id)
-            keep_history(connection, state.rollout, decision, now)
+            keep_history(connection, decision, now)
         if state.rollout and wants_reading(state.rollout):
             self._measure(placement)
         return decision

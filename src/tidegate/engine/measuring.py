@@ -240,10 +240,15 @@ def _said(rollout: Rollout, reading: MetricReading) -> Event:
     return Event(EventKind.METRIC_MISSING, text, about, SYSTEM, {"metric": reading.metric, "trouble": reading.trouble})
 
 
-def keep_history(connection: Connection, rollout: Rollout | None, decision: Decision, now: datetime) -> None:
-    """Remember the figures of a rollout that succeeds by this decision, and forget what is too old."""
-    ended = any(isinstance(one, Rollout) and one.state is RolloutState.SUCCEEDED for one in decision.changes)
-    if not ended or rollout is None or rollout.verify is None or rollout.new is None:
+def keep_history(connection: Connection, decision: Decision, now: datetime) -> None:
+    """Remember the figures of rollouts that succeed by this decision, and forget what is too old."""
+    for one in decision.changes:
+        if isinstance(one, Rollout) and one.state is RolloutState.SUCCEEDED:
+            _remember(connection, one, now)
+
+
+def _remember(connection: Connection, rollout: Rollout, now: datetime) -> None:
+    if rollout.verify is None or rollout.new is None:
         return
     taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
     series = series_of(rollout.verify.metrics, metric_queries.readings(connection, rollout.id))

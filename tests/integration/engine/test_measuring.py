@@ -262,6 +262,21 @@ def test_a_rollout_that_went_well_is_remembered_by_the_hour_and_one_that_did_not
     assert {hour.hour.date() for hours in remembered(shop).values() for hour in hours} == {shop.clock.now().date()}
 
 
+def test_a_rollout_that_is_only_watched_and_gives_way_to_the_next_is_remembered_too(
+    shop: Shop, judge: KeepingJudge, told: ToldSource
+) -> None:
+    watched = WITH_ORDERS.replace("at_most: 10m,", "at_most: 10m, watch: 1h,")
+    new, _ = begins(shop, judge, told, watched)
+    told.says[new] = Counted(1)
+    judge.verdict = Verdict.PASS
+    shop.settle_until(lambda: rollout(shop).state is RolloutState.WATCHING)
+    assert "orders" not in remembered(shop)
+    following = shop.pushed()
+    shop.built()
+    shop.approved(following)
+    assert "orders" in remembered(shop)
+
+
 def remembered(shop: Shop) -> dict[str, tuple[HistoryHour, ...]]:
     """The history of production by metric."""
     since = datetime(2026, 1, 1, tzinfo=UTC)
