@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 
 from tidegate.engine.facts import NO_FACTS, Facts, judge_rollout, read_facts
 from tidegate.engine.freeze_turns import tell_freezes
+from tidegate.engine.history import History, keep_history
 from tidegate.engine.loading import Gone, load_placement, load_run, with_facts
 from tidegate.engine.locking import lock_run
-from tidegate.engine.measuring import keep_history, wants_reading
+from tidegate.engine.measuring import wants_reading
 from tidegate.engine.parts import Parts
 from tidegate.engine.performing import Performer
 from tidegate.engine.queue import TaskQueue
@@ -54,6 +55,7 @@ class Engine:
         self._measure = measure
         self._steps_ready = steps_ready
         self._performer = Performer(parts)
+        self._history = History()
         self._recovered = False
 
     def look(self, subject: str) -> None:
@@ -173,7 +175,7 @@ class Engine:
                     state,
                     observed=facts.observed,
                     measured=True,
-                    judgement=judge_rollout(connection, self.parts.judge, state, facts),
+                    judgement=judge_rollout(connection, self.parts.judge, state, facts, self._history),
                 )
             decision = decide_placement(state, now)
             save(connection, decision, now, self.parts.new_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from tidegate.engine.history import History
 from tidegate.engine.parts import Parts
 from tidegate.judge.judge import Case, Judge
 from tidegate.metrics.source import SourceFailed
@@ -14,7 +15,7 @@ from tidegate.model.batches import LabelledSnapshot, cut_batches
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId, Generation, RolloutId
 from tidegate.model.installation import Installation
-from tidegate.model.metric import series_of
+from tidegate.model.metric import NO_HISTORY, series_of
 from tidegate.model.metric_judgement import with_metrics
 from tidegate.model.placement import Placement
 from tidegate.model.placement_draft import PlacementState
@@ -63,7 +64,9 @@ def read_facts(parts: Parts, placement: Placement, rollout: Rollout | None) -> F
     return Facts(placement.generation, placement.rollout, snapshot, failed, observed)
 
 
-def judge_rollout(connection: Connection, judge: Judge, state: PlacementState, facts: Facts) -> Judgement | None:
+def judge_rollout(
+    connection: Connection, judge: Judge, state: PlacementState, facts: Facts, history: History | None = None
+) -> Judgement | None:
     """Keep the snapshot and judge all batches of the rollout so far; None where nothing is to be judged."""
     rollout = state.rollout
     if rollout is None or rollout.state.is_ended or rollout.state is RolloutState.RETURNING or rollout.new is None:
@@ -78,6 +81,7 @@ def judge_rollout(connection: Connection, judge: Judge, state: PlacementState, f
     batches = cut_batches(taken, rollout.new, rollout.old)
     expects_baseline = rollout.old is not None and rollout.position.share.rest > NONE
     rules = rollout.verify.metrics
-    metrics = series_of(rules, metric_queries.readings(connection, rollout.id)) if rules else ()
-    judgement = judge.judge(Case(batches, rollout.step, rollout.verify, expects_baseline, metrics))
+    before = history.of(connection, rollout) if history else NO_HISTORY
+    metrics = series_of(rules, metric_queries.readings(connection, rollout.id), before) if rules else ()
+    judgement = judge.judge(Case(batches, rollout.step, rollout.verify, expects_baseline, metrics, before))
     return with_metrics(judgement, metrics, rollout.step, expects_baseline=expects_baseline)

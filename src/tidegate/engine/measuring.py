@@ -10,14 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
-
 from tidegate.engine.parts import Parts
 from tidegate.metrics.question import FigureSource, Question
 from tidegate.metrics.source import SourceFailed
 from tidegate.model.actor import SYSTEM
-from tidegate.model.batches import LabelledSnapshot, cut_batches
-from tidegate.model.decision import Decision
+from tidegate.model.batches import LabelledSnapshot
 from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import DeploymentId, PlacementId, ServiceName, split_placement
 from tidegate.model.metric import (
@@ -30,9 +27,7 @@ from tidegate.model.metric import (
     NoFigures,
     SourceName,
     Spread,
-    series_of,
 )
-from tidegate.model.metric_history import KEPT_FOR, history_of
 from tidegate.model.metric_windows import Window, of_requests, windows_to_read
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.share import NONE
@@ -238,20 +233,3 @@ def _said(rollout: Rollout, reading: MetricReading) -> Event:
         about["run"] = rollout.run
     text = f"{reading.metric}: {reading.trouble}; it can neither pass nor fail {environment}"
     return Event(EventKind.METRIC_MISSING, text, about, SYSTEM, {"metric": reading.metric, "trouble": reading.trouble})
-
-
-def keep_history(connection: Connection, decision: Decision, now: datetime) -> None:
-    """Remember the figures of rollouts that succeed by this decision, and forget what is too old."""
-    for one in decision.changes:
-        if isinstance(one, Rollout) and one.state is RolloutState.SUCCEEDED:
-            _remember(connection, one, now)
-
-
-def _remember(connection: Connection, rollout: Rollout, now: datetime) -> None:
-    if rollout.verify is None or rollout.new is None:
-        return
-    taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
-    series = series_of(rollout.verify.metrics, metric_queries.readings(connection, rollout.id))
-    hours = history_of(rollout.placement, cut_batches(taken, rollout.new, rollout.old), series)
-    metric_queries.remember(connection, hours)
-    metric_queries.forget_history(connection, rollout.placement, {one.metric for one in hours}, now - KEPT_FOR)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tidegate.model.figures import Batch
-from tidegate.model.metric import MetricSeries
+from tidegate.model.metric import HistoryBatch, MetricSeries
 from tidegate.model.pipeline import VerifyRule
 from tidegate.model.verdict import Judgement
 
@@ -27,6 +27,9 @@ class Case:
 
     metrics: Sequence[MetricSeries] = ()
     """What sources beside the router said of the metrics of `rule`."""
+
+    history: Mapping[str, Sequence[HistoryBatch]] = field(default_factory=dict)
+    """What each metric showed lately while nothing was wrong: `errors`, `latency`, and those of `rule`."""
 
 
 class Judge(Protocol):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 from tidegate.model.ids import RolloutId
 from tidegate.model.mann_whitney import ComparisonRule
@@ -129,16 +130,32 @@ class MetricReading:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryBatch:
+    """What a deployment that was found good showed from `begin` on, for `seconds`."""
+
+    begin: datetime
+    seconds: float
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
 class MetricSeries:
-    """All that is known of one metric in a rollout: its readings in order, without the look before it."""
+    """All that is known of one metric in a rollout: its readings in order, without the look before it.
+
+    `history` is what it showed lately while nothing was wrong, oldest first.
+    """
 
     rule: MetricRule
     readings: tuple[MetricReading, ...] = ()
     before: MetricReading | None = None
+    history: tuple[HistoryBatch, ...] = ()
 
     def at_step(self, step: int) -> tuple[MetricReading, ...]:
         """The readings of a step."""
         return tuple(one for one in self.readings if one.step == step)
+
+
+NO_HISTORY: Mapping[str, tuple[HistoryBatch, ...]] = MappingProxyType({})
 
 
 def placeholders_in(query: str) -> tuple[tuple[int, str], ...]:
@@ -146,8 +163,12 @@ def placeholders_in(query: str) -> tuple[tuple[int, str], ...]:
     return tuple((found.start(), found[1]) for found in PLACEHOLDER.finditer(query))
 
 
-def series_of(rules: Sequence[MetricRule], readings: Sequence[MetricReading]) -> tuple[MetricSeries, ...]:
-    """What is known of each metric; `readings` are those of one rollout, oldest first.
+def series_of(
+    rules: Sequence[MetricRule],
+    readings: Sequence[MetricReading],
+    history: Mapping[str, tuple[HistoryBatch, ...]] = NO_HISTORY,
+) -> tuple[MetricSeries, ...]:
+    """What is known of each metric; `readings` are those of one rollout, oldest first, `history` is by metric.
 
     A metric of something else has no readings.
     """
@@ -157,5 +178,5 @@ def series_of(rules: Sequence[MetricRule], readings: Sequence[MetricReading]) ->
         before = next((one for one in of_it if one.step == BEFORE_FIRST_STEP), None)
         usable = before is None or not before.is_of_something_else
         of_steps = tuple(one for one in of_it if usable and one.step != BEFORE_FIRST_STEP)
-        found.append(MetricSeries(rule, of_steps, before))
+        found.append(MetricSeries(rule, of_steps, before, history.get(rule.name, ())))
     return tuple(found)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from tidegate.model.figures import Batch, Counters
 from tidegate.model.ids import PlacementId
-from tidegate.model.metric import Counted, Figures, MetricSeries, Spread
+from tidegate.model.metric import Counted, Figures, HistoryBatch, MetricSeries, Spread
 
 ERRORS, LATENCY = "errors", "latency"
 """The metrics of the router."""
@@ -20,14 +20,8 @@ KEPT_FOR = timedelta(days=35)
 MOST_BATCHES = 60
 """Of one metric in one hour; of more, so many are kept, evenly spread."""
 
-
-@dataclass(frozen=True, slots=True)
-class HistoryBatch:
-    """What a deployment that was found good showed from `begin` on, for `seconds`."""
-
-    begin: datetime
-    seconds: float
-    figures: Figures
+MOST_TO_LEARN_FROM = 200
+"""Batches of a metric that a judge is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +79,10 @@ def thinned(batches: Sequence[HistoryBatch], most: int = MOST_BATCHES) -> tuple[
     if len(batches) <= most:
         return tuple(batches)
     return tuple(batches[index * len(batches) // most] for index in range(most))
+
+
+def latest(hours: Sequence[HistoryHour], before: datetime) -> tuple[HistoryBatch, ...]:
+    """The latest batches that were over by then, oldest first: as many as show how a metric varies."""
+    found = (batch for hour in hours for batch in hour.batches)
+    over = [one for one in found if one.begin + timedelta(seconds=one.seconds) <= before]
+    return tuple(sorted(over, key=lambda one: one.begin)[-MOST_TO_LEARN_FROM:])

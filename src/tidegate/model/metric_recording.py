@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from tidegate.model.metric import Counted, Figures, Measured, MetricReading, MetricSeries, Spread
 from tidegate.model.metric_buckets import aligned
-from tidegate.model.metric_history import HistoryHour
 from tidegate.model.recording import (
     HistogramSide,
     MetricKind,
@@ -19,13 +18,15 @@ from tidegate.model.recording import (
 )
 
 
-def recorded_metric(series: MetricSeries, history: Sequence[HistoryHour] = ()) -> RecordedMetric:
-    """A metric with a batch for each reading, and what is remembered of it as batches of the baseline alone.
+def recorded_metric(series: MetricSeries) -> RecordedMetric:
+    """A metric with a batch for each reading, and what is remembered of it as batches of one version beside itself.
 
-    Counts of sources that extrapolate (as Prometheus does) are rounded to whole ones.
+    It ran alone; two batches after one another stand for two sides. What changed between them counts as chance, so
+    that who learns from it is rather too careful. Counts of sources that extrapolate (as Prometheus does) are rounded
+    to whole ones.
     """
     rule = series.rule
-    before = [batch.figures for hour in history for batch in hour.batches]
+    before = [batch.figures for batch in series.history]
     buckets = _buckets(series.readings, before)
     return RecordedMetric(
         name=rule.name,
@@ -34,7 +35,10 @@ def recorded_metric(series: MetricSeries, history: Sequence[HistoryHour] = ()) -
             RecordedBatch(_side(one.canary, rule.kind, buckets), _side(one.baseline, rule.kind, buckets))
             for one in series.readings
         ),
-        history=tuple(RecordedBatch(None, _side(one, rule.kind, buckets)) for one in before),
+        history=tuple(
+            RecordedBatch(_side(one, rule.kind, buckets), _side(other, rule.kind, buckets))
+            for one, other in zip(before[::2], before[1::2], strict=False)
+        ),
         worse=rule.worse,
         tolerance=Tolerance(1.0 + rule.tolerance),
         gate=rule.gate or 1.0,

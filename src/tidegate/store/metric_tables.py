@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, Table, Text
 
-from tidegate.model.metric import Figures
-from tidegate.model.metric_history import HistoryBatch
+from tidegate.model.metric import Figures, HistoryBatch
 from tidegate.store.columns import Document, Utc
 from tidegate.store.tables import metadata, text_column
 

@@ -262,7 +262,7 @@ def test_a_rollout_that_went_well_is_remembered_by_the_hour_and_one_that_did_not
     assert {hour.hour.date() for hours in remembered(shop).values() for hour in hours} == {shop.clock.now().date()}
 
 
-def test_a_rollout_that_is_only_watched_and_gives_way_to_the_next_is_remembered_too(
+def test_a_rollout_that_is_only_watched_gives_way_to_the_next_one_which_is_judged_by_what_it_left(
     shop: Shop, judge: KeepingJudge, told: ToldSource
 ) -> None:
     watched = WITH_ORDERS.replace("at_most: 10m,", "at_most: 10m, watch: 1h,")
@@ -274,7 +274,13 @@ def test_a_rollout_that_is_only_watched_and_gives_way_to_the_next_is_remembered_
     following = shop.pushed()
     shop.built()
     shop.approved(following)
-    assert "orders" in remembered(shop)
+    kept = remembered(shop)
+    assert "orders" in kept
+    shop.settle_over(2)
+    assert judge.case is not None
+    (orders,) = judge.case.metrics
+    assert list(orders.history) == [batch for hour in kept["orders"] for batch in hour.batches]
+    assert list(judge.case.history["errors"]) == [batch for hour in kept["errors"] for batch in hour.batches]
 
 
 def remembered(shop: Shop) -> dict[str, tuple[HistoryHour, ...]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tidegate.model.ids import PlacementId, RolloutId
-from tidegate.model.metric import Counted, Measured, MetricReading, Spread
-from tidegate.model.metric_history import HistoryBatch, HistoryHour
+from tidegate.model.metric import Counted, HistoryBatch, Measured, MetricReading, Spread
+from tidegate.model.metric_history import HistoryHour
 from tidegate.store import metric_queries, rows
 from tidegate.store.database import Database
 

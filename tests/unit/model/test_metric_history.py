@@ -6,8 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from tidegate.model.figures import Batch, Counters
 from tidegate.model.ids import PlacementId, RolloutId
-from tidegate.model.metric import Counted, Measured, MetricReading, MetricRule, MetricSeries, SourceName, Spread
-from tidegate.model.metric_history import MOST_BATCHES, HistoryHour, history_of
+from tidegate.model.metric import (
+    Counted,
+    Measured,
+    MetricReading,
+    MetricRule,
+    MetricSeries,
+    SourceName,
+    Spread,
+)
+from tidegate.model.metric_history import MOST_BATCHES, MOST_TO_LEARN_FROM, HistoryHour, history_of, latest
 
 PLACEMENT = PlacementId("shop/production")
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -46,6 +54,15 @@ def test_of_an_hour_so_many_batches_are_kept_from_its_beginning_to_its_end() -> 
 def test_the_same_batch_counts_once() -> None:
     hour = remembered(batch(0), batch(1))["errors", 12]
     assert hour.with_more(hour.batches) == hour
+
+
+def test_a_judge_is_given_the_latest_batches_that_were_over() -> None:
+    hours = history_of(PLACEMENT, [batch(minute) for minute in (50, 55, 65, 70)], ())
+    of_errors = [one for one in hours if one.metric == "errors"]
+    found = latest(of_errors, NOON + timedelta(minutes=70))
+    assert [(one.begin - NOON) // timedelta(minutes=1) for one in found] == [50, 55, 65]
+    many = [one for hour in range(9) for one in history_of(PLACEMENT, [batch(60 * hour + at) for at in range(40)], ())]
+    assert len(latest([one for one in many if one.metric == "errors"], NOON + timedelta(days=1))) == MOST_TO_LEARN_FROM
 
 
 def test_metrics_of_sources_are_remembered_too() -> None:

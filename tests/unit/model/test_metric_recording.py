@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tidegate.model.ids import PlacementId, RolloutId
+from tidegate.model.ids import RolloutId
 from tidegate.model.metric import (
     Counted,
     Figures,
+    HistoryBatch,
     Measured,
     MetricReading,
     MetricRule,
@@ -15,7 +17,6 @@ from tidegate.model.metric import (
     SourceName,
     Spread,
 )
-from tidegate.model.metric_history import HistoryBatch, HistoryHour
 from tidegate.model.metric_recording import recorded_metric
 from tidegate.model.recording import (
     HistogramSide,
@@ -64,12 +65,14 @@ def test_distributions_get_the_same_edges_in_all_batches() -> None:
     assert found.batches[1] == RecordedBatch(None, HistogramSide((6, 0, 0, 0)))
 
 
-def test_values_are_values_and_history_is_of_the_baseline() -> None:
-    batch = HistoryBatch(BEGIN - timedelta(days=1), 60, Measured((7.0,)))
-    hour = HistoryHour(PlacementId("shop/production"), "orders", batch.begin, (batch,))
-    found = recorded_metric(series(MetricKind.VALUES, (Measured((1.0, 2.0)), None)), [hour])
+def test_values_are_values_and_history_is_one_version_beside_itself() -> None:
+    batches = tuple(HistoryBatch(BEGIN + timedelta(minutes=at), 60, Measured((at,))) for at in range(5))
+    found = recorded_metric(replace(series(MetricKind.VALUES, (Measured((1.0, 2.0)), None)), history=batches))
     assert found.batches == (RecordedBatch(ValuesSide((1.0, 2.0)), None),)
-    assert found.history == (RecordedBatch(None, ValuesSide((7.0,))),)
+    assert found.history == (
+        RecordedBatch(ValuesSide((0,)), ValuesSide((1,))),
+        RecordedBatch(ValuesSide((2,)), ValuesSide((3,))),
+    )
 
 
 def test_figures_of_another_kind_are_no_data() -> None:
