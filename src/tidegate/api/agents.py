@@ -19,6 +19,7 @@ from tidegate.api.fields import IDENTIFIER, MOST_ATTEMPTS, MOST_LINES, Identifie
 from tidegate.api.git import source_through_server
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.parts import ApiParts
+from tidegate.api.results import ResultRoute
 from tidegate.api.routing import noun_router
 from tidegate.api.security import Agent, Parts, check_speaks_for
 from tidegate.api.step_reports import Report
@@ -171,7 +172,6 @@ def append_log(parts: Parts, who: Agent, step_run: IdentifierPath, body: LogRequ
     return NextLineAnswer(next=parts.leasing.append_log(held, body.first, body.lines, who.agent))
 
 
-@router.post("/steps/{step_run}/result", response_model=AcceptedAnswer)
 def report(parts: Parts, who: Agent, step_run: IdentifierPath, body: ResultRequest) -> Response:
     """Take the result of an attempt, and give the agent the next steps where it asks for them."""
     held = Held(StepRunId(step_run), body.attempt, body.fence)
@@ -184,6 +184,15 @@ def report(parts: Parts, who: Agent, step_run: IdentifierPath, body: ResultReque
     else:
         parts.leasing.report(held, body.report, who.agent)
     return _ready(AcceptedAnswer(accepted=True, leases=_with_sources(leases, who)))
+
+
+router.add_api_route(
+    "/steps/{step_run}/result",
+    report,
+    methods=["POST"],
+    response_model=AcceptedAnswer,
+    route_class_override=ResultRoute,
+)
 
 
 def _may_ask(parts: ApiParts, who: Identity, name: str, body: LeaseRequest) -> bool:

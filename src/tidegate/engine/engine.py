@@ -26,6 +26,7 @@ from tidegate.model.ids import PlacementId, ReleaseId, RunId, split_placement
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
+from tidegate.model.run_draft import RunState
 from tidegate.model.service import Service
 from tidegate.model.train import TrainRun
 from tidegate.store import cadence_queries, queries, run_queries, time_queries
@@ -110,10 +111,10 @@ class Engine:
                 time_queries.end_question_leases(connection)
         self._recovered = True
 
-    def decide_run(self, connection: Connection, run: Run) -> Decision:
+    def decide_run(self, connection: Connection, run: Run) -> tuple[RunState, Decision]:
         """Decide about a run that the transaction has locked, and save that in it; `follow` comes after its commit.
 
-        Raises Gone.
+        Gives what was looked at, and what was decided. Raises Gone.
         """
         now = self.parts.clock.now()
         new_release, new_nonce = ReleaseId(self.parts.new_id()), self.parts.new_id()
@@ -121,7 +122,7 @@ class Engine:
         decision = decide_run(state, now)
         save(connection, decision, now, self.parts.new_id)
         keep_history(connection, decision, now)
-        return decision
+        return state, decision
 
     def follow(self, run: Run, decision: Decision) -> None:
         """Have looked at what depends on a decision about a run, and at the run again when it is due. Agents are not
@@ -134,7 +135,7 @@ class Engine:
         for _ in range(TURNS_AT_MOST):
             with self.parts.database.writing() as connection:
                 run = self._locked(connection, run_id)
-                decision = self.decide_run(connection, run)
+                _, decision = self.decide_run(connection, run)
             if decision.ready_steps:
                 self._steps_ready()
             self._hint_after(run, decision)

@@ -18,6 +18,7 @@ from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import StageName, StepRunId, placement_id
 from tidegate.model.lease import Lease
 from tidegate.model.run import Run
+from tidegate.model.run_draft import RunState
 from tidegate.model.step_environment import address_of, step_environment
 from tidegate.model.step_queue import QueuedStep, choose
 from tidegate.model.step_run import BUILD, StepRun, StepState
@@ -60,16 +61,23 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A run as a decision left it, and the steps that it changed: they need not be read again."""
+    """A run and its steps as a decision left them: they need not be read again."""
 
     run: Run
     steps: Mapping[StepRunId, StepRun]
 
     @classmethod
-    def of(cls, run: Run, decision: Decision) -> Saved:
-        """What a decision about that run changed."""
-        newest = next((one for one in decision.changes if isinstance(one, Run)), run)
-        return cls(newest, {one.id: one for one in decision.changes if isinstance(one, StepRun)})
+    def of(cls, state: RunState, decision: Decision) -> Saved:
+        """What a decision made of the run that it looked at."""
+        newest = next((one for one in decision.changes if isinstance(one, Run)), state.run)
+        changed = (one for one in decision.changes if isinstance(one, StepRun))
+        return cls(newest, {one.id: one for one in (*state.steps, *changed)})
+
+    def needed_by(self, step: StepRun) -> tuple[StepRun, ...] | None:
+        """The steps that one of this run needs; None for another run's."""
+        if step.run != self.run.id:
+            return None
+        return tuple(one for one in self.steps.values() if one.scope == step.scope and one.name in step.step.needs)
 
 
 class Giver:
@@ -101,10 +109,12 @@ class Giver:
             at = self._answered.get(Held(step.id, step.attempt, step.fence))
         return at is not None and self.parts.clock.now() - at < ON_ITS_WAY
 
-    def next_steps(self, connection: Connection, labels: Collection[str], slots: int) -> tuple[QueuedStep, ...]:
+    def next_steps(
+        self, connection: Connection, running: Sequence[QueuedStep], labels: Collection[str], slots: int
+    ) -> tuple[QueuedStep, ...]:
         """The ready steps that an agent with so many free slots gets; see `choose`."""
         ready = queue_queries.ready_steps(connection, max(slots, LOOKED_AT_EACH)) if slots else ()
-        return choose(ready, queue_queries.steps_under_way(connection), labels, slots) if ready else ()
+        return choose(ready, running, labels, slots) if ready else ()
 
     def give(self, agent: str, chosen: StepRunId) -> Lease | None:
         """Lease a step that was ready when it was chosen, unless somebody else has it, or its group is full by now."""
@@ -115,17 +125,19 @@ class Giver:
         """The same, in a transaction in which nobody else can change anything, and which `saved` these."""
         step = saved.steps.get(chosen) or queries.step(connection, chosen)
         run = saved.run if step and step.run == saved.run.id else queries.run(connection, step.run) if step else None
-        return self._give_ready(connection, agent, step, run)
+        return self._give_ready(connection, agent, step, run, saved)
 
     def give_again(self, agent: str, seen: StepRun) -> Lease | None:
         """Lease a step anew to the agent that has it and never heard of it, unless it has changed since."""
         with changing(self.parts.database, seen.id) as (connection, step, run):
             return self._give(connection, agent, step, run) if run and step and step == seen else None
 
-    def _give_ready(self, connection: Connection, agent: str, step: StepRun | None, run: Run | None) -> Lease | None:
+    def _give_ready(
+        self, connection: Connection, agent: str, step: StepRun | None, run: Run | None, saved: Saved | None = None
+    ) -> Lease | None:
         if step is None or run is None or step.state is not StepState.READY or self._is_kept_out(connection, step):
             return None
-        return self._give(connection, agent, step, run)
+        return self._give(connection, agent, step, run, saved)
 
     def _is_kept_out(self, connection: Connection, step: StepRun) -> bool:
         """Whether others of the step's group run that were not seen when it was chosen."""
@@ -138,7 +150,7 @@ class Giver:
             sum(one.concurrency is not None and one.concurrency.group == group.group for one in running) >= group.limit
         )
 
-    def _give(self, connection: Connection, agent: str, step: StepRun, run: Run) -> Lease:
+    def _give(self, connection: Connection, agent: str, step: StepRun, run: Run, saved: Saved | None = None) -> Lease:
         now = self.parts.clock.now()
         assert run.pipeline is not None
         first_time = step.state is StepState.READY
@@ -155,7 +167,9 @@ class Giver:
             text = f"{step.scope}: {step.name} begins on {agent}"
             events.append(connection, [step_event(EventKind.STEP_BEGAN, text, run, step)], now)
         release = queries.release(connection, run.release)
-        needed = queries.needed_steps(connection, step)
+        needed = saved.needed_by(step) if saved else None
+        if needed is None:
+            needed = queries.needed_steps(connection, step)
         environment, address = self._site(connection, run, step)
         tests = known_tests.handed_with(connection, run, step, now)
         return Lease(
@@ -234,11 +248,13 @@ class Poll:
         seen = agent_queries.agent(connection, ask.agent)
         if seen is None and ask.only_known:
             return (), ()
-        running = queries.steps_of_agent(connection, ask.agent)
-        slots = self._slots(connection, running) if seen is None or seen.takes_more else 0
-        return self._unheard(running), self._giver.next_steps(connection, ask.labels, slots)
+        running = queue_queries.steps_under_way(connection)
+        own = [one for one in running if one.agent == ask.agent]
+        slots = self._slots(connection, own) if seen is None or seen.takes_more else 0
+        unheard = self._unheard(connection) if self._finds_unheard else []
+        return unheard, self._giver.next_steps(connection, running, ask.labels, slots)
 
-    def _slots(self, connection: Connection, running: Sequence[StepRun]) -> int:
+    def _slots(self, connection: Connection, running: Sequence[QueuedStep]) -> int:
         """How many slots are free by now: the agent counted when it asked, and what was given to it since fills some.
 
         One fills as well what it has and the server gave up: that is not among `running`.
@@ -249,9 +265,8 @@ class Poll:
             self._room = self._ask.slots_free + len(counted)
         return max(0, min(self._ask.slots_free, self._room - len(running)))
 
-    def _unheard(self, running: Sequence[StepRun]) -> list[StepRun]:
-        if not self._finds_unheard:
-            return []
+    def _unheard(self, connection: Connection) -> list[StepRun]:
+        running = queries.steps_of_agent(connection, self._ask.agent)
         unnamed = [one for one in running if (one.id, one.attempt) not in self._named]
         unheard = [one for one in unnamed if not self._giver.is_on_its_way(one)]
         self.is_uncertain = len(unheard) < len(unnamed)
@@ -268,10 +283,9 @@ def _is_over(connection: Connection, held: Held) -> bool:
 def changing(database: Database, step_run: StepRunId) -> Iterator[tuple[Connection, StepRun | None, Run | None]]:
     """A step run and its run, which nobody else changes before the transaction ends."""
     with database.writing() as connection:
-        step = queries.step(connection, step_run)
-        run = queries.run(connection, step.run) if step else None
+        step, run = queries.step_and_run(connection, step_run)
         if run and database.lock_service(connection, run.service):
-            step, run = queries.step(connection, step_run), queries.run(connection, run.id)
+            step, run = queries.step_and_run(connection, step_run)
         yield connection, step, run
 
 

@@ -176,8 +176,8 @@ class Leasing:
         at_once = poll if self._parts.database.is_sqlite else None
         try:
             with savepoint(connection):
-                decision = self._engine.decide_run(connection, run)
-                return decision, at_once.look_within(connection, Saved.of(run, decision)) if at_once else None
+                state, decision = self._engine.decide_run(connection, run)
+                return decision, at_once.look_within(connection, Saved.of(state, decision)) if at_once else None
         except Gone:
             return None, None
         except Exception:

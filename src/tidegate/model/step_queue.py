@@ -29,6 +29,7 @@ class QueuedStep:
     concurrency: Concurrency | None = None
     agent: str | None = None
     began_at: datetime | None = None
+    attempt: int = 1
     order: int = 0
     """How many commits the branch had at its run's change: an older change is built to its end before a newer one."""
 

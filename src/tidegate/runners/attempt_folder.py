@@ -25,8 +25,14 @@ _MOST_BYTES = 64
 @lru_cache(256)
 def mark_of(folder: str | Path) -> str:
     """What everything of this folder's command is marked with; no other folder of this machine has the same."""
-    where = hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()
-    return f"{Path(folder).name}-{where[:12]}"
+    parent, name = os.path.split(folder)
+    where = hashlib.sha256(f"{_real(parent)}/{name}".encode()).hexdigest()
+    return f"{name}-{where[:12]}"
+
+
+@lru_cache(16)
+def _real(folder: str) -> str:
+    return os.path.realpath(folder)
 
 
 @contextlib.contextmanager

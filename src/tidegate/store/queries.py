@@ -31,6 +31,12 @@ _NEEDED = (
     .where(_STEP.name.in_(bindparam("named", expanding=True)))
     .order_by(_STEP.position)
 )
+_STEPS_OF_RUN = rows.whole(StepRun).where(_STEP.run == bindparam("of_run"))
+_STEP_AND_RUN = (
+    rows.whole(StepRun, Run)
+    .join_from(tables.step_run, tables.run, _STEP.run == tables.run.c.id)
+    .where(_STEP.id == bindparam("step_run"))
+)
 """Made once, as all that is asked for each step or each second: the making of a statement takes longer than a short
 query."""
 
@@ -148,13 +154,18 @@ def stages(connection: Connection, run_id: str) -> tuple[StageRun, ...]:
 
 def steps(connection: Connection, run_id: str) -> tuple[StepRun, ...]:
     """A run's step runs in order."""
-    found = rows.every_equal(connection, StepRun, run=run_id)
+    found = rows.read(connection, StepRun, _STEPS_OF_RUN, {"of_run": run_id})
     return tuple(sorted(found, key=attrgetter("position")))
 
 
 def step(connection: Connection, step_run: str) -> StepRun | None:
     """The step run of that id."""
     return rows.find(connection, StepRun, id=step_run)
+
+
+def step_and_run(connection: Connection, step_run: str) -> tuple[StepRun, Run] | tuple[None, None]:
+    """The step run of that id, and its run."""
+    return rows.find_two(connection, StepRun, Run, _STEP_AND_RUN, {"step_run": step_run})
 
 
 def needed_steps(connection: Connection, needing: StepRun) -> tuple[StepRun, ...]:

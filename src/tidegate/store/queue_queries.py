@@ -16,6 +16,7 @@ from tidegate.store import tables
 _step, _run = tables.step_run.c, tables.run.c
 _QUEUED = (
     *(_step.id, _step.run, _step.scope, _step.name, _step.step, _step.ready_at, _step.began_at, _step.agent),
+    _step.attempt,
     *(_run.service, _run.order),
 )
 _PLACE = func.row_number().over(
@@ -63,5 +64,6 @@ def _queued(row: Any) -> QueuedStep:
         concurrency=row.step.concurrency,
         agent=row.agent,
         began_at=row.began_at,
+        attempt=row.attempt,
         order=row.order,
     )

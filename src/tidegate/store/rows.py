@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache, lru_cache
 from typing import Any, Generic, TypeVar
@@ -66,6 +66,7 @@ from tidegate.store import (
 from tidegate.store.columns import Document, Utc, Word
 
 Value = TypeVar("Value")
+Other = TypeVar("Other")
 
 TABLES: dict[type, Table] = {
     Service: tables.service,
@@ -163,15 +164,27 @@ def read(
     return _reader(cls, connection.dialect).values(connection.execute(query, given).all())
 
 
-def whole(cls: type) -> Select[Any]:
-    """A query for all fields of a value, as the database holds them: `read` makes values of what it finds."""
-    table = TABLES[cls]
-    return _whole(table)
+def find_two(
+    connection: Connection, first: type[Value], second: type[Other], query: Select[Any], given: Mapping[str, object]
+) -> tuple[Value, Other] | tuple[None, None]:
+    """The two values in the first row that a query made of `whole` finds, None and None where it finds nothing."""
+    row = connection.execute(query, given).first()
+    if row is None:
+        return None, None
+    held, width = tuple(row), len(_FIELDS[TABLES[first]])
+    of_first, of_second = _reader(first, connection.dialect), _reader(second, connection.dialect)
+    return of_first.value(held[:width]), of_second.value(held[width:])
+
+
+def whole(*classes: type) -> Select[Any]:
+    """A query for all fields of a value, or of several, as the database holds them: `read` makes values of what it
+    finds."""
+    return _whole(*(TABLES[cls] for cls in classes))
 
 
 @cache
-def _whole(table: Table) -> Select[Any]:
-    columns = [table.c[name] for name in _FIELDS[table]]
+def _whole(*of: Table) -> Select[Any]:
+    columns = [table.c[name] for table in of for name in _FIELDS[table]]
     held: list[ColumnElement[Any]] = [
         type_coerce(one, NULLTYPE) if isinstance(one.type, _READ_LATE) else one for one in columns
     ]
@@ -189,7 +202,7 @@ class _Reader(Generic[Value]):
         self._cls = cls
         self._kept = lru_cache(KEPT_ROWS.get(cls, KEPT_ROWS_ELSE))(self._made)
 
-    def value(self, row: Row[Any]) -> Value:
+    def value(self, row: Sequence[Any]) -> Value:
         """The value that a row holds."""
         return self._kept(tuple(row))
 

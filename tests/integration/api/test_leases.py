@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -216,6 +217,25 @@ def test_a_result_that_cannot_be_is_refused_and_says_what_is_wrong(world: World)
         assert world.get(f"/runs/{run}")["steps"][0]["state"] == "running"
         whole = {**REPORT, "exit_code": 255, "line_coverage": 100, "tests": COUNTS, "artifacts": [FILE]}
         assert _report(agent, lease, report=whole).json() == {"accepted": True}
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
+def test_a_result_is_read_and_refused_in_one_way_however_it_is_sent(world: World, content_type: str) -> None:
+    world.add_shop()
+    with world.client(AGENT) as agent:
+        (lease,) = _lease(agent)
+        address = f"/api/v1/steps/{lease['step_run']}/result"
+
+        def sent(client: httpx.Client, path: str = address, /, **changed: Any) -> tuple[int, str]:
+            body = json.dumps({**_own(lease), "report": REPORT, **changed})
+            answer = client.post(path, content=body, headers={"content-type": content_type})
+            return answer.status_code, answer.text
+
+        assert sent(agent, report=3)[0] == sent(agent, fence=-1)[0] == sent(agent, "/api/v1/steps/-/result")[0] == 422
+        assert "report" in sent(agent, report=3)[1]
+        with world.client("nobody's") as stranger, world.client("") as nobody:
+            assert sent(stranger)[0] == sent(nobody)[0] == 401
+        assert sent(agent) == (200, '{"accepted":true}')
 
 
 def test_words_without_an_end_are_cut_and_the_result_is_taken(world: World) -> None:
