@@ -15,7 +15,7 @@ from tidegate.model.approval import Answer, Approval
 from tidegate.model.event import EventKind, RecordedEvent
 from tidegate.model.run import Run
 from tidegate.sim.broken import RuleBroken
-from tidegate.sim.demand import NOTHING, THE_FILES_ADDRESS, THE_FLOORS_ADDRESS, Demand
+from tidegate.sim.demand import NOTHING, THE_FILES_ADDRESS, THE_FLOORS_ADDRESS, Demand, SimulatedPolicy
 from tidegate.sim.outside import Outside
 from tidegate.sim.recorded import run_of
 from tidegate.store import queries
@@ -63,28 +63,43 @@ class DemandRules:
         run, at, text = run_of(connection, recorded), recorded.at, recorded.event.text
         if self._latest and at < self._latest - CLOCKS_DIFFER:
             raise RuleBroken("a clock that was set back opens nothing", f"{text}, at {at:%H:%M:%S}")
-        floor, file = self.outside.floor, self.outside.files.get((run.service, run.change.commit), NOTHING)
-        self._check_people(connection, floor, run, text)
-        if floor.staging_first and not self._in_staging.get(str(run.release)):
+        if self.lacks_people(connection, run):
+            raise RuleBroken("a floor's people are asked", text)
+        if self.lacks_staging(run):
             raise RuleBroken("a floor that asks for staging first", text)
-        for demand, address in ((file, THE_FILES_ADDRESS), (floor, THE_FLOORS_ADDRESS)):
-            self._check_policy(demand, run, at, text)
-            if demand.asks and not self._is_yes(run, address):
-                raise RuleBroken("a gate that asks outside opens on a yes only", f"{text}: {address}")
+        for policy in self.refusing_policies(run, at):
+            raise RuleBroken("a policy that does not hold lets nothing in", f"{text}: {policy.expression}")
+        if self.lacks_answer(run):
+            raise RuleBroken("a gate that asks outside opens on a yes only", text)
 
-    def _check_people(self, connection: Connection, floor: Demand, run: Run, text: str) -> None:
+    def lacks_people(self, connection: Connection, run: Run) -> bool:
         """A floor's people are counted by the words alone; what the file asks is counted in sim/gate_rules.py."""
-        yes = _people_for(connection, run)
+        floor = self.outside.floor
         assert run.pipeline is not None
         asked = run.pipeline.stage(run.pipeline.stages[-1].name).gate.approvals
         needed = max(floor.approvals, (asked.count if asked else 1) if floor.never_automatic else 0)
-        if len(yes) < needed:
-            raise RuleBroken("a floor's people are asked", f"{text}: {len(yes)} of {needed}")
+        return len(_people_for(connection, run)) < needed
 
-    def _check_policy(self, demand: Demand, run: Run, at: datetime, text: str) -> None:
+    def lacks_staging(self, run: Run) -> bool:
+        """Whether the floor asks that the release passed in staging, and it did not."""
+        return self.outside.floor.staging_first and not self._in_staging.get(str(run.release))
+
+    def refusing_policies(self, run: Run, at: datetime) -> list[SimulatedPolicy]:
+        """The policies of the file and of the floor that do not hold."""
         version = self.outside.version_of_commit(run.change.commit)
-        if demand.policy and not demand.policy.holds(version, at):
-            raise RuleBroken("a policy that does not hold lets nothing in", f"{text}: {demand.policy.expression}")
+        return [policy for policy in self.policies(run) if not policy.holds(version, at)]
+
+    def policies(self, run: Run) -> list[SimulatedPolicy]:
+        """All policies of the file and of the floor."""
+        return [demand.policy for demand, _ in self._demands(run) if demand.policy]
+
+    def lacks_answer(self, run: Run) -> bool:
+        """Whether an address is asked that has not said yes."""
+        return any(demand.asks and not self._is_yes(run, address) for demand, address in self._demands(run))
+
+    def _demands(self, run: Run) -> tuple[tuple[Demand, str], tuple[Demand, str]]:
+        file = self.outside.files.get((run.service, run.change.commit), NOTHING)
+        return (file, THE_FILES_ADDRESS), (self.outside.floor, THE_FLOORS_ADDRESS)
 
     def _is_yes(self, run: Run, address: str) -> bool:
         return any(

@@ -38,6 +38,7 @@ def check_ending(world: World) -> None:
         _check_gates(connection)
         _check_record(connection, world)
         _check_ports(connection)
+    world.rules.check_waiting(world.server_clock.now())
 
 
 def _check_run(connection: Connection, world: World, run: Run) -> None:

@@ -115,6 +115,11 @@ class GateRules:
         self._gates_open.add((run.id, about["stage"]))
         self.opened.add((about["release"], about["environment"]))
 
+    def lacks_people(self, connection: Connection, run: Run, stage: Stage, at: datetime) -> bool:
+        """Whether people whom the file asks, or before the first share, have yet to say yes."""
+        yes, _ = _answers(connection, run, stage.name, at)
+        return len(yes) < max(self._approvals_needed(connection, run, stage), _asked_first(stage))
+
     def _approvals_needed(self, connection: Connection, run: Run, stage: Stage) -> int:
         """How many people the gate asks, but for those that a canary asks before its first share."""
         service = queries.known_service(connection, run.service)

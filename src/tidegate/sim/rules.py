@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -18,6 +19,7 @@ from tidegate.sim.rollback_rules import RollbackRules
 from tidegate.sim.time_rules import TimeRules
 from tidegate.sim.traffic_rules import TrafficRules
 from tidegate.sim.train_rules import TrainRules
+from tidegate.sim.waiting_rules import WaitingRules
 from tidegate.store import events, queries
 from tidegate.store.database import Database
 
@@ -29,7 +31,8 @@ class Rules:
         self.seen: list[RecordedEvent] = []
         self._database = database
         self._rollbacks = RollbackRules(outside)
-        gates = GateRules(outside)
+        gates, times, demands = GateRules(outside), TimeRules(outside), DemandRules(outside)
+        self._waiting = WaitingRules(gates, times, demands)
         self._traffic = TrafficRules(outside, gates.opened)
         self._lookers: tuple[Callable[[Connection, RecordedEvent], None], ...] = (
             Once().look,
@@ -37,8 +40,8 @@ class Rules:
             self._rollbacks.look,
             EvidenceRules(outside.traffic).look,
             TrainRules(outside).look,
-            TimeRules(outside).look,
-            DemandRules(outside).look,
+            times.look,
+            demands.look,
         )
 
     def check(self) -> None:
@@ -52,6 +55,11 @@ class Rules:
             self._rollbacks.check_promises()
             for placement in queries.placements(connection):
                 self._traffic.check_placement(placement)
+
+    def check_waiting(self, at: datetime) -> None:
+        """Look at what waits at gates when nothing moves any more. Raises RuleBroken."""
+        with self._database.reading() as connection:
+            self._waiting.check(connection, at)
 
     def check_told(self, routing: Routing, generation: Generation) -> None:
         """Look at what the router is told, before it does so. Raises RuleBroken."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from tidegate.model.event import EventKind, RecordedEvent
+from tidegate.model.run import Run
 from tidegate.sim.broken import RuleBroken
 from tidegate.sim.outside import Outside
 from tidegate.sim.recorded import run_of
@@ -51,12 +52,19 @@ class TimeRules:
 
     def _check(self, connection: Connection, recorded: RecordedEvent) -> None:
         about, at = recorded.event.about, recorded.at
-        if any(one.holds(about["service"], about["environment"], at) for one in self._freezes.values()):
+        if self.is_frozen(about["service"], about["environment"], at):
             raise RuleBroken("a freeze lets nothing in", recorded.event.text)
-        run = run_of(connection, recorded)
-        hours = self.outside.windows.get((run.service, run.change.commit), ())
-        if about["stage"] == "production" and hours and not any(_is_in(one, at) for one in hours):
+        if about["stage"] == "production" and self.is_shut(run_of(connection, recorded), at):
             raise RuleBroken("a window that is shut lets nothing in", f"{recorded.event.text}, at {at:%H:%M:%S}")
+
+    def is_frozen(self, service: str, environment: str, at: datetime) -> bool:
+        """Whether a freeze keeps the service out of the environment."""
+        return any(one.holds(service, environment, at) for one in self._freezes.values())
+
+    def is_shut(self, run: Run, at: datetime) -> bool:
+        """Whether it is outside of the hours in which the run's file lets anything into production."""
+        hours = self.outside.windows.get((run.service, run.change.commit), ())
+        return bool(hours) and not any(_is_in(one, at) for one in hours)
 
 
 def _is_in(hours: str, at: datetime) -> bool:

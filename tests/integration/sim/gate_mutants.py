@@ -13,7 +13,7 @@ from tidegate.engine.asking import Asker
 from tidegate.model import decide_gate, gate_external, gate_order, gate_policy, gate_time, run_stages
 from tidegate.model.environment import Environment
 from tidegate.model.external import ExternalQuestion, QuestionState
-from tidegate.model.gate import GateDecision, RuleVerdict
+from tidegate.model.gate import GateDecision, RuleVerdict, waits
 from tidegate.model.gate_question import GateQuestion
 from tidegate.model.policy import PolicyAnswer, PolicyResult
 
@@ -74,6 +74,24 @@ def a_clock_that_was_set_back_is_believed(patch: Patch) -> None:
     patch.setattr(gate_time, "_clock", lambda _question, _now: None)
 
 
+def a_policy_that_holds_keeps_out_all_the_same(patch: Patch) -> None:
+    verdict = gate_policy._verdict
+    patch.setattr(gate_policy, "_verdict", lambda question, result, now: verdict(question, _refusing(result), now))
+
+
+def _refusing(result: PolicyResult) -> PolicyResult:
+    return replace(result, answer=PolicyAnswer.FALSE) if result.holds else result
+
+
+def a_yes_from_outside_is_not_heard(patch: Patch) -> None:
+    patch.setattr(ExternalQuestion, "answered", lambda self, *_: self)
+
+
+def a_window_never_opens(patch: Patch) -> None:
+    patch.setattr(gate_time, "_window", lambda *_: waits("window", "it is shut"))
+
+
+LET_IN = "what meets all demands is let in"
 POLICY, PEOPLE = "a policy that does not hold", "a floor's people are asked"
 OUTSIDE = "a gate that asks outside opens on a yes only"
 MUTANTS = (
@@ -97,4 +115,9 @@ MUTANTS = (
         Seeds(1531),
         "a clock that was set back opens nothing",
     ),
+    Mutant(
+        "a policy that holds keeps out all the same", a_policy_that_holds_keeps_out_all_the_same, Seeds(1011), LET_IN
+    ),
+    Mutant("a yes from outside is not heard", a_yes_from_outside_is_not_heard, Seeds(1229), LET_IN),
+    Mutant("a window never opens", a_window_never_opens, Seeds(1000), LET_IN),
 )
