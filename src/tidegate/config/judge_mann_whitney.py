@@ -26,6 +26,7 @@ from tidegate.model.recording import MetricKind, Worse
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
 _Effect = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 _Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
@@ -51,6 +52,29 @@ class EffectSizeSection(Section):
         )
 
 
+_OF_KAYENTA = {
+    "allowedIncrease": "allowed_increase",
+    "allowedDecrease": "allowed_decrease",
+    "criticalIncrease": "critical_increase",
+    "criticalDecrease": "critical_decrease",
+}
+
+
+def _as_effect_size(written: Any) -> Any:
+    """Kayenta's own spelling means the same; a number is how many times as high, or as low, it must be."""
+    if isinstance(written, int | float) and not isinstance(written, bool):
+        if written < 1:
+            raise wrong(f"an effect size of {written:g} is a decrease", 'write {"allowed_decrease": …}')
+        return {"allowed_increase": written, "allowed_decrease": 1 / written}
+    if not isinstance(written, dict):
+        return written
+    plain = {_OF_KAYENTA.get(key, key): value for key, value in written.items()}
+    return plain | ({"measure": EffectMeasure.MEAN_RATIO} if plain.get("measure") == "meanRatio" else {})
+
+
+_EffectSize = Annotated[EffectSizeSection, BeforeValidator(_as_effect_size)]
+
+
 class OutliersSection(Section):
     """What is done with values far from the others."""
 
@@ -68,12 +92,16 @@ class ComparisonWords(Section):
         NanStrategy | None, Field(description="Whether missing values are removed, or are zero (mann_whitney).")
     ] = None
     effect_size: Annotated[
-        EffectSizeSection | None, Field(description="How large a difference must be to count (mann_whitney).")
+        _EffectSize | None, Field(description="How large a difference must be to count (mann_whitney).")
     ] = None
     outliers: Annotated[OutliersSection | None, Field(description="What is done with outliers (mann_whitney).")] = None
     must_have_data: Annotated[
         bool | None, Field(strict=True, description="Whether a metric without data is a failure (mann_whitney).")
     ] = None
+
+
+def _as_list(written: Any) -> Any:
+    return [written] if isinstance(written, str) else written
 
 
 class MannWhitneyMetricWords(ComparisonWords):
@@ -83,7 +111,11 @@ class MannWhitneyMetricWords(ComparisonWords):
         None
     )
     group: Annotated[_Name | None, Field(description="Its group (mann_whitney).")] = None
-    groups: Annotated[tuple[_Name, ...], Field(description="Its groups, where it has several (mann_whitney).")] = ()
+    groups: Annotated[
+        tuple[_Name, ...],
+        BeforeValidator(_as_list, json_schema_input_type=_Name | tuple[_Name, ...]),
+        Field(description="Its groups, where it has several (mann_whitney)."),
+    ] = ()
     muted: Annotated[bool, Field(strict=True, description="Shown without a part in the score (mann_whitney).")] = False
 
     def in_groups(self) -> tuple[str, ...]:
@@ -94,7 +126,9 @@ class MannWhitneyMetricWords(ComparisonWords):
 class GroupSection(Section):
     """A group of metrics."""
 
-    weight: Annotated[_Percent | None, Field(description="Its part of the score, in percent.")] = None
+    weight: Annotated[
+        _Weight | None, Field(description="Its part of the score: in percent, or relative where each group has one.")
+    ] = None
     metrics: Annotated[tuple[_Name, ...], Field(description="Which metrics belong to it.")] = ()
 
 
@@ -106,7 +140,7 @@ def _as_group(written: Any) -> Any:
 
 
 _Group = Annotated[
-    GroupSection, BeforeValidator(_as_group, json_schema_input_type=_Percent | tuple[_Name, ...] | GroupSection)
+    GroupSection, BeforeValidator(_as_group, json_schema_input_type=_Weight | tuple[_Name, ...] | GroupSection)
 ]
 
 
@@ -185,12 +219,10 @@ def score_rule(words: ScoreWords, metrics: Mapping[str, tuple[str, ...]]) -> Man
     marginal = min(MARGINAL_SCORE, passes) if words.marginal is None else words.marginal
     if marginal > passes:
         raise wrong(f'"marginal" is {marginal:g}, above "pass": {passes:g}', "fail < marginal <= pass")
-    weights = words.weights()
-    _check_weights(weights, metrics)
     return MannWhitneyRule(
         confidence=CONFIDENCE if words.confidence is None else words.confidence,
         tolerance=TOLERANCE if words.tolerance is None else words.tolerance,
-        groups=weights,
+        groups=_weights(words, metrics),
         pass_score=passes,
         marginal_score=marginal,
         every=words.every,
@@ -201,7 +233,7 @@ def comparison_rule(
     name: str,
     kind: MetricKind,
     worse: Worse | None,
-    weight: float,
+    weight: float | None,
     quantile: float | None,
     words: MannWhitneyMetricWords,
     whole: ScoreWords,
@@ -219,7 +251,7 @@ def comparison_rule(
         must_have_data=bool(others.must_have_data if words.must_have_data is None else words.must_have_data),
         muted=words.muted,
         groups=tuple(dict.fromkeys((*words.in_groups(), *named))),
-        weight=weight,
+        weight=1.0 if weight is None else weight,
         outlier_factor=outliers.factor if outliers and outliers.strategy == "remove" else None,
         quantile=quantile,
     )
@@ -242,14 +274,22 @@ def _direction(kind: MetricKind, worse: Worse | None) -> Direction:
     return Direction.DECREASE if worse is Worse.DOWN else Direction.INCREASE
 
 
-def _check_weights(weights: Mapping[str, float], metrics: Mapping[str, tuple[str, ...]]) -> None:
+def _weights(words: ScoreWords, metrics: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
+    """The weights of the groups in percent. They are relative to each other where each metric's group has one; where
+    one has none, groups without share what is left of 100."""
+    weights = words.weights()
     used = {group for groups in metrics.values() for group in groups}
     if unused := [name for name in weights if name not in used]:
         raise wrong(f'no metric belongs to the group "{unused[0]}"', f'write "group": "{unused[0]}" into a metric')
-    total = round(sum(weights.values()), 2)
-    lightweight = [name for name, groups in metrics.items() if not set(groups) & set(weights)]
-    if total > 100 or (lightweight and total == 100):
-        whose = f'"{lightweight[0]}", whose group has no weight, counts' if lightweight else "that is more than all"
-        raise wrong(f"the groups weigh {total:g} in all: {whose} for nothing", "let them make 100 together")
-    if weights and not lightweight and total != 100:
-        raise wrong(f"the groups weigh {total:g} in all, so that no score can be 100", "let them make 100 together")
+    total = sum(weights.values())
+    lightweight = [name for name, groups in metrics.items() if not groups or set(groups) - set(weights)]
+    if weights and not total:
+        raise wrong("the groups weigh nothing", "give one a weight above 0")
+    if not lightweight:
+        return {name: 100 * weight / total for name, weight in weights.items()}
+    if total >= 100:
+        message = (
+            f'the groups weigh {total:g} in all: "{lightweight[0]}", whose group has no weight, counts for nothing'
+        )
+        raise wrong(message, "let them make less than 100 together, or give each group a weight")
+    return weights

@@ -338,10 +338,9 @@ class VerifySection(ScoreWords):
 
     def _rule(self, name: str, section: MetricSection) -> MetricRule:
         worse = section.worse if "worse" in section.model_fields_set else None
-        weight = section.weight or 1.0
         return replace(
             section.rule(name),
-            comparison=comparison_rule(name, section.kind, worse, weight, section.quantile, section, self),
+            comparison=comparison_rule(name, section.kind, worse, section.weight, section.quantile, section, self),
             threshold=threshold_rule(section, None, section.quantile),
         )
 

@@ -147,12 +147,15 @@ def test_an_argument_that_nobody_knows_stays_and_is_named_with_the_remedy() -> N
     assert translated(config(metric(query=query)), region="eu").missing == ()
 
 
-def test_the_weights_of_the_groups_that_are_left_make_100() -> None:
+def test_without_one_of_its_groups_the_best_score_is_100_all_the_same() -> None:
     two = config(metric(), metric("errors", {"type": "newrelic"}, groups=["errors"]))
     two["classifier"]["groupWeights"] = {"system": 40, "errors": 60}
     made = translated(two)
-    assert made.verify["groups"] == {"system": 100}
-    assert "they make 100 now" in made.different[-1].message
+    assert made.verify["groups"] == {"system": 40}
+    assert "the weights of the groups make 40" in made.different[-1].message
+    verify = in_a_stage(made).stages[0].verify
+    assert verify is not None
+    assert verify.mann_whitney.groups == {"system": 100}
 
 
 def test_names_that_are_taken_or_hold_other_characters_are_changed_and_that_is_said() -> None:
@@ -201,3 +204,22 @@ def test_the_part_is_what_a_stage_takes() -> None:
     assert (verify.method, verify.mann_whitney.pass_score) == (Method.MANN_WHITNEY, 90)
     assert verify.metrics[0].comparison.effect_size.allowed_increase == 1.2
     assert verify.metrics[0].comparison.critical
+
+
+@pytest.mark.parametrize(
+    ("lasts", "soak"),
+    [({"lifetimeDuration": "PT1H30M"}, "90m"), ({"lifetimeHours": "2"}, "2h"), ({"lifetimeDuration": "soon"}, None)],
+)
+def test_a_stage_says_how_long_and_how_often_it_looks(lasts: dict[str, str], soak: str | None) -> None:
+    made = translated({"canaryConfig": config(), "canaryAnalysisIntervalMins": "30", **lasts})
+    assert made.verify.get("soak") == soak
+    assert made.verify["every"] == 30
+    assert len(made.missing) == (soak is None)
+    verify = in_a_stage(made).stages[0].verify
+    assert verify is not None
+    assert verify.mann_whitney.every == 30
+
+
+def test_more_metrics_than_a_stage_takes_are_named() -> None:
+    made = translated(config(*(metric(f"m{n}") for n in range(21))))
+    assert "21 metrics are more than the 20 of a stage" in said(made)

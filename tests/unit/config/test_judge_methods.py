@@ -139,7 +139,8 @@ def test_groups_and_critical_metrics_are_named_at_the_metric_or_above() -> None:
         ({"critical": "cpu"}, "expected true, false, or a list of metrics"),
         ({"groups": {"a": ["ram"]}}, 'the group "a" names the metric "ram", which is not there'),
         ({"groups": {"a": 100}}, 'no metric belongs to the group "a"'),
-        ({"groups": {"a": {"weight": 70, "metrics": ["cpu"]}}}, "so that no score can be 100"),
+        ({"groups": {"a": {"weight": 0, "metrics": ["cpu"]}}}, "the groups weigh nothing"),
+        ({"effect_size": 0.5}, "an effect size of 0.5 is a decrease"),
         ({"confidence": 98}, "confidence"),
         ({"effect_size": {"allowed": 2}}, 'unknown key "allowed" (did you mean "allowed_'),
         ({"failure_limit": 1}, '"failure_limit" belongs to the method "threshold"'),
@@ -187,3 +188,24 @@ def test_the_schema_knows_the_short_forms() -> None:
     assert schema.is_valid({"method": "mann_whitney", "groups": groups, "critical": True, "metrics": [values()]})
     assert schema.is_valid({"method": "threshold", "metrics": [rate(limit=0.05), rate(limit={"ratio": 2})]})
     assert not schema.is_valid({"method": "threshold", "metrics": [rate(limit="much")]})
+
+
+def test_weights_are_relative_where_each_group_has_one() -> None:
+    halves = recording(values(group="a"), rate(groups="b"), groups={"a": 0.5, "b": 1.5})
+    assert halves.mann_whitney.groups == {"a": 25, "b": 75}
+    rest = recording(values(group="a"), rate(), groups={"a": 40})
+    assert rest.mann_whitney.groups == {"a": 40}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"allowedIncrease": 1.25, "allowedDecrease": 0.8, "measure": "meanRatio"},
+        {"allowed_increase": 1.25, "allowed_decrease": 0.8},
+        1.25,
+    ],
+)
+def test_an_effect_size_may_be_spelled_as_kayenta_does_or_be_a_ratio(written: Any) -> None:
+    effect = rule(values(effect_size=written)).effect_size
+    assert (effect.allowed_increase, effect.allowed_decrease) == (1.25, 0.8)
+    assert effect.measure is EffectMeasure.MEAN_RATIO

@@ -19,6 +19,7 @@ from tidegate.config.imports.arguments import DEPLOYMENT, ENVIRONMENT, SERVICE, 
 from tidegate.config.imports.conditions import Limits, Nothing
 from tidegate.config.imports.foreign import Keys, Notes
 from tidegate.config.imports.translation import Names, Translation
+from tidegate.config.metric_sections import MOST_METRICS
 from tidegate.config.problem import ConfigError
 from tidegate.model.recording import Worse
 
@@ -51,6 +52,8 @@ def translate(text: str, file: str, given: Mapping[str, str]) -> Translation:
             whole.finish()
         elif whole.text("kind") != "Rollout":
             whole.missing(f'a document of the kind "{whole.text("kind") or "none"}" is not translated')
+    if len(metrics) > MOST_METRICS:
+        wholes[0].missing(f"{len(metrics)} metrics are more than the {MOST_METRICS} of a stage", "choose")
     verify = {"method": "threshold", **({"soak": promql.written(soak)} if soak else {}), "metrics": metrics}
     named = ", ".join(_name(one) for one in templates)
     return Translation(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from tidegate.config import document
 from tidegate.config.document import Document
 from tidegate.config.imports.arguments import DEPLOYMENT, Arguments
 from tidegate.config.imports.foreign import Keys, Notes
-from tidegate.config.imports.promql import selects_deployment
+from tidegate.config.imports.promql import selects_deployment, written
 from tidegate.config.imports.translation import Names, Translation
+from tidegate.config.metric_sections import MOST_METRICS
 from tidegate.config.problem import ConfigError, Problem
 from tidegate.model.mann_whitney import Direction, NanStrategy
 
@@ -41,10 +43,10 @@ def translate(text: str, file: str, given: Mapping[str, str]) -> Translation:
         raise ConfigError(read.problems)
     notes = Notes()
     whole = Keys.of(read, notes)
-    config, scores = _config(whole)
+    config, scores, times = _config(whole)
     if config is None:
         raise ConfigError([_no_config(read, whole)])
-    verify = _verify(config, scores, given)
+    verify = _verify(config, scores, times, given)
     name = config.text("name")
     whole.finish()
     return Translation(
@@ -56,13 +58,16 @@ def translate(text: str, file: str, given: Mapping[str, str]) -> Translation:
     )
 
 
-def _config(whole: Keys) -> tuple[Keys | None, list[Keys]]:
-    """The configuration itself, and where else the limits of the score may stand, outermost last."""
+def _config(whole: Keys) -> tuple[Keys | None, list[Keys], dict[str, Any]]:
+    """The configuration itself, where else the limits of the score may stand, outermost last, and what a stage says of
+    its times."""
     here = whole
     scores: list[Keys] = []
+    times: dict[str, Any] = {}
     for _ in range(len(_WRAPPERS)):
         if "metrics" in here:
-            return here, scores
+            return here, scores, times
+        times |= dict(_times(here))
         for word, limits in (("executionRequest", "thresholds"), ("execution", "thresholds")):
             request = here.keys(word) if word in here else None
             if request and (found := request.keys(limits)):
@@ -72,9 +77,35 @@ def _config(whole: Keys) -> tuple[Keys | None, list[Keys]]:
         inner = next((word for word in _WRAPPERS if word in here), None)
         found = here.keys(inner) if inner else None
         if found is None:
-            return None, scores
+            break
         here = found
-    return None, scores
+    return None, scores, times
+
+
+def _times(stage: Keys) -> Iterator[tuple[str, Any]]:
+    """How long a canary stage looks, and after how many of the figures, of which there is one a minute."""
+    hours, minutes = stage.number("lifetimeHours"), stage.number("canaryAnalysisIntervalMins")
+    lasts = timedelta(hours=hours) if hours else None
+    if "lifetimeDuration" in stage:
+        lasts = _iso(stage.text("lifetimeDuration") or "")
+        if lasts is None:
+            stage.missing('"lifetimeDuration" is no duration like PT1H30M', None, "lifetimeDuration")
+    if lasts:
+        yield "soak", written(lasts)
+    if minutes and minutes >= 1:
+        yield "every", round(minutes)
+    if "beginCanaryAnalysisAfterMins" in stage:
+        hint = "a new deployment is warmed up before it is judged"
+        stage.missing('"beginCanaryAnalysisAfterMins" is not translated', hint, "beginCanaryAnalysisAfterMins")
+
+
+def _iso(text: str) -> timedelta | None:
+    """`PT1H30M`; None for what is none."""
+    found = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", text)
+    if not found or not any(found.groups()):
+        return None
+    days, hours, minutes, seconds = (int(one or 0) for one in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
 def _no_config(read: Document, whole: Keys) -> Problem:
@@ -83,7 +114,7 @@ def _no_config(read: Document, whole: Keys) -> Problem:
     return read.problem((), 'this is no canary configuration: it has no "metrics"', "export it from Spinnaker as JSON")
 
 
-def _verify(config: Keys, scores: list[Keys], given: Mapping[str, str]) -> dict[str, Any]:
+def _verify(config: Keys, scores: list[Keys], times: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
     config.without_effect(*_NO_EFFECT)
     _check_judge(config)
     templates = config.keys("templates")
@@ -94,9 +125,12 @@ def _verify(config: Keys, scores: list[Keys], given: Mapping[str, str]) -> dict[
         if made:
             name, words = made
             metrics[name] = words
+    if len(metrics) > MOST_METRICS:
+        config.missing(f"{len(metrics)} metrics are more than the {MOST_METRICS} of a stage", "choose", "metrics")
     classifier = config.keys("classifier")
     return {
         "method": "mann_whitney",
+        **times,
         **_scores(classifier, scores),
         **_groups(classifier, metrics),
         "metrics": metrics,
@@ -140,11 +174,10 @@ def _groups(classifier: Keys | None, metrics: Mapping[str, Any]) -> dict[str, An
             said[name] = number
         else:
             weights.missing(f'no metric that could be translated belongs to the group "{name}"', None, name)
-    total = sum(said.values())
-    is_whole = all(said.keys() & set(metric.get("groups", ())) for metric in metrics.values())
-    if total > 100 or (0 < total < 100 and is_whole):
-        weights.different(f"the weights of the groups made {total:g}; they make 100 now")
-        said = {name: round(100 * weight / total, 4) for name, weight in said.items()}
+    is_whole = all(said.keys() >= set(metric.get("groups", ())) for metric in metrics.values())
+    if sum(said.values()) != 100 and is_whole:
+        total = f"{sum(said.values()):g}"
+        weights.different(f"the weights of the groups make {total}, and the best score is 100 all the same")
     return {"groups": {name: _plain(weight) for name, weight in said.items()}} if said else {}
 
 
