@@ -92,6 +92,8 @@ def test_a_success_rate_says_the_same(kind: str) -> None:
         ("(result[0] <= 0.05)", None, Limits(Worse.UP, 0.05)),
         (None, "result[0] >= 10", Limits(Worse.UP, 10, differs_at_limit=True)),
         (None, "result[0] < 0.9", Limits(Worse.DOWN, 0.9)),
+        (None, "len(result) == 0 || result[0] < 0.9", Limits(Worse.DOWN, 0.9, nothing=Nothing.FAILS)),
+        ("result[0] > 2", "isNaN(result) || result[0] < 1", Limits(Worse.DOWN, 1, 2, False, Nothing.FAILS)),
         ("result[0] <= 1", "result[0] > 2", Limits(Worse.UP, 2, within=1)),
         ("result[0] >= 0.95", "result[0] < 0.9", Limits(Worse.DOWN, 0.9, within=0.95)),
         ("result[0] >= 0.95", "result[0] < 0.95", Limits(Worse.DOWN, 0.95)),

@@ -62,7 +62,10 @@ def test_an_interval_that_reaches_into_the_band_around_zero_passes() -> None:
     found = compare(AROUND_TWELVE, AROUND_TEN)
     assert found.shift is not None
     assert found.shift.lower == pytest.approx(1)
-    assert compare(AROUND_TWELVE, AROUND_TEN, whole=MannWhitneyRule(tolerance=0.6)).classification is PASS
+    for tolerance, high, low in (0.4, HIGH, LOW), (0.6, PASS, PASS):
+        whole = MannWhitneyRule(tolerance=tolerance)
+        assert compare(AROUND_TWELVE, AROUND_TEN, whole=whole).classification is high
+        assert compare(AROUND_TEN, AROUND_TWELVE, whole=whole).classification is low
 
 
 def test_a_higher_confidence_asks_for_more() -> None:
@@ -97,6 +100,16 @@ def test_a_decrease_is_allowed_down_to_its_limit() -> None:
     )
     assert (
         compare(lower, AROUND_TEN, ComparisonRule(effect_size=EffectSize(allowed_decrease=0.4))).classification is PASS
+    )
+
+
+def test_a_limit_of_the_effect_is_reached_by_what_is_just_as_large() -> None:
+    double = [2 * one for one in AROUND_TEN]
+    assert (
+        compare(double, AROUND_TEN, ComparisonRule(effect_size=EffectSize(allowed_increase=2))).classification is HIGH
+    )
+    assert (
+        compare(AROUND_TEN, double, ComparisonRule(effect_size=EffectSize(allowed_decrease=0.5))).classification is LOW
     )
 
 
@@ -150,6 +163,7 @@ def test_outliers_are_what_lies_far_outside_the_quartiles() -> None:
 def test_the_first_and_last_percentile_are_never_outliers() -> None:
     """With so few values these are the smallest and the largest, so that nothing is one."""
     assert len(without_outliers(np.array([*AROUND_TEN, 1e6]), 3.0)) == 11
+    assert len(without_outliers(np.array([*AROUND_TEN, -1e6]), 3.0)) == 11
 
 
 def test_rare_errors_that_are_more_on_one_side_are_high_though_the_median_shift_is_zero() -> None:

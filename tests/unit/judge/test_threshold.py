@@ -95,6 +95,12 @@ def test_too_few_requests_say_nothing() -> None:
     assert judged(few, batches(50, 50), interval=2).verdict is Verdict.FAIL
 
 
+def test_an_interval_without_data_neither_ends_a_row_of_failures_nor_makes_it_longer() -> None:
+    row = ThresholdRule(FIVE_PERCENT, failure_limit=None, consecutive_failures=3)
+    assert judged(row, batches(6, 6, None, 1)).verdict is Verdict.PASS
+    assert judged(row, batches(6, 6, None, 6)).failed_at == 3
+
+
 def test_between_both_limits_nothing_is_said_and_so_much_of_that_is_allowed() -> None:
     rule = ThresholdRule(FIVE_PERCENT, within=Limit(absolute=0.02), inconclusive_limit=1)
     assert judged(rule, batches(1, 3, 1)).verdict is Verdict.PASS
