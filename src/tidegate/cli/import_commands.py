@@ -101,6 +101,9 @@ def _say(output: Output, made: Translation) -> None:
         output.note(f"different now: {problem}")
     if not made.verify["metrics"]:
         output.note("no metric could be translated")
+        return
+    for words in made.refused():
+        output.note(f"a stage does not take this as it is: {words}")
 
 
 def _as_json(made: Translation) -> dict[str, Any]:
@@ -108,6 +111,7 @@ def _as_json(made: Translation) -> dict[str, Any]:
         "verify": dict(made.verify),
         "not_translated": [_problem(one) for one in made.missing],
         "different": [_problem(one) for one in made.different],
+        "refused": list(made.refused()) if made.verify["metrics"] else [],
         "next": list(made.next_steps),
     }
 

@@ -223,3 +223,17 @@ def test_a_stage_says_how_long_and_how_often_it_looks(lasts: dict[str, str], soa
 def test_more_metrics_than_a_stage_takes_are_named() -> None:
     made = translated(config(*(metric(f"m{n}") for n in range(21))))
     assert "21 metrics are more than the 20 of a stage" in said(made)
+
+
+def test_what_a_stage_does_not_take_is_said() -> None:
+    unlabelled = translated(config(metric(query={"type": "prometheus", "metricName": "up"})))
+    assert "the query does not name $deployment" in unlabelled.refused()[0]
+    assert "#   repair what a stage does not take: the query does not name" in unlabelled.yaml()
+    negative = config()
+    negative["classifier"]["scoreThresholds"]["pass"] = -1
+    assert "-1 is out of range: pass" in translated(negative).refused()[0]
+    assert translated(config()).refused() == ()
+
+
+def test_a_name_of_several_lines_stays_a_comment() -> None:
+    assert in_a_stage(translated(config(name="shop\nservice: other"))).service == "shop"

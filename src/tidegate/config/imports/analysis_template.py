@@ -148,7 +148,7 @@ def _metric(
     metric: Keys, arguments: Arguments, dry: list[str], names: Names, addresses: list[str]
 ) -> tuple[str, dict[str, Any], timedelta] | None:
     foreign = metric.text("name") or "metric"
-    if any(re.fullmatch(pattern.replace("*", ".*"), foreign) for pattern in dry):
+    if any(re.fullmatch(_any_text(pattern), foreign) for pattern in dry):
         metric.taken.update(metric)
         metric.missing(f'"{foreign}" is a dry run, which decides nothing')
         return None
@@ -175,6 +175,11 @@ def _metric(
     }
     _say_of_the_rest(metric, foreign, limits)
     return name, words, window * count if count else timedelta(0)
+
+
+def _any_text(pattern: str) -> str:
+    """A pattern of a name in which nothing but `*` and `.*` stand for something else."""
+    return ".*".join(re.escape(part) for part in re.split(r"\.?\*", pattern))
 
 
 def _limits(metric: Keys, foreign: str, arguments: Arguments) -> Limits | None:

@@ -9,17 +9,21 @@ from datetime import timedelta
 _STRING = r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`'
 _RANGE = re.compile(rf"{_STRING}|\[\s*(?P<range>[0-9][0-9a-z]*)\s*\]")
 _BRACE = re.compile(rf"{_STRING}|(?P<name>[A-Za-z_:][\w:]*)?\s*(?P<brace>\{{)")
+_LONGEST = 366 * 86_400.0
+"""Seconds: longer than any verification."""
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
 DEPLOYMENT = '{deployment="$deployment"}'
 
 
 def duration(text: str) -> timedelta | None:
-    """A duration as Go and Prometheus write it: `90s`, `1m30s`, `1.5h`; None where it is none."""
+    """A duration as Go and Prometheus write it: `90s`, `1m30s`, `1.5h`; None where it is none, or no time at all."""
     if not re.fullmatch(r"(\d+(\.\d+)?(ms|[smhdwy]))+", text):
         return None
     parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhdwy])", text)
-    return timedelta(seconds=sum(float(count) * _UNITS[unit] for count, unit in parts))
+    seconds = sum(float(count) * _UNITS[unit] for count, unit in parts)
+    return timedelta(seconds=seconds) if 0 < seconds <= _LONGEST else None
 
 
 def written(time: timedelta) -> str:

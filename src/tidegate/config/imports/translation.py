@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import LiteralScalarString
 
-from tidegate.config.problem import Problem
+from tidegate.config.problem import ConfigError, Problem
+from tidegate.config.tidegate_yaml import load
 
 BUILT_IN = ("errors", "latency")
 """Names of metrics that come from the router."""
@@ -30,6 +32,23 @@ class Translation:
     different: tuple[Problem, ...] = ()
     next_steps: tuple[str, ...] = ()
 
+    def refused(self) -> tuple[str, ...]:
+        """What a stage would not take as it is: places in the part, and what is wrong there."""
+        stage = {"name": "production", "environment": "production", "verify": dict(self.verify)}
+        plain = {
+            "service": "service",
+            "build": {"steps": [{"name": "package", "run": "make"}]},
+            "runtime": {"command": "serve"},
+            "stages": [stage],
+        }
+        # JSON is YAML, and this one stands in one line: a column says nothing, the words do
+        text = json.dumps(plain, ensure_ascii=False)
+        try:
+            load(text)
+        except ConfigError as error:
+            return tuple(f"{one.message}{f' ({one.hint})' if one.hint else ''}" for one in error.problems)
+        return ()
+
     def yaml(self) -> str:
         """The part as it goes into a stage, with all that is said of it in comments above."""
         yaml = YAML()
@@ -37,7 +56,7 @@ class Translation:
         yaml.indent(mapping=2, sequence=4, offset=2)
         text = StringIO()
         yaml.dump({"verify": _as_written(self.verify)}, text)
-        return "".join(f"# {line}".rstrip() + "\n" for line in self._comments()) + text.getvalue()
+        return "".join(f"# {_one_line(line)}".rstrip() + "\n" for line in self._comments()) + text.getvalue()
 
     def _comments(self) -> Iterator[str]:
         yield f"Translated from {self.source}. It goes into a stage of tidegate.yaml."
@@ -46,9 +65,11 @@ class Translation:
                 yield f"{heading}:"
             for one in problems:
                 yield f"  line {one.line}: {one.message}" + (f" ({one.hint})" if one.hint else "")
-        if self.next_steps:
+        refused = self.refused() if self.verify["metrics"] else ()
+        if refused or self.next_steps:
             yield "Next:"
             yield from (f"  {one}" for one in self.next_steps)
+            yield from (f"  repair what a stage does not take: {one}" for one in refused)
 
 
 @dataclass(slots=True)
@@ -68,6 +89,10 @@ class Names:
             found, number = f"{name[:57]} {number}", number + 1
         self.used.add(found)
         return found
+
+
+def _one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _as_written(value: Any) -> Any:
