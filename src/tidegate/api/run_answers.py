@@ -135,6 +135,9 @@ class ApprovalAnswer(Answer):
     looked_at: tuple[Seen, ...]
     """What of the evidence the person had looked at before."""
 
+    does_not_count: str | None = None
+    """In the answer to a yes: why it counts for no rule of that gate, in words that follow the person's name."""
+
 
 class RunDetail(RunItem):
     """A run with all that belongs to it; `next` is what ends its waiting, and `brings` lists for each environment the

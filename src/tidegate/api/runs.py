@@ -126,4 +126,5 @@ def _answer(parts: Parts, who: Identity, run: str, word: Word, body: AnswerReque
     said = body or AnswerRequest()
     check = partial(parts.authority.check_stage, who, Permission.APPROVE)
     given = parts.runs.answer(run.lower(), word, who.actor, stage=said.stage, comment=said.comment, check=check)
-    return ApprovalAnswer.model_validate(given)
+    answer = ApprovalAnswer.model_validate(given)
+    return answer.model_copy(update={"does_not_count": parts.runs.why_not_counted(given)})

@@ -98,6 +98,8 @@ def _answer(
     body = {name: value for name, value in (("stage", stage), ("comment", comment)) if value}
     answer = session.client.post("runs", str(run["id"]), act, body=body)
     where = f" for {answer['stage']}" if isinstance(answer, dict) and answer.get("stage") else ""
+    if isinstance(answer, dict) and answer.get("does_not_count"):
+        where += f", which does not count: {answer['actor']['name']} {answer['does_not_count']}"
     session.done(answer, f"{past} {run['service']} {run_view.label(run)}{where}", [f"tidegate watch {run['id']}"])
 
 

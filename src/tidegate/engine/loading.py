@@ -15,7 +15,7 @@ from tidegate.model.background import Background
 from tidegate.model.change import Change
 from tidegate.model.environment import Environment
 from tidegate.model.gate_approvals import Voters
-from tidegate.model.gate_rules import GateRules
+from tidegate.model.gate_rules import ApprovalRule, GateRules
 from tidegate.model.ids import DeploymentId, EnvironmentName, PlacementId, ReleaseId, StageName, placement_id
 from tidegate.model.known_people import KnownPeople
 from tidegate.model.pace import Pace
@@ -208,6 +208,20 @@ def load_placement(
         run_open=run is not None and not run.status.is_ended,
         batch=batch,
     )
+
+
+def asked_at(
+    connection: Connection, run: Run, stage: StageName, environment: Environment, given: Approval
+) -> tuple[tuple[ApprovalRule, ...], Voters]:
+    """The rules by which a word at a stage counts, and whom it is weighed against."""
+    rules = rules_at(run, stage, environment)
+    asked = tuple(one.approvals for one in rules if one.approvals)
+    placement = queries.placement(connection, placement_id(run.service, environment.name))
+    by_author = placement is not None and any(one.not_author for one in asked)
+    changes = brought(connection, run, placement) if placement and by_author else ()
+    authors = tuple(author for change in changes for author in change.authors)
+    people = gate_queries.known_people(connection, rules, (given,), authors)
+    return asked, Voters(people, authors, run.actor.name if run.by_person else None)
 
 
 def _asked_between_shares(

@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 
 from tidegate.engine.engine import Engine
 from tidegate.engine.holding import keep_held
-from tidegate.engine.loading import rules_at
+from tidegate.engine.loading import asked_at, rules_at
 from tidegate.engine.locking import lock_known_run
 from tidegate.engine.refusal import Refusal, Refused
 from tidegate.model.actor import Actor
 from tidegate.model.approval import Answer, Approval
 from tidegate.model.event import Event, EventKind
-from tidegate.model.gate_approvals import latest_words
+from tidegate.model.gate_approvals import latest_words, not_counted
 from tidegate.model.ids import StageName
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import MADE_IS_KEPT, Run, RunStatus, StageRun, StageState
@@ -83,6 +83,16 @@ class RunActs:
             text = f"{actor.name} {answer.value} {run.label} for {_where(asked)}" + (f": {comment}" if comment else "")
             self._say(connection, run, EventKind.APPROVAL_GIVEN, text, actor, asked.stage, approval.figures)
         return approval
+
+    def why_not_counted(self, given: Approval) -> str | None:
+        """Why a yes counts for no rule that asks people where it was given, in words that follow the person's name."""
+        with self._parts.database.reading() as connection:
+            run = queries.run(connection, given.run)
+            if run is None or run.pipeline is None or given.answer is not Answer.APPROVED:
+                return None
+            environment = self._parts.environment(run.pipeline.stage(given.stage).environment)
+            rules, voters = asked_at(connection, run, given.stage, environment, given)
+        return not_counted(given, rules, max(given.at, self._parts.clock.now()), voters)
 
     def withdraw(
         self,

@@ -50,6 +50,14 @@ def valid_approvals(
     )
 
 
+def not_counted(one: Approval, rules: Sequence[ApprovalRule], now: datetime, voters: Voters) -> str | None:
+    """Why a yes counts for none of the rules that ask people, in words that follow the person's name; None where it
+    counts for one, and where nobody is asked."""
+    authors, _ = voters.people.accounts_of(voters.authors)
+    against = [_why_not(one, rule, now, voters, authors) for rule in rules]
+    return against[0] if against and all(against) else None
+
+
 def is_enough(given: Sequence[Approval], rule: ApprovalRule, voters: Voters = Voters()) -> bool:
     """Whether these words are enough for the rule.
 

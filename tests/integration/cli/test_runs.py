@@ -95,6 +95,13 @@ def test_an_approval_carries_the_stage_and_the_comment(tidegate: Command, contra
     assert f"next: tidegate watch {RUN}" in ended.out
 
 
+def test_whose_yes_does_not_count_is_told_so(tidegate: Command, contract: ContractServer) -> None:
+    said = {"stage": "production", "actor": {"kind": "person", "name": "ada"}, "does_not_count": "made the change"}
+    contract.answer("GET", f"/runs/{RUN}", asking_run())
+    contract.answer("POST", f"/runs/{RUN}/approve", said)
+    assert "for production, which does not count: ada made the change" in tidegate("approve", RUN).out
+
+
 def test_whoever_holds_a_run_is_told_what_ends_it(tidegate: Command, contract: ContractServer) -> None:
     contract.answer("GET", f"/runs/{RUN}", run_document())
     contract.answer("POST", f"/runs/{RUN}/hold", run_document())
