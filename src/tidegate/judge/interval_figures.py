@@ -19,6 +19,9 @@ class Figure:
 
 NOTHING = Figure(nan, 0)
 
+_LARGEST = 1e150
+"""Of a value: sums and differences of such have an end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -47,16 +50,16 @@ def figure(metric: RecordedMetric, sides: Sequence[Side | None], quantile: float
     if histograms:
         counts = [sum(places) for places in zip(*histograms, strict=True)]
         return _of_histogram(metric.edges, counts, quantile)
-    values = [value for side in known if isinstance(side, ValuesSide) for value in side.values if not isnan(value)]
+    values = [value for value in single_values(known) if not isnan(value)]
     return Figure(fsum(values) / len(values), len(values)) if values else NOTHING
 
 
 def single_values(sides: Sequence[Side | None]) -> list[float]:
-    """Every value of a metric of values; NaN for a batch without any, as for a value that is missing."""
+    """Every value of a metric of values; NaN for a batch without any, as for a value that is missing or without end."""
     values: list[float] = []
     for side in sides:
         values.extend(side.values if isinstance(side, ValuesSide) and side.values else (nan,))
-    return values
+    return [value if abs(value) <= _LARGEST else nan for value in values]
 
 
 def _of_histogram(edges: Sequence[float], counts: Sequence[int], quantile: float | None) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
 import pytest
@@ -209,3 +210,13 @@ def test_an_effect_size_may_be_spelled_as_kayenta_does_or_be_a_ratio(written: An
     effect = rule(values(effect_size=written)).effect_size
     assert (effect.allowed_increase, effect.allowed_decrease) == (1.25, 0.8)
     assert effect.measure is EffectMeasure.MEAN_RATIO
+
+
+@pytest.mark.parametrize("method", ["mann_whitney", "threshold"])
+@pytest.mark.parametrize("written", ["Infinity", "-Infinity", "NaN", "1e308", "null"])
+def test_a_value_without_end_is_a_missing_one(method: str, written: str) -> None:
+    text = json.dumps({"method": method, "metrics": [values(canary=[*CALM[:9], 7e77])]}).replace("7e+77", written)
+    recorded = judge_file.load(text.encode(), "figures.json").rollouts
+    (found,) = judge_recordings(recorded)
+    assert found.verdict is Verdict.PASS
+    assert isfinite(found.metrics[0].estimate or 0.0)

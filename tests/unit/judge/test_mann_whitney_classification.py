@@ -150,7 +150,9 @@ def test_one_side_without_data_is_no_data(rule: ComparisonRule, expected: Classi
 
 
 def test_no_data_that_means_zero_passes() -> None:
-    assert compare([NAN] * 9, [NAN] * 9, ComparisonRule(nan_strategy=NanStrategy.REPLACE)).classification is PASS
+    zero = ComparisonRule(nan_strategy=NanStrategy.REPLACE)
+    assert compare([NAN] * 9, [NAN] * 9, zero).classification is PASS
+    assert compare([], [], zero).classification is Classification.NODATA
 
 
 def test_outliers_are_what_lies_far_outside_the_quartiles() -> None:

@@ -20,7 +20,6 @@ from tidegate.model.mann_whitney import (
     Direction,
     EffectMeasure,
     MannWhitneyRule,
-    NanStrategy,
 )
 
 _FAILURES = {
@@ -71,8 +70,6 @@ def classify(name: str, canary: Floats, baseline: Floats, rule: ComparisonRule, 
 
 def _without_data(name: str, rule: ComparisonRule) -> Classified:
     """A metric that must have data fails without; a critical one makes the whole comparison one without data."""
-    if rule.nan_strategy is NanStrategy.REPLACE:
-        return Classified(name, rule, Classification.PASS)
     if rule.must_have_data and not rule.critical:
         return Classified(name, rule, Classification.NODATA_FAIL_METRIC)
     return Classified(name, rule, Classification.NODATA, critical=rule.critical)

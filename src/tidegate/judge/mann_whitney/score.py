@@ -13,6 +13,7 @@ OTHERS = "others"
 """The group of the metrics that name none."""
 
 _TOO_MANY_WITHOUT_DATA = 0.5
+_WITHOUT_DATA = (Classification.NODATA, Classification.NODATA_FAIL_METRIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ def _weighted(groups: Mapping[str, float | None], weights: Mapping[str, float]) 
 def _lacking(metrics: Sequence[Classified]) -> str | None:
     if not metrics:
         return "every metric is muted, so nothing is judged"
+    if all(one.classification in _WITHOUT_DATA for one in metrics):
+        return f"no metric has data: {', '.join(one.name for one in metrics)}"
     without = [one for one in metrics if one.classification is Classification.NODATA]
     if critical := [one.name for one in without if one.critical]:
         return f"the critical metric {critical[0]} has no data"
