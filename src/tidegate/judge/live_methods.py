@@ -84,9 +84,9 @@ def _finding(answer: MetricAnswer, verdict: Verdict) -> MetricFinding:
 
 def _as_kayenta(recording: Recording) -> Judgement:
     # numpy is loaded here, so that a server that judges nothing stays small
-    from tidegate.judge.mann_whitney.recorded import look
+    from tidegate.judge.mann_whitney.recorded import look_as_kayenta
 
-    outcome = look(recording, is_over=False)
+    outcome = look_as_kayenta(recording)
     if outcome is None:
         return Judgement(Verdict.UNDECIDED, _first_look(recording.metrics, recording.mann_whitney.every or 1))
     score = outcome.score

@@ -179,8 +179,10 @@ def test_a_file_of_something_else_is_refused(text: str, message: str) -> None:
         translate(text, "canary.json", {})
 
 
-def test_tabs_between_the_words_are_json() -> None:
+def test_tabs_between_the_words_and_characters_in_two_halves_are_json() -> None:
     assert translate(json.dumps(config(), indent="\t"), "canary.json", {}).missing == ()
+    made = translated(config(name="shop \N{CANDLE}\N{GRINNING FACE}"))
+    assert "\N{CANDLE}\N{GRINNING FACE}" in made.source
 
 
 def test_the_yaml_says_above_it_what_is_missing() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tidegate.judge.mann_whitney.classify import Classified
-from tidegate.judge.mann_whitney.looks import Outcome, Series, judge
+from tidegate.judge.mann_whitney.looks import Series, judge, latest_look
 from tidegate.judge.mann_whitney.score import score
 from tidegate.model.mann_whitney import Classification, ComparisonRule, MannWhitneyRule
 from tidegate.model.verdict import Verdict
@@ -18,12 +18,6 @@ NODATA, MUST = Classification.NODATA, Classification.NODATA_FAIL_METRIC
 def metric(name: str, shown: Classification, *groups: str, critical: bool = False, muted: bool = False) -> Classified:
     rule = ComparisonRule(groups=groups, critical=critical, muted=muted)
     return Classified(name, rule, shown, critical=critical and shown is not PASS, canary_mean=2.0, baseline_mean=1.0)
-
-
-def ended(series: list[Series], rule: MannWhitneyRule) -> Outcome:
-    found = judge(series, rule)
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(
@@ -96,8 +90,8 @@ def test_a_look_every_so_many_batches_fails_at_the_batch_of_that_look() -> None:
     series = Series(
         "cpu", ComparisonRule(), [*(level + random.normal(0, 1, 60))[:, None]], [*random.normal(10, 1, (60, 1))]
     )
-    at_the_end = ended([series], MannWhitneyRule())
-    repeated = ended([series], MannWhitneyRule(every=4))
+    at_the_end = judge([series], MannWhitneyRule())
+    repeated = judge([series], MannWhitneyRule(every=4))
     assert (at_the_end.score.verdict, at_the_end.batch) == (Verdict.FAIL, 59)
     assert repeated.score.verdict is Verdict.FAIL
     assert repeated.batch is not None
@@ -107,19 +101,18 @@ def test_a_look_every_so_many_batches_fails_at_the_batch_of_that_look() -> None:
 
 def test_looks_before_the_end_believe_nothing_of_a_handful_of_values() -> None:
     series = Series("cpu", ComparisonRule(), [np.array([20.0])] * 2 + [np.array([10.0])] * 30, [np.array([10.1])] * 32)
-    assert ended([series], MannWhitneyRule(every=1)).score.verdict is Verdict.PASS
+    assert judge([series], MannWhitneyRule(every=1)).score.verdict is Verdict.PASS
 
 
 def test_without_batches_there_is_no_data() -> None:
-    assert ended([Series("cpu", ComparisonRule(), [], [])], MannWhitneyRule()).score.verdict is Verdict.NO_DATA
+    assert judge([Series("cpu", ComparisonRule(), [], [])], MannWhitneyRule()).score.verdict is Verdict.NO_DATA
 
 
 def test_a_rollout_that_goes_on_has_no_look_but_those_that_are_asked_for() -> None:
     random = np.random.default_rng(6)
     series = Series("cpu", ComparisonRule(), [*random.normal(20, 1, (12, 1))], [*random.normal(10, 1, (12, 1))])
-    assert judge([series], MannWhitneyRule(), is_over=False) is None
-    assert judge([series], MannWhitneyRule(every=13), is_over=False) is None
-    for every, batch in (12, 11), (5, 4), (4, 7):
-        found = judge([series], MannWhitneyRule(every=every), is_over=False)
+    assert latest_look([series], MannWhitneyRule(every=13)) is None
+    for every, batch in (12, 11), (5, 9), (7, 6):
+        found = latest_look([series], MannWhitneyRule(every=every))
         assert found is not None
         assert (found.score.verdict, found.batch) == (Verdict.FAIL, batch)

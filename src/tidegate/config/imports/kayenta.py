@@ -37,8 +37,7 @@ def translate(text: str, file: str, given: Mapping[str, str]) -> Translation:
 
     Raises ConfigError where the file cannot be read, or holds no canary configuration.
     """
-    # JSON allows tabs where YAML does not; inside of a text neither does
-    read = document.read(text.replace("\t", " "), file)
+    read = document.read(_as_yaml(text), file)
     if read.problems:
         raise ConfigError(read.problems)
     notes = Notes()
@@ -56,6 +55,13 @@ def translate(text: str, file: str, given: Mapping[str, str]) -> Translation:
         different=notes.all_different(),
         next_steps=_next(verify),
     )
+
+
+def _as_yaml(text: str) -> str:
+    """JSON is YAML but for two things: tabs between the words, and characters written as two halves."""
+    halves = r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+    whole = re.sub(halves, lambda found: bytes.fromhex(found[1] + found[2]).decode("utf-16-be"), text)
+    return whole.replace("\t", " ")
 
 
 def _config(whole: Keys) -> tuple[Keys | None, list[Keys], dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 
 _STRING = r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|`[^`]*`'
@@ -60,8 +59,3 @@ def with_deployment(query: str) -> str:
         return f'{found[0]}deployment="$deployment"{"" if empty else ","}'
 
     return _BRACE.sub(matcher, query)
-
-
-def placeholders(text: str, pattern: re.Pattern[str]) -> Iterator[str]:
-    """The names of the arguments in a text, each once."""
-    yield from dict.fromkeys(found["name"] for found in pattern.finditer(text))

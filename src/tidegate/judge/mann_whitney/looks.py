@@ -37,25 +37,39 @@ class Outcome:
     batch: int | None
 
 
-def judge(series: Sequence[Series], rule: MannWhitneyRule, *, is_over: bool = True) -> Outcome | None:
-    """The outcome of the first look that fails, or else of the last one; None where the first look is still to come.
+def judge(series: Sequence[Series], rule: MannWhitneyRule) -> Outcome:
+    """A rollout that is over: the outcome of the first look that fails, or else of the one at its end."""
+    batches = _batches(series)
+    for end in range(rule.every, batches, rule.every) if rule.every else ():
+        early = _early_look(series, end, rule)
+        if early.score.verdict is Verdict.FAIL:
+            return early
+    return _outcome(tuple(_classify(one, batches, rule) for one in series), batches, rule)
 
-    Where the rollout `is_over` there is a look at its end; before it there are those that the rule asks for.
+
+def latest_look(series: Sequence[Series], rule: MannWhitneyRule) -> Outcome | None:
+    """A rollout that goes on: the outcome of the latest look, None where the first is still to come.
+
+    The looks before it failed nothing, or there would be no later one.
     """
-    batches = max((len(one.canary) for one in series), default=0)
-    before = range(rule.every, batches + (not is_over), rule.every) if rule.every else ()
-    outcome = None
-    for end in (*before, *((batches,) if is_over else ())):
-        metrics = tuple(_look(one, end, rule) for one in series)
-        if not (is_over and end == batches):
-            metrics = tuple(_if_told(one) for one in metrics)
-        outcome = Outcome(score(metrics, rule), metrics, end - 1 if end else None)
-        if outcome.score.verdict is Verdict.FAIL:
-            break
-    return outcome
+    batches = _batches(series)
+    end = batches - batches % (rule.every or 1)
+    return _early_look(series, end, rule) if end else None
 
 
-def _look(one: Series, end: int, rule: MannWhitneyRule) -> Classified:
+def _batches(series: Sequence[Series]) -> int:
+    return max((len(one.canary) for one in series), default=0)
+
+
+def _early_look(series: Sequence[Series], end: int, rule: MannWhitneyRule) -> Outcome:
+    return _outcome(tuple(_if_told(_classify(one, end, rule)) for one in series), end, rule)
+
+
+def _outcome(metrics: tuple[Classified, ...], end: int, rule: MannWhitneyRule) -> Outcome:
+    return Outcome(score(metrics, rule), metrics, end - 1 if end else None)
+
+
+def _classify(one: Series, end: int, rule: MannWhitneyRule) -> Classified:
     return classify(one.name, _until(one.canary, end), _until(one.baseline, end), one.rule, rule)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tidegate.judge.interval_figures import figure, intervals, single_values
 from tidegate.judge.mann_whitney.classify import Classified
-from tidegate.judge.mann_whitney.looks import Outcome, Series, judge
+from tidegate.judge.mann_whitney.looks import Outcome, Series, judge, latest_look
 from tidegate.judge.mann_whitney.shift import Floats
 from tidegate.model.recording import MetricAnswer, MetricKind, RecordedAnswer, RecordedMetric, Recording, Side
 from tidegate.model.verdict import Verdict
@@ -18,8 +18,7 @@ _NOTHING: Floats = np.empty(0)
 
 def judge_as_kayenta(recording: Recording) -> RecordedAnswer:
     """The answer of the first look that fails, or of the last one."""
-    outcome = look(recording, is_over=True)
-    assert outcome is not None
+    outcome = judge(_all_series(recording), recording.mann_whitney)
     score = outcome.score
     return RecordedAnswer(
         verdict=score.verdict,
@@ -32,10 +31,13 @@ def judge_as_kayenta(recording: Recording) -> RecordedAnswer:
     )
 
 
-def look(recording: Recording, *, is_over: bool) -> Outcome | None:
-    """The outcome of the first look that fails, or of the last one; None where the first look is still to come."""
-    series = [_series(one, recording.interval) for one in recording.metrics]
-    return judge(series, recording.mann_whitney, is_over=is_over)
+def look_as_kayenta(recording: Recording) -> Outcome | None:
+    """The latest look at a rollout that goes on; None where the first is still to come."""
+    return latest_look(_all_series(recording), recording.mann_whitney)
+
+
+def _all_series(recording: Recording) -> list[Series]:
+    return [_series(one, recording.interval) for one in recording.metrics]
 
 
 def _series(metric: RecordedMetric, length: int) -> Series:
