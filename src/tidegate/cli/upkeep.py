@@ -14,6 +14,7 @@ from tidegate.engine.leasing import Leasing
 from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.record import RecordActs
 from tidegate.engine.synthetic import wanted_traffic
+from tidegate.engine.traffic_log import TrafficLog
 from tidegate.engine.unused_artifacts import UnusedArtifacts
 from tidegate.metrics.synthetic import SyntheticSender
 from tidegate.model.event import Event, EventKind
@@ -28,6 +29,7 @@ LOOK_EVERY_SECONDS = 1.0
 SUPERVISE_EVERY_LOOKS = 4
 SWEEP_EVERY_LOOKS = 15
 CLEAR_EVERY_LOOKS = 3600
+TRAFFIC_EVERY_LOOKS = 60
 
 
 class Upkeep:
@@ -53,6 +55,7 @@ class Upkeep:
         self._of_record = record
         self._programs = programs
         self._synthetic = synthetic
+        self._traffic = TrafficLog(engine.parts)
         self._kept = KeptResults(parts.engine, parts.configuration.cache)
         self._unused = UnusedArtifacts(parts.engine, parts.artifacts)
         self._envoy_restarts: int | None = None
@@ -108,6 +111,8 @@ class Upkeep:
                     self._of_record.look_after()
                     self._engine.sweep()
                     self._supervisor.keep_logs_small()
+                if looks % TRAFFIC_EVERY_LOOKS == 0:
+                    self._traffic.look()
                 self._clear(looks)
             except (SupervisorAway, SupervisorFailed, StoreUnavailable) as error:
                 log.error("upkeep: %s", error)
@@ -121,6 +126,7 @@ class Upkeep:
             self._unused.remove()
         if looks % CLEAR_EVERY_LOOKS == SWEEP_EVERY_LOOKS:
             self._quarantines.forget_old()
+            self._traffic.forget_old()
 
     def _send_synthetic(self) -> None:
         with self._parts.engine.database.reading() as connection:

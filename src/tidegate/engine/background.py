@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from tidegate.model.background import Background
 from tidegate.model.change import Change
+from tidegate.model.error_budget import BUDGET_OVER
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.run import Run
-from tidegate.store import gate_queries, queries
+from tidegate.store import gate_queries, queries, traffic_queries
 
 
 def background_of(
-    connection: Connection, run: Run, release: Release, placement: Placement, brings: Sequence[Change]
+    connection: Connection,
+    run: Run,
+    release: Release,
+    placement: Placement,
+    brings: Sequence[Change],
+    now: datetime,
 ) -> Background:
     """What serves at the placement, who made the changes that would come there, and the release's way so far."""
     serving = queries.deployment(connection, placement.serving) if placement.serving else None
@@ -28,5 +35,6 @@ def background_of(
         brings=tuple(brings),
         people=gate_queries.known_people(connection, (), (), authors),
         earlier_stages=stages,
+        counted=traffic_queries.counted_since(connection, placement.id, now - BUDGET_OVER),
         earlier_rollouts={one.name: rollouts[one.rollout] for one in stages if one.rollout in rollouts},
     )

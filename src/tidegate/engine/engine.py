@@ -118,7 +118,9 @@ class Engine:
         """
         now = self.parts.clock.now()
         new_release, new_nonce = ReleaseId(self.parts.new_id()), self.parts.new_id()
-        state = load_run(connection, run, self.parts.environments, new_release, new_nonce, trains=self.parts.trains)
+        state = load_run(
+            connection, run, self.parts.environments, now, new_release, new_nonce, trains=self.parts.trains
+        )
         decision = decide_run(state, now)
         save(connection, decision, now, self.parts.new_id)
         keep_history(connection, decision, now)

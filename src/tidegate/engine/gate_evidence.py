@@ -48,6 +48,7 @@ class GateView:
 
 def look_at_gate(parts: Parts, run_id: str, stage: str) -> GateView:
     """The evidence as the gate of a stage sees it now. Raises Refused where there is no such stage, or no release."""
+    now = parts.clock.now()
     with parts.database.reading() as connection:
         run = queries.run(connection, run_id)
         if run is None:
@@ -58,11 +59,11 @@ def look_at_gate(parts: Parts, run_id: str, stage: str) -> GateView:
         try:
             name = StageName(stage)
             state = load_run(
-                connection, run, parts.environments, ReleaseId(parts.new_id()), shown=name, trains=parts.trains
+                connection, run, parts.environments, now, ReleaseId(parts.new_id()), shown=name, trains=parts.trains
             )
         except Gone:
             raise not_found("service", run.service) from None
-    draft = RunDraft(state, parts.clock.now())
+    draft = RunDraft(state, now)
     if name not in draft.stages or name not in state.background or draft.release is None:
         known = ", ".join(one.name for one in state.stages)
         raise Refused(Refusal.NOT_FOUND, f"run {run.id} has no stage {stage!r}; it has {known or 'none'}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -42,6 +42,7 @@ def load_run(
     connection: Connection,
     run: Run,
     environments: Mapping[EnvironmentName, Environment],
+    now: datetime,
     new_release: ReleaseId,
     new_nonce: str = "",
     shown: StageName | None = None,
@@ -79,7 +80,7 @@ def load_run(
         questions=time_queries.questions_of_run(connection, run.id) if asks_outside else (),
         new_nonce=new_nonce,
         latest_recorded=time_queries.latest_recorded(connection) if may_enter else None,
-        background=_background(connection, run, release, stages, sites, shown),
+        background=_background(connection, run, release, stages, sites, shown, now),
         broken_glass=gate_queries.broken_glass(connection, run.id) if release else (),
     )
 
@@ -108,13 +109,14 @@ def _background(
     stages: Sequence[StageRun],
     sites: Mapping[StageName, Site],
     shown: StageName | None,
+    now: datetime,
 ) -> dict[StageName, Background]:
     """What the evidence is made of, for the stages at whose gates policies are asked, and for the one that is shown."""
     if release is None:
         return {}
     waiting = {one.name for one in stages if one.state in (StageState.PENDING, StageState.GATE)}
     return {
-        name: background_of(connection, run, release, site.placement, brought(connection, run, site.placement))
+        name: background_of(connection, run, release, site.placement, brought(connection, run, site.placement), now)
         for name, site in sites.items()
         if name == shown or (name in waiting and any(one.policies for one in rules_at(run, name, site.environment)))
     }

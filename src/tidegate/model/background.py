@@ -25,4 +25,7 @@ class Background:
     brings: tuple[Change, ...] = ()
     people: KnownPeople = KnownPeople()
     earlier_stages: tuple[StageRun, ...] = ()
+    counted: tuple[int, int] | None = None
+    """Requests to what serves there, and those that failed, over the time of an error budget."""
+
     earlier_rollouts: Mapping[StageName, Rollout] = field(default_factory=dict)

@@ -27,6 +27,7 @@ class Topic(StrEnum):
     TRAIN = "train"
     TRAIN_STOPPED = "train-stopped"
     QUESTION = "question"
+    ERROR_BUDGET = "error-budget"
 
 
 UNLESS_SAID = frozenset(Topic) - {Topic.RUN_SUCCEEDED, Topic.TRAIN}

@@ -89,6 +89,8 @@ class EventKind(StrEnum):
     DEPLOYMENT_REMOVED = "deployment.removed"
     PLACEMENT_STUCK = "placement.stuck"
     PLACEMENT_HEALTH = "placement.health"
+    ERROR_BUDGET_BURNS = "error_budget.burns"
+    ERROR_BUDGET_CALM = "error_budget.calm"
     RECORD_KEY_MADE = "record.key_made"
     RECORD_KEY_CHANGED = "record.key_changed"
     RECORD_KEY_LOST = "record.key_lost"

@@ -238,7 +238,8 @@ class IncidentEvidence:
 class ErrorBudget:
     """What is left of the failures that the service's objective allows."""
 
-    left: Annotated[float, Doc("Percent of it; negative where more was used.")]
+    left: Annotated[float, Doc("Percent of it; negative where more was used.", moves=True)]
+    requests: Annotated[int, Doc("How many requests were counted in the last 30 days.", moves=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +279,10 @@ class Evidence:
         Doc("The service's incidents there.", missing="incidents are not recorded", at_most=MOST_CHANGES),
     ] = None
     error_budget: Annotated[
-        ErrorBudget | None, Doc("The service's error budget there.", missing="no error budget is kept")
+        ErrorBudget | None,
+        Doc(
+            "The service's error budget there.", missing="the file names no objective there, or no request was counted"
+        ),
     ] = None
     flags: Annotated[
         tuple[str, ...] | None,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from tidegate.model import evidence as parts
 from tidegate.model.change import Author, Change
 from tidegate.model.environment import Environment
+from tidegate.model.error_budget import budget_left
 from tidegate.model.evidence import Evidence
 from tidegate.model.ids import StageName
 from tidegate.model.known_people import KnownPeople
@@ -42,6 +43,8 @@ class EvidenceSources:
     people: KnownPeople = KnownPeople()
     rollbacks_in_a_row: int = 0
     frozen: bool | None = None
+    counted: tuple[int, int] | None = None
+    availability: float | None = None
 
 
 def gather(sources: EvidenceSources, now: datetime) -> Evidence:
@@ -63,8 +66,17 @@ def gather(sources: EvidenceSources, now: datetime) -> Evidence:
         environment=_environment(sources),
         run=parts.RunEvidence(sources.run.id, sources.run.trigger, sources.run.actor.name, sources.run.by_person),
         stages=stages,
+        error_budget=_error_budget(sources),
         risk=release_risk(sources.release.pipeline.risk, release, changes, before, sources.rollbacks_in_a_row),
     )
+
+
+def _error_budget(sources: EvidenceSources) -> parts.ErrorBudget | None:
+    if sources.availability is None or sources.counted is None:
+        return None
+    requests, errors = sources.counted
+    left = budget_left(sources.availability, requests, errors)
+    return None if left is None else parts.ErrorBudget(round(left, 1), requests)
 
 
 def _release(sources: EvidenceSources, minute: datetime) -> parts.ReleaseEvidence:

@@ -55,6 +55,8 @@ _TOPICS: Mapping[EventKind, Topic] = {
     EventKind.TRAIN_DEPARTED: Topic.TRAIN,
     EventKind.TRAIN_STOPPED: Topic.TRAIN_STOPPED,
     EventKind.GATE_UNANSWERED: Topic.QUESTION,
+    EventKind.ERROR_BUDGET_BURNS: Topic.ERROR_BUDGET,
+    EventKind.ERROR_BUDGET_CALM: Topic.ERROR_BUDGET,
 }
 
 _WORDS: Mapping[Topic, str] = {
@@ -71,6 +73,7 @@ _WORDS: Mapping[Topic, str] = {
     Topic.TRAIN: "a train left or arrived",
     Topic.TRAIN_STOPPED: "a train stopped and comes back",
     Topic.QUESTION: "no yes from outside",
+    Topic.ERROR_BUDGET: "the error budget burns",
 }
 
 
@@ -174,6 +177,8 @@ def _headline(event: Event, topic: Topic) -> str:
             return "a planned freeze is taken back"
         case EventKind.FREEZE_LIFTED | EventKind.FREEZE_ENDED:
             return "no longer frozen"
+        case EventKind.ERROR_BUDGET_CALM:
+            return "the error budget burns no longer"
         case EventKind.GATE_UNANSWERED:
             return "a question was not answered in time"
         case EventKind.GATE_ANSWERED:
@@ -200,6 +205,8 @@ def _text(event: Event, topic: Topic) -> str:
             return f"{service} in {place} is {event.text}."
         case Topic.HOLD:
             return f"{service} in {place} {event.text}."
+        case Topic.ERROR_BUDGET:
+            return f"{service} in {place}: {event.text}."
         case Topic.FREEZE | Topic.TRAIN | Topic.TRAIN_STOPPED:
             return f"{event.text[:1].upper()}{event.text[1:]}."
     return f"{service}: {event.text}."

@@ -32,6 +32,8 @@ def evidence_at(draft: RunDraft, stage: StageName, mode: Mode) -> Evidence | Non
         people=background.people,
         rollbacks_in_a_row=site.placement.rollbacks_in_a_row,
         frozen=_frozen(draft, stage),
+        counted=background.counted,
+        availability=verify.availability if (verify := draft.definition(stage).verify) else None,
     )
     return gather(sources, draft.now)
 

@@ -50,6 +50,7 @@ from tidegate.model.service import Service
 from tidegate.model.sign_in import BrowserSession, OneTimeLink, Password
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import StepRun
+from tidegate.model.traffic import Traffic, TrafficReading
 from tidegate.model.train import TrainRun
 from tidegate.store import (
     evidence_tables,
@@ -61,6 +62,7 @@ from tidegate.store import (
     sign_in_tables,
     tables,
     time_tables,
+    traffic_tables,
     train_tables,
 )
 from tidegate.store.columns import Document, Utc, Word
@@ -99,6 +101,8 @@ TABLES: dict[type, Table] = {
     Placement: tables.placement,
     Rollout: tables.rollout,
     TrainRun: train_tables.train_run,
+    Traffic: traffic_tables.traffic,
+    TrafficReading: traffic_tables.traffic_reading,
     Effect: tables.effect,
     MetricReading: metric_tables.metric_reading,
     HistoryHour: metric_tables.metric_history,

@@ -69,6 +69,9 @@ def _facts(evidence: Evidence, stage: str) -> Iterator[Fact]:
     for name, one in evidence.stages.items():
         if name != stage and one.state.is_ended:
             yield Fact(name, _stage(one))
+    if evidence.error_budget:
+        left, requests = evidence.error_budget.left, evidence.error_budget.requests
+        yield Fact("error budget", f"{left:g}% left, by {requests:,} requests in 30 days")
     reasons = "; ".join(evidence.risk.reasons) or "nothing adds to it"
     yield Fact("risk", f"{evidence.risk.score} of 100: {reasons}")
 

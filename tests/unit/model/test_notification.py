@@ -133,6 +133,11 @@ def train(kind: EventKind, text: str, state: str = "moving") -> Event:
         (about(EventKind.RUN_ENDED, "1a2b3c4d failed: build", status="failed"), Topic.RUN_FAILED, "tidegate retry 01r"),
         (about(EventKind.RUN_ENDED, "1a2b3c4d succeeded", status="succeeded"), Topic.RUN_SUCCEEDED, "succeeded"),
         (about(EventKind.RUN_ENDED, "1a2b3c4d superseded", status="superseded"), None, ""),
+        (
+            about(EventKind.ERROR_BUDGET_BURNS, "the error budget burns: 9 of 600"),
+            Topic.ERROR_BUDGET,
+            "shop in production: the error budget burns: 9 of 600.",
+        ),
         (about(EventKind.LINE_STOPPED, "2 rollbacks"), Topic.LINE_STOPPED, "tidegate service resume shop"),
         (
             Event(EventKind.SERVICE_TROUBLE, "no such branch", {"service": "shop"}, data={"lasts": True}),

@@ -1,0 +1,107 @@
+"""The traffic log: once a minute what routers counted is added to the minutes and hours of its placement."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from tidegate.engine.parts import Parts
+from tidegate.metrics.source import SourceFailed
+from tidegate.model.error_budget import SLOW, Burn, burning
+from tidegate.model.event import Event, EventKind
+from tidegate.model.pipeline import Pipeline, Stage
+from tidegate.model.placement import Placement
+from tidegate.model.traffic import Span, TrafficReading
+from tidegate.store import events, queries, rows, traffic_queries
+
+log = logging.getLogger(__name__)
+
+_LONGEST = max(one.long for one in SLOW)
+
+
+@dataclass(slots=True)
+class TrafficLog:
+    """Reads the routers' counters, and says when an error budget begins to burn and when it does not any more."""
+
+    parts: Parts
+
+    def look(self) -> None:
+        """Add what was counted since the last look. A router that does not answer is asked again the next time: its
+        counters go on."""
+        for placement in self._placements():
+            seen = self._read(placement)
+            if seen is not None:
+                with self.parts.database.writing() as connection:
+                    self._note(connection, placement, seen)
+
+    def forget_old(self) -> None:
+        """Forget what is kept no longer."""
+        with self.parts.database.writing() as connection:
+            traffic_queries.forget_old(connection, self.parts.clock.now())
+
+    def _placements(self) -> tuple[Placement, ...]:
+        with self.parts.database.reading() as connection:
+            return tuple(one for one in queries.placements(connection) if one.serving)
+
+    def _read(self, placement: Placement) -> TrafficReading | None:
+        names = [part.deployment for part in placement.arrangement.parts]
+        try:
+            counters = self.parts.metrics.counters(placement.id, names)
+        except SourceFailed as error:
+            log.warning("the traffic of %s: %s", placement.id, error)
+            return None
+        return TrafficReading(placement.id, self.parts.clock.now(), counters)
+
+    def _note(self, connection: Connection, placement: Placement, seen: TrafficReading) -> None:
+        before = traffic_queries.reading(connection, placement.id)
+        if before is not None:
+            if seen.at < before.at:  # the clock was set back: what is counted again later counts once
+                seen = replace(seen, at=before.at)
+            counted = seen.counted_since(before)
+            if counted.requests:
+                traffic_queries.note(connection, seen, before, counted)
+            seen = replace(seen, burning_since=self._burning_since(connection, placement, before.burning_since))
+        rows.put(connection, seen)
+
+    def _burning_since(self, connection: Connection, placement: Placement, since: datetime | None) -> datetime | None:
+        """Since when its budget burns fast; that it begins and ends is an event."""
+        now = self.parts.clock.now()
+        fast = next((one for one in burns_of(connection, placement, now) if one.is_fast), None)
+        if fast and since is None:
+            self._say(connection, placement, EventKind.ERROR_BUDGET_BURNS, f"the error budget burns: {fast.text}", now)
+            return now
+        if since and fast is None:
+            text = "the error budget does not burn fast any more"
+            self._say(connection, placement, EventKind.ERROR_BUDGET_CALM, text, now)
+            return None
+        return since
+
+    def _say(self, connection: Connection, placement: Placement, kind: EventKind, text: str, now: datetime) -> None:
+        about = {"service": str(placement.service), "environment": str(placement.environment)}
+        events.append(connection, [Event(kind, text, about)], now)
+
+
+def burns_of(connection: Connection, placement: Placement, now: datetime) -> tuple[Burn, ...]:
+    """How a placement's error budget burns, by the objective of what serves there; none without one."""
+    availability = availability_of(connection, placement)
+    if availability is None:
+        return ()
+    longest = now - _LONGEST
+    traffic = [row for span in Span for row in traffic_queries.since(connection, placement.id, span, longest)]
+    return burning(availability, traffic, now)
+
+
+def availability_of(connection: Connection, placement: Placement) -> float | None:
+    """The objective in the file of the release that serves there."""
+    serving = queries.deployment(connection, placement.serving) if placement.serving else None
+    release = queries.release(connection, serving.release) if serving else None
+    verifies = (one.verify for one in _stages(release.pipeline, placement)) if release else ()
+    return next((one.availability for one in verifies if one), None)
+
+
+def _stages(pipeline: Pipeline, placement: Placement) -> Iterator[Stage]:
+    return (one for one in pipeline.stages if one.environment == placement.environment)

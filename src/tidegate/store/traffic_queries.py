@@ -1,0 +1,46 @@
+"""What is asked about the traffic of placements."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select
+
+from tidegate.model.figures import Counters
+from tidegate.model.ids import PlacementId
+from tidegate.model.traffic import KEPT_FOR, Span, Traffic, TrafficReading, spans_of
+from tidegate.store import rows, traffic_tables
+
+_c = traffic_tables.traffic.c
+
+
+def reading(connection: Connection, placement: PlacementId) -> TrafficReading | None:
+    """What the router had counted at the last look."""
+    return rows.find(connection, TrafficReading, placement=placement)
+
+
+def note(connection: Connection, seen: TrafficReading, before: TrafficReading, counted: Counters) -> None:
+    """Add what was counted between two looks to the rows that it belongs to."""
+    for span, begin in spans_of(seen, before):
+        known = rows.find(connection, Traffic, placement=seen.placement, span=span, begin=begin)
+        rows.put(connection, (known or Traffic(seen.placement, span, begin, 0, 0)).with_more(counted))
+
+
+def since(connection: Connection, placement: PlacementId, span: Span, begin: datetime) -> tuple[Traffic, ...]:
+    """A placement's rows of a span from then on, oldest first."""
+    where = (_c.placement == placement, _c.span == span, _c.begin >= begin)
+    return rows.every(connection, Traffic, *where, order_by=_c.begin)
+
+
+def counted_since(connection: Connection, placement: PlacementId, begin: datetime) -> tuple[int, int] | None:
+    """Requests and errors of a placement in the hours from then on; None where nothing was counted."""
+    query = select(func.sum(_c.requests), func.sum(_c.errors))
+    where = (_c.placement == placement, _c.span == Span.HOUR, _c.begin >= begin)
+    requests, errors = connection.execute(query.where(*where)).one()
+    return (int(requests), int(errors)) if requests else None
+
+
+def forget_old(connection: Connection, now: datetime) -> None:
+    """Forget the rows that are kept no longer."""
+    for span, kept in KEPT_FOR.items():
+        connection.execute(delete(traffic_tables.traffic).where(_c.span == span, _c.begin < now - kept))

@@ -1,0 +1,142 @@
+"""What routers count is kept by minutes and hours, and an error budget that burns is said once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.integration.engine.shop import PLAIN, PRODUCTION, Shop
+
+from tidegate.engine.gate_evidence import look_at_gate
+from tidegate.engine.traffic_log import TrafficLog
+from tidegate.metrics.source import SourceFailed
+from tidegate.model.figures import Counters
+from tidegate.model.ids import DeploymentId, PlacementId
+from tidegate.model.traffic import KEPT_FOR, Span
+from tidegate.store import traffic_queries
+from tidegate.store.database import Database
+
+MINUTE = timedelta(minutes=1)
+GATE = "gate: {approvals: {count: 1}}"
+VERIFIED = PLAIN.replace(
+    f"{GATE}\n    deploy: {{strategy: blue-green}}",
+    f"{GATE}\n    deploy: {{strategy: blue-green}}\n    verify: {{objective: {{availability: 99.9%}}}}",
+)
+
+
+class ManyUsers:
+    """So many requests a minute at whatever serves; `failing` of them fail."""
+
+    def __init__(self) -> None:
+        self.requests, self.errors, self.is_away = 0, 0, False
+
+    def pass_minute(self, requests: int = 600, failing: int = 0) -> None:
+        self.requests += requests
+        self.errors += failing
+
+    def counters(
+        self, placement: PlacementId, deployments: Collection[DeploymentId]
+    ) -> Mapping[DeploymentId, Counters]:
+        if self.is_away:
+            raise SourceFailed("it does not answer")
+        return {one: Counters(self.requests, self.errors) for one in deployments}
+
+
+@pytest.fixture
+def users() -> ManyUsers:
+    return ManyUsers()
+
+
+@pytest.fixture
+def shop(sqlite: Database, tmp_path: Path, users: ManyUsers) -> Shop:
+    shop = Shop(sqlite, tmp_path, metrics=users)
+    run = shop.added(VERIFIED)
+    shop.built()
+    shop.approved(run)
+    shop.settle_until(lambda: shop.serving() is not None)
+    return shop
+
+
+def passes(shop: Shop, users: ManyUsers, minutes: int, failing: int = 0) -> None:
+    for _ in range(minutes):
+        shop.clock.time += MINUTE
+        users.pass_minute(failing=failing)
+        TrafficLog(shop.parts).look()
+
+
+def kept(shop: Shop, span: Span) -> list[tuple[int, int]]:
+    with shop.database.reading() as connection:
+        rows = traffic_queries.since(connection, PRODUCTION, span, shop.clock.now() - KEPT_FOR[span])
+    return [(one.requests, one.errors) for one in rows]
+
+
+def test_each_minute_is_counted_once_also_by_a_server_that_was_started_again(shop: Shop, users: ManyUsers) -> None:
+    users.pass_minute(requests=5000)
+    TrafficLog(shop.parts).look()
+    assert kept(shop, Span.HOUR) == [], "what came before the first look is nobody's"
+    passes(shop, users, 3, failing=2)
+    TrafficLog(shop.parts).look()
+    assert kept(shop, Span.MINUTE) == [(600, 2)] * 3
+    assert kept(shop, Span.HOUR) == [(1800, 6)]
+
+
+def test_what_is_counted_while_no_server_runs_is_known_of_the_hour_alone(shop: Shop, users: ManyUsers) -> None:
+    passes(shop, users, 2)
+    shop.clock.time += timedelta(minutes=20)
+    users.pass_minute(requests=7000)
+    TrafficLog(shop.parts).look()
+    assert kept(shop, Span.MINUTE) == [(600, 0)]
+    assert sum(requests for requests, _ in kept(shop, Span.HOUR)) == 7600
+
+
+def test_a_router_that_does_not_answer_loses_nothing(shop: Shop, users: ManyUsers) -> None:
+    passes(shop, users, 1)
+    users.is_away = True
+    passes(shop, users, 1)
+    users.is_away = False
+    passes(shop, users, 1)
+    assert sum(requests for requests, _ in kept(shop, Span.HOUR)) == 1200
+
+
+def test_a_budget_that_burns_is_said_when_it_begins_and_when_it_ends(shop: Shop, users: ManyUsers) -> None:
+    passes(shop, users, 1)
+    passes(shop, users, 10, failing=30)
+    said = [text for text in shop.said() if "error budget" in text]
+    assert len(said) == 1
+    assert said[0].startswith("the error budget burns: ")
+    passes(shop, users, 40)
+    said = [text for text in shop.said() if "error budget" in text]
+    assert said[1:] == ["the error budget does not burn fast any more"]
+
+
+def test_a_policy_reads_what_is_left_of_the_budget(shop: Shop, users: ManyUsers) -> None:
+    passes(shop, users, 2)
+    text = VERIFIED.replace(GATE, "gate: {approvals: {count: 1}, policy: error_budget.left > 20.0}")
+    run = shop.pushed(text)
+    shop.built()
+    passes(shop, users, 10, failing=6)
+    shop.pass_time(MINUTE)
+    budget = look_at_gate(shop.parts, run, "production").evidence.error_budget
+    assert budget is not None
+    assert budget.requests == 6600
+    assert budget.left == pytest.approx(100 * (1 - 60 / 6.6), abs=0.1)
+    shop.approved(run)
+    assert [one.text for one in shop.run(run).because] == ["the policy does not hold"]
+    users.pass_minute(requests=1_000_000)
+    TrafficLog(shop.parts).look()
+    shop.pass_time(MINUTE)
+    shop.settle_until(lambda: shop.serving() == shop.label(run))
+
+
+def test_rows_are_not_kept_for_ever(shop: Shop, users: ManyUsers) -> None:
+    passes(shop, users, 2)
+    shop.clock.time += KEPT_FOR[Span.MINUTE] + MINUTE
+    TrafficLog(shop.parts).forget_old()
+    assert kept(shop, Span.HOUR) == [(600, 0)]
+    with shop.database.reading() as connection:
+        assert traffic_queries.since(connection, PRODUCTION, Span.MINUTE, shop.clock.now() - timedelta(days=1)) == ()
+    shop.clock.time += KEPT_FOR[Span.HOUR]
+    TrafficLog(shop.parts).forget_old()
+    assert kept(shop, Span.HOUR) == []
