@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 from tidegate.api.answers import Answer, ReasonAnswer
 from tidegate.api.placement_answers import PlacementAnswer
@@ -12,6 +12,7 @@ from tidegate.model.demands import demands_of
 from tidegate.model.environment import Environment
 from tidegate.model.pipeline import Mode, Risk
 from tidegate.model.service import Service, mode_of
+from tidegate.model.traffic import Traffic
 
 
 class ServiceAnswer(Answer):
@@ -50,6 +51,30 @@ class AddedAnswer(Answer):
 
     service: ServiceAnswer
     run: RunItem
+
+
+class TrafficAnswer(Answer):
+    """Requests to a service in an environment since `since`, by the router's counts, and how many a minute."""
+
+    environment: str
+    since: datetime
+    requests: int
+    errors: int
+    per_minute: float
+
+
+def traffic_answer(environment: str, hours: Sequence[Traffic], now: datetime) -> TrafficAnswer:
+    """The sum of at least one hour."""
+    since = hours[0].begin
+    minutes = max((now - since) / timedelta(minutes=1), 1.0)
+    requests = sum(one.requests for one in hours)
+    return TrafficAnswer(
+        environment=environment,
+        since=since,
+        requests=requests,
+        errors=sum(one.errors for one in hours),
+        per_minute=requests / minutes,
+    )
 
 
 def service_answer(service: Service) -> ServiceAnswer:

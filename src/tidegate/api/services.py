@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -18,15 +19,20 @@ from tidegate.api.service_answers import (
     AddedAnswer,
     ServiceAnswer,
     ServiceDetail,
+    TrafficAnswer,
     service_answer,
     service_detail,
+    traffic_answer,
 )
 from tidegate.engine.refusal import not_found
 from tidegate.model.pipeline import Mode
+from tidegate.model.traffic import Span
 from tidegate.security.permission import Permission
-from tidegate.store import placement_queries, queries
+from tidegate.store import placement_queries, queries, traffic_queries
 
 router = noun_router("services", prefix="/services", route_class=ActRoute)
+
+A_WEEK = timedelta(days=7)
 
 SECRET_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"  # noqa: S105  the pattern of names
 SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME)]
@@ -112,6 +118,20 @@ def show_service(parts: Parts, _: Reader, name: ServicePath) -> ServiceDetail:
         records = placement_queries.records(connection, name)
     here = {str(one.placement.environment): placement_answer(one) for one in records}
     return service_detail(service, here, parts.engine.parts.environments.values())
+
+
+@router.get("/{name}/traffic")
+def show_traffic(parts: Parts, _: Reader, name: ServicePath) -> list[TrafficAnswer]:
+    """The requests to a service in the last seven days, by environment; of those that had any."""
+    now = parts.engine.parts.clock.now()
+    with parts.engine.parts.database.reading() as connection:
+        if queries.service(connection, name) is None:
+            raise not_found("service", name, "tidegate service list")
+        known = [
+            (one.environment, traffic_queries.since(connection, one.id, Span.HOUR, now - A_WEEK))
+            for one in queries.placements(connection, name)
+        ]
+    return [traffic_answer(environment, rows, now) for environment, rows in known if rows]
 
 
 @router.delete("/{name}")

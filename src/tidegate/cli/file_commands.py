@@ -13,6 +13,7 @@ import typer
 
 from tidegate.cli.exit_code import CommandFailed, ExitCode
 from tidegate.cli.options import JsonOption
+from tidegate.cli.outlook import outlook_notes
 from tidegate.cli.output import Output
 from tidegate.cli.working_tree import FILE, commit_command, quoted, working_tree
 
@@ -27,6 +28,18 @@ def validate(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The file, a folder that holds one, or - for standard input.")
     ] = Path(FILE),
+    traffic: Annotated[
+        str | None,
+        typer.Option(
+            "--traffic",
+            metavar="RATE",
+            help="Say what canaries show at this many requests, as 20/m (default: last week's, where a server knows).",
+            show_default=False,
+        ),
+    ] = None,
+    errors: Annotated[
+        str, typer.Option("--errors", metavar="SHARE", help="The part of that traffic that fails anyway.")
+    ] = "0.1%",
     json: JsonOption = False,
 ) -> None:
     """Check a tidegate.yaml, and say everything that is wrong with it and where. Ends with 1 where something is."""
@@ -43,7 +56,7 @@ def validate(
         pipeline = load(document.decode(raw, str(path)), str(path))
     except ConfigError as error:
         problems = error.problems
-    notes = _notes(pipeline) if pipeline else ()
+    notes = (*_notes(pipeline), *outlook_notes(pipeline, traffic, errors)) if pipeline else ()
     found = {"file": str(path), "ok": not problems, "problems": [_as_json(one) for one in problems]}
     output.document({**found, "notes": list(notes)})
     if json:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from tidegate.model.ids import PlacementId
+from tidegate.model.traffic import Span, Traffic
+from tidegate.store import rows
+
 from .world import SECOND, World, eventually
 
 
@@ -50,6 +56,20 @@ def test_prometheus_finds_every_instance_with_the_deployment_on_it(world: World)
     assert production["labels"]["deployment"].startswith("production-")
     assert production["labels"]["commit"] == world.get(f"/runs/{run}")["commit"]
     assert world.get("/scrape-targets", service="other") == []
+
+
+def test_the_traffic_of_a_week_is_told_by_environment(world: World) -> None:
+    world.shop_in_production()
+    assert world.get("/services/shop/traffic") == []
+    begin = world.clock.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=10)
+    with world.database.writing() as connection:
+        for hour, requests in ((begin, 3000), (begin + timedelta(hours=9), 3000), (begin - timedelta(days=7), 9999)):
+            rows.put(connection, Traffic(PlacementId("shop/production"), Span.HOUR, hour, requests, 6))
+    (told,) = world.get("/services/shop/traffic")
+    assert (told["environment"], told["requests"], told["errors"]) == ("production", 6000, 12)
+    assert 6000 / (11 * 60) <= told["per_minute"] <= 6000 / (10 * 60)
+    with world.client() as client:
+        assert client.get("/api/v1/services/other/traffic").status_code == 404
 
 
 def test_secrets_are_named_and_never_shown(world: World) -> None:

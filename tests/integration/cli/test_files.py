@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.cli.command_line import Command
+from tests.integration.cli.contract_server import ContractServer
 
 Git = Callable[..., str]
 
@@ -15,6 +16,16 @@ service: shop
 build:
   steps:
     - {name: unit tests, run: make test}
+"""
+CANARY = """\
+service: shop
+build: {steps: [{name: package, run: make, artifacts: {shop: "*.txt"}}]}
+runtime: {artifact: shop, command: ./shop}
+stages:
+  - name: production
+    environment: production
+    deploy: {strategy: canary, shares: [5%, 50%]}
+    verify: {at_most: 30m}
 """
 BAD = """\
 service: shop
@@ -66,6 +77,33 @@ def test_validate_names_an_environment_that_only_a_configured_server_has(alone: 
     assert ended.code == 0
     assert 'note: the environment "prodution" is there where tidegate-server.yaml says so' in ended.out
     assert '(did you mean "production"?)' in ended.out
+
+
+def test_validate_foretells_what_a_canary_can_show_at_the_traffic_that_is_asked_about(alone: Command) -> None:
+    (alone.cwd / "tidegate.yaml").write_text(CANARY)
+    ended = alone("validate", "--traffic", "20/m", "--errors", "1%")
+    assert ended.code == 0
+    assert "note: production: at 20 requests a minute of which 1% fail, 5% shows within 30m when" in ended.out
+    assert "note: production: what would show more: larger shares (50%)" in ended.out
+    assert len(alone("validate", "--traffic", "20/m", "--json").document["notes"]) == 2
+    assert "traffic" not in alone("validate").out
+    for wrong in (("--traffic", "20"), ("--traffic", "20/m", "--errors", "one")):
+        ended = alone("validate", *wrong)
+        assert ended.code == 2
+        assert "next: tidegate validate --traffic 20/m --errors 0.1%" in ended.err
+
+
+def test_validate_foretells_by_last_weeks_traffic_where_a_server_knows_it(
+    tidegate: Command, contract: ContractServer
+) -> None:
+    (tidegate.cwd / "tidegate.yaml").write_text(CANARY)
+    counted = {"environment": "production", "since": "2026-11-01T00:00:00Z", "per_minute": 600.0}
+    contract.answer("GET", "/services/shop/traffic", [{**counted, "requests": 100_000, "errors": 100}])
+    assert "note: production: at 600 requests a minute of which 0.1% fail" in tidegate("validate").out
+    contract.answer("GET", "/services/shop/traffic", [{**counted, "requests": 20, "errors": 0}])
+    assert "a minute" not in tidegate("validate").out
+    contract.refuse("GET", "/services/shop/traffic", 404, "there is no service shop")
+    assert tidegate("validate").code == 0
 
 
 def test_all_problems_come_at_once_with_their_places(alone: Command) -> None:
