@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.integration.metrics.answering import END, Answering, answering, metric, question
+from tests.integration.metrics.answering import END, Answering, answering, metric, own_certificate, question
 from tests.integration.metrics.prometheus_bench import Native, PrometheusBench
 from tests.integration.metrics.source_contract import PATIENCE_SECONDS, Asked, SourceContract
 from tests.integration.routers.services import free_port
@@ -136,6 +136,18 @@ class TestPrometheusSource(SourceContract):
         with pytest.raises(SourceFailed, match="Prometheus does not answer: ") as failed:
             source.read(question(metric(query="$deployment")))
         assert failed.value.is_away
+
+    def test_only_who_proves_to_be_it_gets_the_token(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        certificate = own_certificate(tmp_path / "certificate")
+        with answering(certificate) as server:
+            server.vector(({}, "7"))
+            for url in (server.url, server.url.replace("https", "HTTPS")):
+                with pytest.raises(SourceFailed, match="certificate verify failed"):
+                    PrometheusSource(url, lambda: "s3cret").read(question(metric(query="$deployment")))
+            assert server.asked == []
+            monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+            trusting = PrometheusSource(server.url, lambda: "s3cret")
+            assert trusting.read(question(metric(query="$deployment"))) == Counted(7)
 
     def test_the_query_is_about_the_deployment_and_the_time(self, told: ToldPrometheus) -> None:
         told.count(1)
