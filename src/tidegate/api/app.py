@@ -22,6 +22,7 @@ from tidegate.api import (
     placements,
     probes,
     questions,
+    recordings,
     releases,
     runs,
     services,
@@ -61,7 +62,8 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.transfers = CapacityLimiter(artifacts.AT_ONCE)
     app.state.git_transfers = Transfers()
     # a route is looked for in this order, and agents ask most often
-    things = (services, placements, runs, questions, evidence, freezes, releases, trains, steps, tests, events, audit)
+    of_runs = (runs, questions, evidence, freezes, releases, trains, steps, tests, events, audit, recordings)
+    things = (services, placements, *of_runs)
     about_people = (people, authorship, sign_in, sign_in_codes)
     nouns = (agents, *things, *about_people, gates, notifications, agent_acts, git, artifacts)
     routers = (*(noun.router for noun in nouns), agent_acts.tokens, people.tokens, probes.router, gate_hook.router)

@@ -156,6 +156,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "watch": watch.watch,
         "logs": logs.logs,
         "events": record_commands.events,
+        "figures": record_commands.figures,
         "queue": agent_commands.queue,
         "judge": judge.judge,
     },

@@ -1,4 +1,4 @@
-"""`tidegate events`: the record of all that happened."""
+"""`tidegate events` and `tidegate figures`: all that happened, and what verification saw."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from tidegate.cli.client import Document
-from tidegate.cli.exit_code import ExitCode
-from tidegate.cli.options import DataOption, JsonOption
+from tidegate.cli.exit_code import CommandFailed, ExitCode
+from tidegate.cli.options import DataOption, JsonOption, RunArgument
 from tidegate.cli.output import Output
 from tidegate.cli.run_reference import find_run
 from tidegate.cli.run_view import local_time
@@ -39,6 +39,24 @@ def events(
             _say(session.output, event)
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+
+def figures(
+    run: RunArgument,
+    stage: Annotated[str | None, typer.Option("--stage", metavar="STAGE", help="Of this stage; else the last.")] = None,
+    json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Print what verification saw of a run, as a file for tidegate judge: to judge it again, with other settings."""
+    del json  # it is JSON either way
+    session = begin(True, data)
+    found = session.client.get("runs", str(find_run(session.client, run)["id"]))
+    rollouts = [one for one in found["rollouts"] if one["stage"] and stage in (None, one["stage"])]
+    if not rollouts:
+        stages = ", ".join(str(one["name"]) for one in found["stages"]) or "none"
+        where = f"in the stage {stage}" if stage else "yet"
+        raise CommandFailed(ExitCode.USAGE, f"this run rolled nothing out {where}", f"its stages are {stages}")
+    session.output.document(session.client.get("rollouts", str(rollouts[-1]["id"]), "recording"))
 
 
 def _show_past(session: Session, after: int, service: str | None, run: str | None, limit: int) -> None:

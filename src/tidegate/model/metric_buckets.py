@@ -23,6 +23,14 @@ def aligned(spreads: Sequence[Spread]) -> tuple[Spread, ...]:
     return tuple(_with_edges(one, edges) for one in spreads)
 
 
+def above_zero(spread: Spread) -> Spread:
+    """The same distribution without edges at zero and below: what lies there is in the first bucket."""
+    left = sum(edge <= 0 for edge in spread.edges)
+    if not left:
+        return spread
+    return Spread(spread.edges[left:], (sum(spread.counts[: left + 1]), *spread.counts[left + 1 :]))
+
+
 def _cuts(edge: float, spread: Spread) -> bool:
     place = bisect_left(spread.edges, edge)
     return not (place < len(spread.edges) and spread.edges[place] == edge) and spread.counts[place] > 0

@@ -1,11 +1,12 @@
-"""The readings of a metric in the form in which figures are judged, kept in a file, and judged again."""
+"""Figures in the form in which they are judged, kept in a file, and judged again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from tidegate.model.metric import Counted, Figures, Measured, MetricReading, MetricSeries, Spread
-from tidegate.model.metric_buckets import aligned
+from tidegate.model.metric import Counted, Figures, HistoryBatch, Measured, MetricSeries, Spread
+from tidegate.model.metric_buckets import above_zero, aligned
 from tidegate.model.recording import (
     HistogramSide,
     MetricKind,
@@ -17,52 +18,65 @@ from tidegate.model.recording import (
     ValuesSide,
 )
 
+_Sides = Sequence[tuple[Figures | None, Figures | None]]
+
 
 def recorded_metric(series: MetricSeries) -> RecordedMetric:
-    """A metric with a batch for each reading, and what is remembered of it as batches of one version beside itself.
+    """A metric with a batch for each reading, and with its history."""
+    rule = series.rule
+    bare = RecordedMetric(
+        name=rule.name,
+        kind=rule.kind,
+        batches=(),
+        worse=rule.worse,
+        tolerance=Tolerance(1.0 + rule.tolerance),
+        gate=rule.gate or 1.0,
+        weight=rule.weight or 1.0,
+        mann_whitney=rule.comparison,
+        threshold=rule.threshold,
+    )
+    return with_figures(bare, [(one.canary, one.baseline) for one in series.readings], series.history)
+
+
+def with_figures(metric: RecordedMetric, sides: _Sides, history: Sequence[HistoryBatch]) -> RecordedMetric:
+    """The metric with a batch for each pair (canary, baseline), and the history as one version beside itself.
 
     It ran alone; two batches after one another stand for two sides. What changed between them counts as chance, so
     that who learns from it is rather too careful. Counts of sources that extrapolate (as Prometheus does) are rounded
     to whole ones.
     """
-    rule = series.rule
-    before = [batch.figures for batch in series.history]
-    buckets = _buckets(series.readings, before)
-    return RecordedMetric(
-        name=rule.name,
-        kind=rule.kind,
-        batches=tuple(
-            RecordedBatch(_side(one.canary, rule.kind, buckets), _side(one.baseline, rule.kind, buckets))
-            for one in series.readings
-        ),
-        history=tuple(
-            RecordedBatch(_side(one, rule.kind, buckets), _side(other, rule.kind, buckets))
-            for one, other in zip(before[::2], before[1::2], strict=False)
-        ),
-        worse=rule.worse,
-        tolerance=Tolerance(1.0 + rule.tolerance),
-        gate=rule.gate or 1.0,
-        weight=rule.weight or 1.0,
+    before = [batch.figures for batch in history]
+    buckets = _buckets(one for pair in (*sides, *((figures, None) for figures in before)) for one in pair)
+    pairs = zip(before[::2], before[1::2], strict=False)
+    return replace(
+        metric,
+        batches=tuple(_batch(pair, metric.kind, buckets) for pair in sides),
+        history=tuple(_batch(pair, metric.kind, buckets) for pair in pairs),
         edges=next((one.edges for one in buckets.values()), ()),
-        mann_whitney=rule.comparison,
-        threshold=rule.threshold,
     )
 
 
-def _buckets(readings: Iterable[MetricReading], before: Iterable[Figures]) -> Mapping[Spread, Spread]:
-    """Each distribution with the edges that all have."""
-    sides = [side for one in readings for side in (one.canary, one.baseline)]
-    spreads = list(dict.fromkeys(one for one in (*sides, *before) if isinstance(one, Spread)))
-    return dict(zip(spreads, aligned(spreads), strict=True))
+def _buckets(figures: Iterable[Figures | None]) -> Mapping[Spread, Spread]:
+    """Each distribution with the edges above zero that all have."""
+    spreads = list(dict.fromkeys(one for one in figures if isinstance(one, Spread)))
+    return dict(zip(spreads, map(above_zero, aligned(spreads)), strict=True))
+
+
+def _batch(
+    pair: tuple[Figures | None, Figures | None], kind: MetricKind, buckets: Mapping[Spread, Spread]
+) -> RecordedBatch:
+    canary, baseline = pair
+    return RecordedBatch(_side(canary, kind, buckets), _side(baseline, kind, buckets))
 
 
 def _side(figures: Figures | None, kind: MetricKind, buckets: Mapping[Spread, Spread]) -> Side | None:
-    """One side of a batch; None for figures of another kind, of a time when the file said something else."""
+    """One side of a batch; None for figures of another kind, of a time when the file said something else, and for
+    distributions that have no edge in common."""
     match figures:
         case Counted(x=x, n=n) if kind is MetricKind.RATE and n is not None:
             of = round(n)
             return RateSide(of, min(round(x), of))
-        case Spread() if kind is MetricKind.HISTOGRAM:
+        case Spread() if kind is MetricKind.HISTOGRAM and buckets[figures].edges:
             return HistogramSide(tuple(round(one) for one in buckets[figures].counts))
         case Measured(values=values) if kind is MetricKind.VALUES:
             return ValuesSide(values)

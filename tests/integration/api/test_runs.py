@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+from tidegate.config import judge_file
+from tidegate.model.recording import RateSide
+
 from .world import AGENT, SECOND, World, eventually
 
 
@@ -39,6 +44,19 @@ def test_a_canary_tells_its_shares_as_fractions_and_what_the_judge_said(world: W
     assert rollout["share"] == 1.0
     assert rollout["judgement"]["verdict"] == "pass"
     assert {metric["unit"] for metric in rollout["judgement"]["metrics"]} == {"%", "ms"}
+
+
+def test_what_verification_saw_is_there_to_be_judged_again(world: World) -> None:
+    run = world.shop_in_production()
+    (rollout,) = [one for one in world.get(f"/runs/{run}")["rollouts"] if one["stage"] == "production"]
+    recording = world.get(f"/rollouts/{rollout['id']}/recording")
+    (read,) = judge_file.load(json.dumps(recording).encode(), "the answer").rollouts
+    (errors,) = read.metrics
+    assert errors.name == "errors"
+    assert errors.batches and all(batch.baseline is None for batch in errors.batches)
+    assert sum(batch.canary.n for batch in errors.batches if isinstance(batch.canary, RateSide)) > 0
+    with world.client() as client:
+        assert client.get("/api/v1/rollouts/01hzzzzzzzzzzzzzzzzzzzzzzz/recording").status_code == 404
 
 
 def test_a_rejected_run_says_who_and_why(world: World) -> None:

@@ -243,6 +243,20 @@ def test_a_log_keeps_its_colours_on_a_terminal_and_nothing_else(tidegate: Comman
     assert "green end" in tidegate.on_terminal("logs", RUN, "unit tests", env={"NO_COLOR": "1"}).out
 
 
+def test_figures_are_those_of_the_last_stage_that_rolled_out_or_of_the_named_one(
+    tidegate: Command, contract: ContractServer
+) -> None:
+    rollouts = [{"id": "01r1", "stage": "staging"}, {"id": "01r2", "stage": "production"}]
+    contract.answer("GET", f"/runs/{RUN}", run_document(rollouts=rollouts))
+    for rollout in ("01r1", "01r2"):
+        contract.answer("GET", f"/rollouts/{rollout}/recording", {"method": "sequential", "metrics": [rollout]})
+    assert tidegate("figures", RUN).document["metrics"] == ["01r2"]
+    assert tidegate("figures", RUN, "--stage", "staging", "--json").document["metrics"] == ["01r1"]
+    refused = tidegate("figures", RUN, "--stage", "dev")
+    assert (refused.code, refused.out) == (2, "")
+    assert "this run rolled nothing out in the stage dev" in refused.err
+
+
 def test_past_events_are_read_to_their_end(tidegate: Command, contract: ContractServer) -> None:
     events_from(contract, "/events", event(1, "one"), event(2, "two"))
     ended = tidegate("events")

@@ -65,6 +65,18 @@ def test_distributions_get_the_same_edges_in_all_batches() -> None:
     assert found.batches[1] == RecordedBatch(None, HistogramSide((6, 0, 0, 0)))
 
 
+def test_distributions_that_nothing_can_be_told_of_are_no_data() -> None:
+    found = recorded_metric(series(MetricKind.HISTOGRAM, (Spread((5,), (2, 2)), Spread((6,), (1, 1)))))
+    assert found.batches == (RecordedBatch(None, None),)
+
+
+def test_what_lies_at_zero_and_below_is_in_the_first_bucket() -> None:
+    below = Spread((-1, 0, 2), (1, 2, 3, 4))
+    found = recorded_metric(series(MetricKind.HISTOGRAM, (below, Spread((-1, 0, 2), (0, 0, 1, 1)))))
+    assert found.edges == (2,)
+    assert found.batches == (RecordedBatch(HistogramSide((6, 4)), HistogramSide((1, 1))),)
+
+
 def test_values_are_values_and_history_is_one_version_beside_itself() -> None:
     batches = tuple(HistoryBatch(BEGIN + timedelta(minutes=at), 60, Measured((at,))) for at in range(5))
     found = recorded_metric(replace(series(MetricKind.VALUES, (Measured((1.0, 2.0)), None)), history=batches))

@@ -1,0 +1,24 @@
+"""What verification saw of a rollout, read for whoever wants to judge it again."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from tidegate.engine.history import History
+from tidegate.model.batches import LabelledSnapshot, cut_batches
+from tidegate.model.metric import series_of
+from tidegate.model.recording import Recording
+from tidegate.model.rollout import Rollout
+from tidegate.model.rollout_recording import rollout_recording
+from tidegate.store import metric_queries, queries
+
+
+def recording_of(connection: Connection, rollout: Rollout) -> Recording | None:
+    """The figures of a rollout so far; None where it is not verified, or nothing was measured yet."""
+    if rollout.verify is None or rollout.new is None:
+        return None
+    taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
+    batches = cut_batches(taken, rollout.new, rollout.old)
+    history = History().of(connection, rollout)
+    series = series_of(rollout.verify.metrics, metric_queries.readings(connection, rollout.id), history)
+    return rollout_recording(rollout.verify.latency, batches, series, history) if batches else None
