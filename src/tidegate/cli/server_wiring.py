@@ -60,8 +60,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 ADMIN_TOKEN = "admin-token"  # noqa: S105  the file's name
 
-MEASURING_THREADS = 2
-"""A source that is slow keeps these waiting."""
+MEASURING_THREADS = 4
+"""So many rollouts have their metrics read at once; a source that is slow keeps these waiting."""
 
 ASKING_THREADS = 2
 """An address outside that is slow to answer keeps these waiting, and not what looks at runs."""

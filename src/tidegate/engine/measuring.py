@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from tidegate.engine.parts import Parts
 from tidegate.metrics.question import FigureSource, Question
@@ -41,6 +43,9 @@ CHECK_OVER = timedelta(minutes=5)
 
 _NOT_CONFIGURED = "the server knows no Prometheus; metrics: {prometheus: {url: …}} in tidegate-server.yaml names it"
 
+AT_ONCE = 4
+"""Questions about one rollout: a command may take a second to begin, and a window a minute."""
+
 NOBODY = DeploymentId("no-such-deployment")
 """A source that shows something of this one does not look at the deployment."""
 
@@ -59,6 +64,11 @@ class _Work:
     windows: tuple[tuple[MetricRule, Window], ...]
     unchecked: tuple[MetricRule, ...]
 
+    @property
+    def columns(self) -> tuple[list[MetricRule], list[Window]]:
+        """The metrics to be read, and of each the window."""
+        return [rule for rule, _ in self.windows], [window for _, window in self.windows]
+
 
 class Measuring:
     """Reads what is due of a placement's rollout, from each source in turn."""
@@ -74,10 +84,9 @@ class Measuring:
         if work is None:
             return
         asking = _Asking(self._parts, self._sources, work.rollout)
-        for rule in work.unchecked:
-            self._keep(work.rollout, asking.before(rule))
-        for rule, window in work.windows:
-            self._keep(work.rollout, asking.read(rule, window))
+        with ThreadPoolExecutor(AT_ONCE, "tidegate-measuring") as pool:
+            for reading in chain(pool.map(asking.before, work.unchecked), pool.map(asking.read, *work.columns)):
+                self._keep(work.rollout, reading)
 
     def _work(self, placement: PlacementId) -> _Work | None:
         now = self._parts.clock.now()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from tests.integration.api.world import PIPELINE as CANARY
@@ -25,6 +27,7 @@ from tidegate.model.verdict import Judgement, Verdict
 from tidegate.store import metric_queries, queries
 
 WINDOW = 4 * BATCH
+LIMIT_SECONDS = 20.0
 ORDERS = (
     "orders: {source: prometheus, query: 'sum(increase(orders_total{deployment=\"$deployment\"}[$window]))', "
     "per: requests, worse: down, window: 4s}"
@@ -227,6 +230,23 @@ def test_a_command_gets_the_secrets_that_the_metric_names_and_one_that_is_not_se
     assert {asked.secrets["API_KEY"] for asked in told.asked} == {"s3cret"}
     assert readings(shop)[-1].canary == Counted(1, 80)
     assert "s3cret" not in str(shop.rows()["metric_reading"])
+
+
+def test_a_metric_that_takes_long_does_not_keep_the_others_waiting(
+    shop: Shop, judge: KeepingJudge, told: ToldSource
+) -> None:
+    both = f"{ORDERS}, {ORDERS.replace('orders:', 'baskets:', 1)}"
+    run = second_version(shop, judge, WITH_ORDERS.replace(ORDERS, both))
+    together = threading.Barrier(2, timeout=LIMIT_SECONDS)
+
+    def wait(question: Question) -> Figures:
+        together.wait()
+        return Counted(0)
+
+    shop.sources[SourceName.PROMETHEUS] = SimpleNamespace(read=wait)
+    shop.approved(run)
+    shop.settle_over(9)
+    assert {one.metric for one in readings(shop) if one.step == 0 and one.canary} == {"orders", "baskets"}
 
 
 def test_a_server_that_knows_no_prometheus_says_how_it_would(shop: Shop, judge: KeepingJudge) -> None:
