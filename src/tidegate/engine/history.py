@@ -19,6 +19,9 @@ from tidegate.store import metric_queries, queries
 
 _MOST_KEPT = 64
 
+_LOOKED_BACK = 48
+"""Hours with figures; more take time to read, and hold more than a judge is given."""
+
 
 class History:
     """What was known of each metric when a rollout began; read once for each rollout."""
@@ -36,10 +39,10 @@ class History:
         if known is None:
             names = (ERRORS, LATENCY, *(rule.name for rule in rollout.verify.metrics))
             since = rollout.began_at - KEPT_FOR
-            known = {
-                name: latest(metric_queries.history(connection, rollout.placement, name, since), rollout.began_at)
-                for name in names
+            hours = {
+                name: metric_queries.history(connection, rollout.placement, name, since, _LOOKED_BACK) for name in names
             }
+            known = {name: latest(found, rollout.began_at) for name, found in hours.items()}
             with self._lock:
                 self._known[rollout.id] = known
                 while len(self._known) > _MOST_KEPT:

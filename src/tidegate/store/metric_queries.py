@@ -23,16 +23,12 @@ def readings(connection: Connection, rollout: RolloutId) -> tuple[MetricReading,
     return rows.every(connection, MetricReading, _reading.rollout == rollout, order_by=_reading.begin)
 
 
-def history(connection: Connection, placement: PlacementId, metric: str, since: datetime) -> tuple[HistoryHour, ...]:
-    """What is remembered of a metric of a placement, the oldest hour first."""
-    return rows.every(
-        connection,
-        HistoryHour,
-        _history.placement == placement,
-        _history.metric == metric,
-        _history.hour >= since,
-        order_by=_history.hour,
-    )
+def history(
+    connection: Connection, placement: PlacementId, metric: str, since: datetime, newest: int | None = None
+) -> tuple[HistoryHour, ...]:
+    """What is remembered of a metric of a placement, the oldest hour first; of the newest so many hours only."""
+    here = (_history.placement == placement, _history.metric == metric, _history.hour >= since)
+    return rows.every(connection, HistoryHour, *here, order_by=_history.hour.desc(), limit=newest)[::-1]
 
 
 def remember(connection: Connection, hours: Iterable[HistoryHour]) -> None:

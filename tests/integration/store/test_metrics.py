@@ -46,6 +46,7 @@ def test_an_hour_grows_with_the_next_rollout(database: Database) -> None:
         found = metric_queries.history(connection, PLACEMENT, "orders", NOON - 9 * HOUR)
         assert [(one.hour, len(one.batches)) for one in found] == [(NOON - HOUR, 1), (NOON, 2)]
         assert metric_queries.history(connection, PLACEMENT, "orders", NOON) == found[1:]
+        assert metric_queries.history(connection, PLACEMENT, "orders", NOON - 9 * HOUR, newest=1) == found[1:]
         assert metric_queries.history(connection, PlacementId("shop/staging"), "orders", NOON) == ()
 
 
