@@ -88,6 +88,7 @@ def examine(data: Path, envoy: Path | None, port: int) -> Iterator[Finding]:
     yield _space(data)
     yield from _private_files(data)
     yield from _channels(data)
+    yield from _prometheus(data)
     yield from _port(data, port)
     yield _isolation(data)
 
@@ -187,6 +188,36 @@ def _channels(data: Path) -> Iterator[Finding]:
             yield Finding(about, Level.WARNING, text, f"tidegate notify test {one.name}")
         else:
             yield Finding(about, Level.OK, f"its addresses in {file} can be read")
+
+
+def _prometheus(data: Path) -> Iterator[Finding]:
+    """Whether Prometheus answers, where the server's file names one."""
+    from tidegate.config import server_yaml
+    from tidegate.config.problem import ConfigError
+    from tidegate.metrics.prometheus import PrometheusSource
+    from tidegate.metrics.source import SourceFailed
+
+    try:
+        configured = server_yaml.read(data).prometheus
+    except (ConfigError, OSError):
+        return  # said of the file already
+    if configured is None:
+        return
+    token = data / configured.token_file if configured.token_file else None
+    if token and token.exists() and token.stat().st_mode & 0o077:
+        yield Finding("prometheus", Level.PROBLEM, f"others may read {token}", f"chmod 600 {token}")
+        return
+    try:
+        PrometheusSource(configured.url, partial(_token_in, token) if token else None).check()
+    except SourceFailed as error:
+        remedy = f"until it answers, metrics that ask it have no data; its address is in {data / server_yaml.FILE}"
+        yield Finding("prometheus", Level.WARNING, f"{configured.url}: {error}", remedy)
+    else:
+        yield Finding("prometheus", Level.OK, f"{configured.url} answers")
+
+
+def _token_in(file: Path) -> str:
+    return file.read_text(encoding="utf-8").strip()
 
 
 def _failing_channels(data: Path) -> dict[str, str]:

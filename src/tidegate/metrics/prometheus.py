@@ -65,18 +65,20 @@ class PrometheusSource:
             raise SourceFailed(f"Prometheus answers {total:g} to the query of `total`, which is no count")
         return Counted(count, total)
 
+    def check(self) -> None:
+        """Ask for nothing in particular. Raises SourceFailed where Prometheus cannot be asked."""
+        one_number(self._answer({"query": "vector(1)"}))
+
     def _ask(self, query: str, question: Question) -> Any:
-        """The `data` of the answer. Raises SourceFailed."""
+        """The `data` of the answer about a question. Raises SourceFailed."""
+        return self._answer({"query": filled(query, question), "time": f"{question.end.timestamp():.3f}"})
+
+    def _answer(self, asked: dict[str, str]) -> Any:
         # loaded here, so that a server whose services have no such metrics stays small
         import httpx
 
-        form = {
-            "query": filled(query, question),
-            "time": f"{question.end.timestamp():.3f}",
-            "timeout": f"{self._longest_seconds:g}s",
-        }
         try:
-            status, body = self._post(form)
+            status, body = self._post(asked | {"timeout": f"{self._longest_seconds:g}s"})
         except httpx.TimeoutException as error:
             raise self._too_slow() from error
         except httpx.HTTPError as error:

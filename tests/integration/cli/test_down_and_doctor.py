@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.integration.cli.command_line import Command
 from tests.integration.cli.contract_server import ContractServer
+from tests.integration.metrics.answering import answering
 from tests.processes import is_running
 
 from tidegate.supervision.program import Program
@@ -150,6 +151,30 @@ def test_doctor_looks_at_the_addresses_of_channels_without_telling_them(
     (tidegate.data / "tidegate-server.yaml").write_text("notifications: [{name: x}]\n")
     (wrong,) = [one for one in tidegate("doctor", "--json").document if one["about"] == "configuration"]
     assert '"urls_file" is missing' in wrong["text"]
+
+
+def test_doctor_asks_the_prometheus_that_the_server_would_ask(tidegate: Command) -> None:
+    file, token = tidegate.data / "tidegate-server.yaml", tidegate.data / "prometheus-token"
+    token.write_text("s3cret\n")
+    token.chmod(0o600)
+    with answering() as server:
+        file.write_text(f"metrics: {{prometheus: {{url: '{server.url}', token_file: prometheus-token}}}}\n")
+        server.vector(({}, "1"))
+        fine = prometheus(tidegate)
+        server.status = 401
+        refused = prometheus(tidegate)
+    token.chmod(0o640)
+    token_is_open = prometheus(tidegate)
+    assert [one["level"] for one in (fine, refused, token_is_open)] == ["ok", "warning", "problem"]
+    assert server.asked[0][2]["Authorization"] == "Bearer s3cret"
+    assert "answers 401" in refused["text"] and token_is_open["remedy"] == f"chmod 600 {token}"
+    assert not any("s3cret" in one["text"] for one in (fine, refused, token_is_open))
+
+
+def prometheus(tidegate: Command) -> dict[str, str]:
+    """What doctor finds of it."""
+    (found,) = [one for one in tidegate("doctor", "--json").document if one["about"] == "prometheus"]
+    return {key: str(value) for key, value in found.items()}
 
 
 def test_doctor_knows_the_server_thatis_running(tidegate: Command, contract: ContractServer) -> None:
