@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -32,6 +32,8 @@ class PrometheusBench:
     """A server for a whole session; each test writes series of its own names."""
 
     url: str
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, verify=False))
+    """Plain HTTP: reading the machine's certificates would take longer than all else."""
 
     def write(self, name: str, labels: Mapping[str, str], samples: Mapping[datetime, float | Native]) -> None:
         """Write samples of a series, oldest first, by the remote-write protocol 1.0."""
@@ -45,7 +47,7 @@ class PrometheusBench:
                 series += _field(2, _double(1, value) + _varint_field(2, moment))
         headers = {"Content-Encoding": "snappy", "X-Prometheus-Remote-Write-Version": "0.1.0"}
         body = _uncompressed(_field(1, series))
-        httpx.post(f"{self.url}/api/v1/write", content=body, headers=headers).raise_for_status()
+        self.client.post(f"{self.url}/api/v1/write", content=body, headers=headers).raise_for_status()
 
     def count(self, name: str, labels: Mapping[str, str], values: Sequence[float], end: datetime, every: float) -> None:
         """Write a counter that had these values, the last at `end`, one each so many seconds."""
@@ -75,7 +77,9 @@ def running_prometheus(require: Callable[[str, bool], None]) -> Iterator[Prometh
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder)
     try:
         _wait_for(f"http://127.0.0.1:{port}/-/ready", process, folder / "log")
-        yield PrometheusBench(f"http://127.0.0.1:{port}")
+        bench = PrometheusBench(f"http://127.0.0.1:{port}")
+        with bench.client:
+            yield bench
     finally:
         process.kill()
         process.wait()
