@@ -170,7 +170,8 @@ class MetricSection(MethodMetricWords):
         """How Kayenta's judge compares it."""
         fields: Any = self
         worse = self.worse if "worse" in self.model_fields_set else None
-        return comparison_rule(self.name, fields.kind, worse, self.weight, self.quantile, self, whole)
+        weight = 1.0 if self.weight is None else self.weight
+        return comparison_rule(self.name, fields.kind, worse, weight, self.quantile, self, whole)
 
     def _tolerance(self, kind: MetricKind) -> Tolerance:
         match self.tolerance:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import inf
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import exp, inf, log
+from statistics import median
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from tidegate.judge.judge import Case
@@ -11,34 +15,44 @@ from tidegate.model.figures import Batch
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 
 if TYPE_CHECKING:
-    from tidegate.judge.metric import Metric
-    from tidegate.judge.question import Harm, Safety
+    from tidegate.judge.rollout_state import RolloutState, Standard
+    from tidegate.judge.showing import Shown
 
 FALSE_ALARM_LEVEL = 0.01
 """Over all metrics and all looks of one rollout."""
 
+DEFAULT_AVAILABILITY = 0.99
+"""What is asked of a deployment without a baseline where the file gives no objective."""
+
+SUSPICION = 10.0
+"""A step does not pass while the evidence of harm is this large."""
+
+_MOST_KEPT = 256
+"""Rollouts of which the state is kept; one that is pushed out is judged from its beginning once."""
+
 
 @dataclass(frozen=True, slots=True)
-class _Weighed:
-    metric: Metric
-    harm: Harm
-    safety: Safety
-    p: float
+class _Kept:
+    """The state after these batches; `alone_at` is the step at which they were judged without a baseline."""
 
-    @property
-    def passes(self) -> bool:
-        return self.safety.excluded and not self.harm.suspected
+    batches: tuple[Batch, ...]
+    standard: Standard
+    alone_at: int | None
+    step: int
+    state: RolloutState
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonJudge:
-    """A Judge for error rate and latency; `level` bounds the probability of failing a harmless deployment.
+    """A Judge for errors, latency, and a service's own metrics; `level` bounds how often a harmless deployment fails.
 
     It fails a deployment on evidence of harm from the whole rollout, and passes a step once that step's batches
-    exclude harm above a margin. `evidence` and `metric` say how.
+    exclude harm above a margin. The state of a rollout is kept between looks, which changes no answer.
     """
 
     level: float = FALSE_ALARM_LEVEL
+    _kept: OrderedDict[Batch, _Kept] = field(default_factory=OrderedDict, repr=False, compare=False)
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def judge(self, case: Case) -> Judgement:
         """The verdict after the last batch. A side without data at this step is NO_DATA, whatever came before."""
@@ -46,83 +60,174 @@ class ComparisonJudge:
         if lacking:
             return Judgement(Verdict.NO_DATA, lacking, level=self.level)
         # numpy is loaded here, so that a server that judges nothing stays small
-        from tidegate.judge.metric import Scope, metrics_of
-        from tidegate.judge.table import tabulate
+        from tidegate.judge.showing import own_metrics, shown_of
 
-        table = tabulate(case.batches)
-        scope = Scope.of(table, case.step, expects_baseline=case.expects_baseline)
-        asked = metrics_of(table, scope, case.rule.latency, case.rule.availability, self.level)
-        weighed = tuple(self._weigh(metric) for metric in asked.metrics)
-        failed = [one for one in weighed if one.harm.fails]
-        if failed:
-            return self._fail(weighed, min(failed, key=lambda one: one.p), float(table.seconds.sum()))
-        if asked.without_figures:
-            return self._say(Verdict.NO_DATA, weighed, list(asked.without_figures))
-        return self._pass_or_wait(case, weighed, asked.not_judged)
+        alone = not case.expects_baseline
+        standard = _standard(case)
+        state = self._state(case, standard)
+        seconds = _batch_seconds(case.batches)
+        found = shown_of(state, seconds, alone=alone, has_objective=case.rule.availability is not None)
+        found += own_metrics(case.metrics, case.step)
+        whole = sum(one.weight for one in found) + (0.0 if alone else _RESERVED)
+        found = [replace(one, weight=one.weight / max(whole, 1.0)) for one in found]
+        return self._decide(case, found, _latency_words(case, standard, found, alone=alone))
 
-    def _weigh(self, metric: Metric) -> _Weighed:
-        from tidegate.judge.question import weigh_harm, weigh_safety
-
-        harm = weigh_harm(metric.question)
-        corrected = min(1.0, harm.p * self.level / metric.question.level)
-        return _Weighed(metric, harm, weigh_safety(metric.question), corrected)
-
-    def _fail(self, weighed: tuple[_Weighed, ...], worst: _Weighed, seconds: float) -> Judgement:
+    def _decide(self, case: Case, found: list[Shown], latency: _LatencyWords) -> Judgement:
         from tidegate.judge.wording import harm_sentence
 
-        reason = harm_sentence(worst.metric, worst.harm, worst.p, self.level, seconds)
-        return self._say(Verdict.FAIL, weighed, [reason], blamed=worst.metric.name)
+        counted = {one.name: _weighted(one) for one in found if one.serious}
+        evidence = _sum_of(list(counted.values()))
+        if evidence >= -log(self.level):
+            worst = max((one for one in found if one.serious), key=_weighted)
+            seconds = sum((batch.end - batch.begin).total_seconds() for batch in case.batches)
+            reason = harm_sentence(worst, exp(-min(evidence, 690.0)), self.level, seconds)
+            return self._say(Verdict.FAIL, found, [reason], blamed=worst.name, evidence=evidence)
+        if latency.missing:
+            return self._say(Verdict.NO_DATA, found, list(latency.missing))
+        return self._pass_or_wait(case, found, latency.not_judged, suspected=evidence >= log(SUSPICION))
 
-    def _pass_or_wait(self, case: Case, weighed: tuple[_Weighed, ...], not_judged: tuple[str, ...]) -> Judgement:
+    def _pass_or_wait(
+        self, case: Case, found: list[Shown], not_judged: tuple[str, ...], *, suspected: bool
+    ) -> Judgement:
         from tidegate.judge.wording import safe_sentence
 
-        now = [one for one in weighed if one.metric.is_asked_now]
-        if not all(one.passes for one in now):
-            return self._say(Verdict.UNDECIDED, weighed, [*_why_undecided(now), *not_judged])
+        now = [one for one in found if one.is_asked_now]
+        if suspected or not all(one.safe for one in now):
+            return self._say(Verdict.UNDECIDED, found, [*_why_undecided(found, now, suspected=suspected), *not_judged])
         missing = _missing_side(case.batches[-1], expects_baseline=case.expects_baseline)
         if missing or case.batches[-1].step != case.step:
             words = f"the latest figures of the {missing or 'new'} deployment are missing; a step passes on fresh ones"
-            return self._say(Verdict.UNDECIDED, weighed, [words])
-        safe = [safe_sentence(one.metric, one.safety) for one in now]
-        return self._say(Verdict.PASS, weighed, [*safe, *not_judged])
+            return self._say(Verdict.UNDECIDED, found, [words])
+        return self._say(Verdict.PASS, found, [*(safe_sentence(one) for one in now), *not_judged])
 
     def _say(
-        self, verdict: Verdict, weighed: tuple[_Weighed, ...], sentences: list[str], blamed: str | None = None
+        self,
+        verdict: Verdict,
+        found: list[Shown],
+        sentences: list[str],
+        blamed: str | None = None,
+        evidence: float = 0.0,
     ) -> Judgement:
         return Judgement(
             verdict=verdict,
             reason=". ".join(sentences),
             blamed=blamed,
-            metrics=tuple(_finding(one) for one in weighed if one.metric.is_asked_now or one.harm.canary.of),
+            metrics=tuple(
+                _finding(one, max(_weighted(one), evidence if one.name == blamed else -inf), blamed)
+                for one in found
+                if one.is_asked_now or one.requests
+            ),
             level=self.level,
         )
 
+    def _state(self, case: Case, standard: Standard) -> RolloutState:
+        """The state after all batches, from the kept one as far as that is of the same rollout."""
+        from tidegate.judge.rollout_state import RolloutState
 
-def _why_undecided(now: list[_Weighed]) -> list[str]:
+        batches = tuple(case.batches)
+        alone_at = None if case.expects_baseline else case.step
+        with self._lock:
+            kept = self._kept.get(batches[0])
+        if kept and _goes_on(kept, batches, standard, alone_at):
+            state, seen, step = kept.state, len(kept.batches), kept.step
+        else:
+            state, seen, step = RolloutState.new(standard, _batch_seconds(batches)), 0, batches[0].step
+        for batch in batches[seen:]:
+            if batch.step != step:
+                state, step = state.at_new_step(), batch.step
+            state = state.after(batch, alone=batch.step == alone_at)
+        with self._lock:
+            self._kept[batches[0]] = _Kept(batches, standard, alone_at, step, state)
+            self._kept.move_to_end(batches[0])
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return state
+
+
+_RESERVED = 0.21
+"""The weight that is held back for judging without a baseline later."""
+
+
+def _goes_on(kept: _Kept, batches: tuple[Batch, ...], standard: Standard, alone_at: int | None) -> bool:
+    if kept.standard != standard or kept.batches != batches[: len(kept.batches)]:
+        return False
+    return kept.alone_at == alone_at or (kept.alone_at is None and (alone_at is None or kept.step < alone_at))
+
+
+def _standard(case: Case) -> Standard:
+    from tidegate.judge.rollout_state import Standard
+
+    availability = DEFAULT_AVAILABILITY if case.rule.availability is None else case.rule.availability
+    return Standard(case.rule.latency, round(1.0 - availability, 9), _latest_edges(case.batches))
+
+
+def _latest_edges(batches: Sequence[Batch]) -> tuple[float, ...]:
+    for batch in reversed(batches):
+        for side in (batch.canary, batch.baseline):
+            if side and side.edges:
+                return side.edges
+    return ()
+
+
+def _batch_seconds(batches: Sequence[Batch]) -> float:
+    """Of the first ones, so that it stays what it was."""
+    return max(0.1, median((batch.end - batch.begin).total_seconds() for batch in batches[:1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _LatencyWords:
+    """What is said of latency that was asked for: figures that lack are no pass, what cannot be judged is in no way."""
+
+    missing: tuple[str, ...] = ()
+    not_judged: tuple[str, ...] = ()
+
+
+def _latency_words(case: Case, standard: Standard, found: list[Shown], *, alone: bool) -> _LatencyWords:
+    if not case.rule.latency.quantiles:
+        return _LatencyWords()
+    here = [batch for batch in case.batches if batch.step == case.step]
+    sides = [("new", [batch.canary for batch in here])]
+    if not alone:
+        sides.append(("old", [batch.baseline for batch in here]))
+    missing = tuple(
+        f"no latency of the {word} deployment was counted at this step"
+        for word, counters in sides
+        if any(one and one.requests for one in counters)
+        and not any(one and one.edges == standard.edges and any(one.latency) for one in counters)
+    )
+    if alone and not any(one.name.startswith("latency") and one.is_asked_now for one in found):
+        return _LatencyWords(not_judged=("latency is not judged: no other deployment was measured in this rollout",))
+    return _LatencyWords(missing)
+
+
+def _why_undecided(found: list[Shown], now: list[Shown], *, suspected: bool) -> list[str]:
     """What may be harm, and what takes longest to be excluded."""
     from tidegate.judge.wording import suspected_sentence, unsure_sentence
 
-    suspected = [one for one in now if one.harm.suspected]
-    unsure = [one for one in now if not one.passes and not one.harm.suspected]
-    unsure.sort(key=lambda one: _seconds_to_go(one.safety), reverse=True)
-    return [
-        *(suspected_sentence(one.metric, one.harm) for one in suspected),
-        *(unsure_sentence(one.metric, one.safety, len(unsure) - 1) for one in unsure[:1]),
-    ]
+    unsure = sorted((one for one in now if not one.safe), key=_seconds_to_go, reverse=True)
+    if suspected:
+        worst = max((one for one in found if one.serious), key=_weighted)
+        return [suspected_sentence(worst)]
+    return [unsure_sentence(one, len(unsure) - 1) for one in unsure[:1]]
 
 
-def _seconds_to_go(safety: Safety) -> float:
-    return inf if safety.seconds_to_go is None else safety.seconds_to_go
+def _seconds_to_go(shown: Shown) -> float:
+    return inf if shown.seconds_to_go is None else shown.seconds_to_go
 
 
-def _finding(one: _Weighed) -> MetricFinding:
-    verdict = Verdict.FAIL if one.harm.fails else Verdict.PASS if one.passes else Verdict.UNDECIDED
-    latency = one.metric.latency
-    if latency:
-        return MetricFinding(one.metric.name, latency.canary, latency.other, one.p, "ms", verdict)
-    shown = one.harm if one.harm.fails or not one.metric.is_asked_now else one.safety
-    other = shown.other if isinstance(shown.other, float) else shown.other.rate
-    return MetricFinding(one.metric.name, shown.canary.rate * 100, other * 100, one.p, "%", verdict)
+def _weighted(shown: Shown) -> float:
+    return shown.log_evidence + log(shown.weight)
+
+
+def _sum_of(logs: list[float]) -> float:
+    largest = max(logs, default=-inf)
+    return largest + log(sum(exp(one - largest) for one in logs)) if largest > -inf else -inf
+
+
+def _finding(shown: Shown, evidence: float, blamed: str | None) -> MetricFinding:
+    verdict = Verdict.FAIL if shown.name == blamed else Verdict.PASS if shown.safe else Verdict.UNDECIDED
+    p = min(1.0, exp(-max(min(evidence, 690.0), 0.0)))
+    return MetricFinding(shown.name, shown.canary, shown.other, p, shown.unit, verdict)
 
 
 def _lacking(case: Case) -> str | None:

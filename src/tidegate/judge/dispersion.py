@@ -34,6 +34,10 @@ DOUBT = 0.6
 """Of longer spans so many standard errors less than found, so that the largest of several estimates is no accident."""
 
 
+LARGEST_SQUARE = 20.0
+"""How much one difference may count, in variances, times the root of the span: harm that begins is no dispersion."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dispersion:
     """The running estimate of R rows, from spans of L lengths (1, 2, 4, … batches) on 2 sides.
@@ -60,7 +64,8 @@ class Dispersion:
         past = np.concatenate([(self.past[0] + np.stack([of, hits]))[None], self.past[:-1]])
         lengths = 2 ** np.arange(self.pairs.shape[0])
         # a span is compared with the last but one before it: a burst that straddles two neighbours hides its size
-        squares, expected, pairs = _compared(past[0] - past[lengths], past[2 * lengths] - past[3 * lengths])
+        most = LARGEST_SQUARE * np.sqrt(lengths)[:, None]
+        squares, expected, pairs = _compared(past[0] - past[lengths], past[2 * lengths] - past[3 * lengths], most)
         return Dispersion(
             past,
             self.squares + squares,
@@ -73,12 +78,17 @@ class Dispersion:
         return replace(self, past=np.where(rows, self.past[0], self.past))
 
     def factor(self) -> Floats:
-        """By how much to divide the logarithm of the evidence; at least 1."""
+        """By how much to divide the logarithm of the evidence of harm; at least 1."""
         guessed = np.maximum(GUESS_HITS / 2, GUESS_PAIRS * self.expected[0] / np.maximum(self.pairs[0], 1.0))
         shortest = (self.squares[0] + FIRST_GUESS * guessed) / (self.expected[0] + guessed)
+        result: Floats = np.maximum(shortest, self.surely())
+        return result
+
+    def surely(self) -> Floats:
+        """The dispersion as far as it was found, without a guess; at least 1."""
         found = np.divide(self.squares, self.expected, out=np.zeros_like(self.squares), where=self.expected > 0)
         surely = found * (1 - DOUBT * np.sqrt(2 / np.maximum(self.pairs, 1.0)))
-        result: Floats = np.maximum(np.maximum(shortest, 1.0), surely.max(axis=0))
+        result: Floats = np.maximum(surely.max(axis=0), 1.0)
         return result
 
 
@@ -86,7 +96,7 @@ _PAIRS_A_SPAN = 1.5
 """How many independent pairs there are in as many overlapping ones as a span is long (Overlapping Allan variance)."""
 
 
-def _compared(now: Floats, before: Floats) -> tuple[Floats, Floats, Floats]:
+def _compared(now: Floats, before: Floats, most: Floats) -> tuple[Floats, Floats, Floats]:
     """Squared differences between spans, what chance makes of them, and how many pairs there are (each L x R)."""
     n, x, m, y = now[:, 0], now[:, 1], before[:, 0], before[:, 1]
     usable = (m > 0) & (n > 0) & (x + y > 0) & (x + y < n + m)
@@ -95,8 +105,8 @@ def _compared(now: Floats, before: Floats) -> tuple[Floats, Floats, Floats]:
     apart = np.where(usable, (x / np.maximum(n, 1.0) - y / np.maximum(m, 1.0)) / np.sqrt(spread), 0.0)
     expected = np.where(usable, (x + y) * (1 - rate) / 2, 0.0)
     # what both sides do together, as in a common incident, is no dispersion
-    together = (apart[:, 0] - apart[:, 1]) ** 2 / 2 * expected.sum(axis=1)
-    alone = (apart**2 * expected).sum(axis=1)
+    together = np.minimum((apart[:, 0] - apart[:, 1]) ** 2 / 2, most) * expected.sum(axis=1)
+    alone = (np.minimum(apart**2, most[:, None]) * expected).sum(axis=1)
     squares = np.where(usable.all(axis=1), together, alone)
     chance: Floats = expected.sum(axis=1)
     return squares, chance, np.asarray(usable.any(axis=1), dtype=np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tidegate.judge.arrays import Floats
 from tidegate.judge.latency import QUANTILES, Histograms, Slowness, quantiles_of
-from tidegate.judge.tracks import LEAST_TO_FAIL, LEAST_TO_PASS, SAFE_LEVEL, Pace, Track
+from tidegate.judge.tracks import LEAST_TO_FAIL, LEAST_TO_PASS, SAFE_LEVEL, Pace, Track, batches_to_pass
 from tidegate.model.recording import HistogramSide, RecordedBatch, RecordedMetric, Side
 
 LEAST_MARGIN, MARGIN = 0.25, 2.5
@@ -40,7 +40,8 @@ def track_histograms(metrics: Sequence[RecordedMetric], pace: Pace) -> list[Trac
         requests = requests + canary.sum(axis=1) * known
         seen.append(np.stack([known.astype(np.float64), requests, *_shown(state)]))
     table = np.array(seen).reshape(len(seen), 8, len(metrics))
-    return [_track(one, table[: len(one.batches), :, place]) for place, one in enumerate(metrics)]
+    to_go = state.rows.batches_to(-np.log(SAFE_LEVEL)).reshape(state.edge.shape).max(axis=1)
+    return [_track(one, table[: len(one.batches), :, place], float(to_go[place])) for place, one in enumerate(metrics)]
 
 
 def _figures(batches: Sequence[Sequence[RecordedBatch]], edges: int) -> list[tuple[Floats, Floats]]:
@@ -74,7 +75,7 @@ def _shown(state: Histograms) -> list[Floats]:
     ]
 
 
-def _track(metric: RecordedMetric, table: Floats) -> Track:
+def _track(metric: RecordedMetric, table: Floats, to_go: float) -> Track:
     known, requests, evidence, safety, canary, baseline, quantile, _ = table.T
     ratio = np.divide(canary, baseline, out=np.full_like(canary, np.nan), where=baseline > 0)
     gate = max(metric.gate, metric.tolerance.ratio)
@@ -83,7 +84,7 @@ def _track(metric: RecordedMetric, table: Floats) -> Track:
         log_evidence=evidence,
         serious=(requests >= LEAST_TO_FAIL) & (np.nan_to_num(ratio, nan=np.inf) >= gate * (1 - 1e-9)) & (canary > 0),
         safe=(np.maximum.accumulate(safety) >= -np.log(SAFE_LEVEL)) & (requests >= LEAST_TO_PASS),
-        log_safety=safety,
+        to_go=max(to_go, batches_to_pass(requests, known)),
         canary=canary,
         baseline=baseline,
         ratio=ratio,

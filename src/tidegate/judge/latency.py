@@ -73,16 +73,13 @@ class Histograms:
 
     def learns(self, canary: Floats, baseline: Floats) -> Histograms:
         """With a batch in which both sides ran the same version (each R x E + 1)."""
-        ready = self._chosen()
+        ready = self.chosen()
         return replace(ready._remembers(canary, baseline), rows=ready.rows.learns(ready._counts(canary, baseline)))
 
     def after(self, canary: Floats, baseline: Floats, slowness: Slowness) -> Histograms:
         """With one more batch; a side without data has no counts."""
-        ready = self._chosen()
-        rules = Rules(
-            ready._line(slowness.tolerated, slowness.least, slowness.floor),
-            ready._line(slowness.margin, slowness.least, slowness.floor + slowness.margin_floor),
-        )
+        ready = self.chosen()
+        rules = ready._rules(slowness)
         rate = ready._above(ready.edge).ravel()
         rows = ready.rows.after(ready._counts(canary, baseline), rules, rate)
         return replace(ready._remembers(canary, baseline), rows=rows)
@@ -96,7 +93,7 @@ class Histograms:
         keep = np.where(both, _MEMORY, 1.0)[:, None]
         return replace(self, baseline=self.baseline * keep + baseline, canary=self.canary * keep + canary)
 
-    def _chosen(self) -> Histograms:
+    def chosen(self) -> Histograms:
         """With the edges as they are now nearest to the quantiles."""
         target = np.log(1 - self.quantiles)[None, :, None]
         far = np.abs(np.log(self._shares())[:, None, :] - target)
@@ -132,8 +129,17 @@ class Histograms:
             sides += [of.ravel(), (_above(side, at) * chosen).ravel()]
         return Counts(*sides)
 
-    def _line(self, times: Floats, least: float, floor: Floats) -> Line:
-        """The line of canaries that are so many times (and `least`) slower: R x Q rows."""
+    def _rules(self, slowness: Slowness) -> Rules:
+        share = self._above(self.edge)
+        tolerated = self.above_faster(slowness.tolerated, slowness.least)
+        margin = np.minimum(self.above_faster(slowness.margin, slowness.least), (1 + share) / 2)
+        return Rules(
+            Line((tolerated / share).ravel(), slowness.floor),
+            Line((margin / share).ravel(), slowness.floor + slowness.margin_floor),
+        )
+
+    def above_faster(self, times: Floats, least: float) -> Floats:
+        """The baseline's share above the edges of the rows if these were so many times (and `least`) lower, R x Q."""
         at = np.maximum(self.edge, 0)
         edge = self.edges[at]
         faster = np.minimum(edge / times[:, None], np.maximum(edge - least, 0.0))
@@ -145,10 +151,8 @@ class Histograms:
         total = np.broadcast_to(self.baseline.sum(axis=1, keepdims=True), at.shape)
         above_low = np.where(low >= 0, _above(self.baseline, np.maximum(low, 0)), total)
         above_high = _above(self.baseline, high)
-        share = (_above(self.baseline, at) + 0.5) / (total + 1.0)
-        slower = (above_high + part * (above_low - above_high) + 0.5) / (total + 1.0)
-        slower = np.clip(slower, share, (1 + share) / 2)
-        return Line((slower / share).ravel(), floor)
+        share = (above_high + part * (above_low - above_high) + 0.5) / (total + 1.0)
+        return np.maximum(share, self._above(self.edge))
 
 
 def quantiles_of(edges: Floats, counts: Floats, quantiles: Floats) -> Floats:

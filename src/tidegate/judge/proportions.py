@@ -52,7 +52,7 @@ SHIFT_HARMS = Harms(
 SAFETIES: Floats = np.array([1.0, 0.3])
 """The alternatives to harm above the margin: the canary's odds are the baseline's, or better."""
 
-MOST_FOR_SAFETY = np.log(10.0)
+MOST_FOR_SAFETY = np.log(25.0)
 """How much one batch may speak against harm."""
 
 MEMORY = 0.97
@@ -76,8 +76,9 @@ class Rules:
 class Rows:
     """What is known of R rows after some batches. `rate` is the baseline's as far as known: hits and requests (2 x R).
 
-    `since` are the counts since harm probably began, else of all batches: canary's requests and hits, the baseline's
-    (4 x R), and how many batches (R). `log_safe` is the evidence against harm above the margin, of each alternative.
+    `since` are the counts since harm probably began: the canary's requests and hits, the baseline's (4 x R), and
+    `since_batches` how many batches these are (R). `total` and `step_batches` are those of the whole step. `log_safe`
+    is the evidence against harm above the margin, of each alternative.
     """
 
     harms: Harms
@@ -89,6 +90,11 @@ class Rows:
     since: Floats
     since_batches: Floats
     total: Floats
+    step_batches: Floats
+    margin: Line
+    """The latest line of harm that must be excluded,"""
+    latest_rate: Floats
+    """and what the baseline's rate was thought to be."""
 
     @classmethod
     def new(cls, rows: int, harms: Harms, horizon: float, lengths: int) -> Rows:
@@ -103,6 +109,9 @@ class Rows:
             since=np.zeros((4, rows)),
             since_batches=np.zeros(rows),
             total=np.zeros((4, rows)),
+            step_batches=np.zeros(rows),
+            margin=Line(np.ones(rows), np.zeros(rows)),
+            latest_rate=np.full(rows, 0.5),
         )
 
     def learns(self, counts: Counts) -> Rows:
@@ -114,12 +123,13 @@ class Rows:
         known = (counts.canary_of > 0) & (counts.baseline_of > 0)
         rate = self.baseline_rate() if baseline is None else np.clip(baseline, _LEAST, _MOST)
         factor = self.dispersion.factor()[:, None]
+        sure = self.dispersion.surely()[:, None]
         harms = _tempered(
             log_bets(counts, rules.tolerated, *_harmful(rate, rules.tolerated, self.harms)),
             factor,
             self.harms.most_a_batch,
         )
-        safeties = _tempered(log_bets(counts, rules.margin, *_harmless(rate, rules.margin)), factor, MOST_FOR_SAFETY)
+        safeties = _tempered(log_bets(counts, rules.margin, *_harmless(rate, rules.margin)), sure, MOST_FOR_SAFETY)
         safeties *= self._knows(_LEAST_KNOWN, baseline)
         alternatives = np.logaddexp.reduce(harms + np.log(self.harms.weights), axis=1)
         log_since = np.maximum(self.log_since + alternatives, 0.0) * known + self.log_since * ~known
@@ -135,6 +145,9 @@ class Rows:
             since=self.since * goes_on + figures,
             since_batches=self.since_batches * goes_on + known,
             total=self.total + figures,
+            step_batches=self.step_batches + known,
+            margin=rules.margin,
+            latest_rate=rate,
         )
 
     def forgets(self, rows: Flags) -> Rows:
@@ -148,13 +161,40 @@ class Rows:
             since_batches=np.where(rows, 0.0, self.since_batches),
         )
 
+    def at_new_step(self) -> Rows:
+        """Evidence of harm goes on, that of safety begins anew."""
+        return replace(
+            self,
+            log_safe=np.zeros_like(self.log_safe),
+            total=np.zeros_like(self.total),
+            step_batches=np.zeros_like(self.step_batches),
+        )
+
     def likely(self) -> Floats:
-        """The counts since harm probably began; of all batches where no harm is to be seen (4 x R)."""
-        return np.where(self.log_since > _SEEN, self.since, self.total)
+        """The counts since harm probably began; of the whole step where no harm is to be seen (4 x R)."""
+        return np.where(self.is_seen(), self.since, self.total)
+
+    def is_seen(self) -> Flags:
+        """Of which rows there is something of harm to be seen."""
+        result: Flags = self.log_since > _SEEN
+        return result
 
     def log_safety(self) -> Floats:
         """The logarithm of the evidence that harm is below the margin: R values."""
         result: Floats = np.logaddexp.reduce(self.log_safe, axis=1) - np.log(len(SAFETIES))
+        return result
+
+    def batches_to(self, log_safety: float) -> Floats:
+        """How many batches more until so much evidence of safety, if all goes on as it did on average at this step;
+        infinite where it would not grow (R)."""
+        average = self.total / np.maximum(self.step_batches, 1.0)
+        rate = self.baseline_rate() if self.rate[1].all() else self.latest_rate
+        bets = (
+            log_bets(Counts(*average), self.margin, *_harmless(rate, self.margin)) / self.dispersion.surely()[:, None]
+        )
+        growth = np.minimum(bets.max(axis=1), MOST_FOR_SAFETY)
+        left = np.maximum(log_safety - self.log_safety(), 0.0)
+        result: Floats = np.divide(left, growth, out=np.full_like(left, np.inf), where=growth > 1e-12)
         return result
 
     def baseline_rate(self) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tidegate.judge.arrays import Flags, Floats
 from tidegate.judge.proportions import DOWN_HARMS, ERROR_HARMS, Rows, Rules
-from tidegate.judge.tracks import LEAST_TO_FAIL, LEAST_TO_PASS, SAFE_LEVEL, Pace, Track
+from tidegate.judge.tracks import LEAST_TO_FAIL, LEAST_TO_PASS, SAFE_LEVEL, Pace, Track, batches_to_pass
 from tidegate.judge.two_proportions import Counts, Line
 from tidegate.model.recording import RateSide, RecordedBatch, RecordedMetric, Side, Worse
 
@@ -39,7 +39,8 @@ def track_rates(metrics: Sequence[RecordedMetric], pace: Pace) -> list[Track]:
             )
         )
     table = np.array(seen).reshape(len(seen), 9, len(metrics))
-    return [_track(one, table[: len(one.batches), :, place]) for place, one in enumerate(metrics)]
+    to_go = rows.batches_to(-np.log(SAFE_LEVEL))
+    return [_track(one, table[: len(one.batches), :, place], float(to_go[place])) for place, one in enumerate(metrics)]
 
 
 def rate_figures(batches: Sequence[RecordedBatch], length: int) -> Floats:
@@ -85,7 +86,7 @@ def _original(figures: Floats, *, down: bool) -> Floats:
     return np.stack([canary_of, canary_of - canary_hits, baseline_of, baseline_of - baseline_hits])
 
 
-def _track(metric: RecordedMetric, table: Floats) -> Track:
+def _track(metric: RecordedMetric, table: Floats, to_go: float) -> Track:
     known, evidence, safety, dispersion, requests, canary_of, canary_hits, baseline_of, baseline_hits = table.T
     canary, baseline = canary_hits / np.maximum(canary_of, 1.0), baseline_hits / np.maximum(baseline_of, 1.0)
     any_data = (canary_of > 0) & (baseline_of > 0)
@@ -97,7 +98,7 @@ def _track(metric: RecordedMetric, table: Floats) -> Track:
         log_evidence=evidence,
         serious=any_data & (canary_of >= LEAST_TO_FAIL) & _passes_gate(metric, canary, baseline),
         safe=(np.maximum.accumulate(safety) >= -np.log(SAFE_LEVEL)) & (requests >= LEAST_TO_PASS),
-        log_safety=safety,
+        to_go=max(to_go, batches_to_pass(requests, known)),
         canary=np.where(any_data, canary, np.nan),
         baseline=np.where(any_data, baseline, np.nan),
         ratio=np.where(any_data, ratio, np.nan),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from math import inf, isnan, log
+from math import isnan
 
 import numpy as np
 
-from tidegate.judge.tracks import LEAST_TO_PASS, SAFE_LEVEL, Track
-from tidegate.model.quantity import format_duration
+from tidegate.judge.tracks import Track
+from tidegate.judge.wording import percent, span
 from tidegate.model.recording import MetricKind, Recording
 from tidegate.model.verdict import Verdict
 
@@ -58,26 +57,15 @@ def _recorded_doubt(told: Told) -> str:
     open_ones = [place for place, track in enumerate(told.tracks) if not len(track.safe) or not track.safe[-1]]
     if not open_ones:
         return "undecided: harm is suspected, or the latest batches lack data; more requests will tell"
-    waits = {place: _batches_to_go(told.tracks[place]) for place in open_ones}
+    waits = {place: max(told.tracks[place].to_go, 1.0) for place in open_ones}
     slowest = max(open_ones, key=lambda place: waits[place])
     left = waits[slowest]
     seconds = left * told.recording.batch_seconds
-    more = f"about {_span(seconds)} more at this traffic" if seconds < _LONGEST_TOLD else "more traffic is needed"
+    more = f"about {span(seconds)} more at this traffic" if seconds < _LONGEST_TOLD else "more traffic is needed"
     return f"undecided: harm above the margin is not excluded yet, {more}; {_recorded_figures(told, slowest)}"
 
 
 _LONGEST_TOLD = 30 * 86_400.0
-
-
-def _batches_to_go(track: Track) -> float:
-    """As many batches until the metric is safe, if all goes on as it did on average."""
-    seen = float(track.known.sum())
-    if not seen:
-        return inf
-    evidence, requests = float(track.log_safety[-1]), float(np.nan_to_num(track.requests[-1]))
-    for_evidence = -log(SAFE_LEVEL) / evidence if evidence > 0 else inf
-    for_requests = LEAST_TO_PASS / requests if requests > 0 and isnan(track.quantile[-1]) else 0.0
-    return seen * max(for_evidence - 1, for_requests - 1, 1 / seen)
 
 
 def _recorded_figures(told: Told, place: int) -> str:
@@ -99,13 +87,4 @@ def _recorded_figures(told: Told, place: int) -> str:
 
 
 def _after(told: Told, batch: int | None) -> str:
-    return _span(((batch or 0) + 1) * told.recording.batch_seconds)
-
-
-def percent(rate: float) -> str:
-    """A share in percent, with up to three digits that mean something: `18.2%`, `0.012%`."""
-    return f"{float(f'{100 * rate:.3g}'):g}%"
-
-
-def _span(seconds: float) -> str:
-    return format_duration(timedelta(seconds=max(1, round(seconds))))
+    return span(((batch or 0) + 1) * told.recording.batch_seconds)

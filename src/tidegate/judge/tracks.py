@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log2
+from math import ceil, inf, log2
 
 from tidegate.judge.arrays import Flags, Floats
 
@@ -39,7 +39,8 @@ class Track:
     """What a metric showed after each of T batches.
 
     `known`: both sides have data in the batch. `log_evidence` of harm; `serious`: its effect passes the gate. `safe`:
-    harm above the margin is excluded, and `log_safety` the evidence for that. `canary` and `baseline` are the figures
+    harm above the margin is excluded, and `to_go` how many batches that takes from the last one on if all goes on as it
+    did. `canary` and `baseline` are the figures
     (shares, quantiles, medians), `ratio` how many times the baseline's the canary's is, `spread` the standard error of
     its logarithm, `requests` the canary's; NaN where unknown. `quantile` is which one the figures are of, NaN where of
     none, and `grows` marks a leak.
@@ -49,7 +50,7 @@ class Track:
     log_evidence: Floats
     serious: Flags
     safe: Flags
-    log_safety: Floats
+    to_go: float
     canary: Floats
     baseline: Floats
     ratio: Floats
@@ -57,3 +58,10 @@ class Track:
     requests: Floats
     quantile: Floats
     grows: Flags
+
+
+def batches_to_pass(requests: Floats, known: Floats) -> float:
+    """How many batches until there are requests enough to pass."""
+    if not len(requests) or not requests[-1]:
+        return inf
+    return float((LEAST_TO_PASS / requests[-1] - 1) * known.sum())

@@ -29,7 +29,8 @@ from tidegate.judge.arrays import Floats
 _STEPS = 30
 """At most so many of Newton's; four or five are usual."""
 
-_EXACT = 1e-9
+_LAST_STEP = 1e-5
+"""After a step this small, in parts of the value, what is left is about its square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def nearest_on_line(n_b: Floats, n_c: Floats, ratio: Floats, floor: Floats, base
         least, most = np.where(slope < 0, b, least), np.where(slope > 0, b, most)
         following = b - slope / bend
         following = np.where((following >= least) & (following <= most), following, (least + most) / 2)
-        moved = np.abs(following - b) > _EXACT * following
+        moved = np.abs(following - b) > _LAST_STEP * following
         b = following
         if not moved.any():
             break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, inf
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def track_values(metric: RecordedMetric, pace: Pace, batch_seconds: float) -> Tr
         log_evidence=np.logaddexp(worse + np.log(LEVEL_PART), leak + np.log(1 - LEVEL_PART)),
         serious=higher | grows,
         safe=np.maximum.accumulate(safe) >= -np.log(SAFE_LEVEL) if len(safe) else safe > 0,
-        log_safety=safe,
+        to_go=_to_go(safe),
         canary=shown_canary,
         baseline=shown_baseline,
         ratio=ratio,
@@ -113,3 +113,10 @@ def _recent(medians: Floats) -> Floats:
         if len(latest):
             result[place] = np.median(latest)
     return result
+
+
+def _to_go(safety: Floats) -> float:
+    """How many batches until it is safe, from how fast the evidence grew so far."""
+    if not len(safety) or safety[-1] <= 0:
+        return inf
+    return float(max(0.0, (-np.log(SAFE_LEVEL) / safety[-1] - 1) * len(safety)))

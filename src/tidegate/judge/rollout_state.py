@@ -1,0 +1,183 @@
+"""What a judge knows of a rollout after some batches: carried on batch by batch, so that a long one costs no more.
+
+Beside a baseline, errors and latency are compared with it. Where it has no traffic (a first release, 100%) errors are
+held against the objective, and latency against what the baseline did earlier in the same rollout; these look at such
+batches only, so that a common incident beside a running baseline is no evidence against an objective.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tidegate.judge.arrays import Floats
+from tidegate.judge.bounds import upper_bound
+from tidegate.judge.latency import LEAST_KNOWN, Histograms, Slowness
+from tidegate.judge.proportions import ERROR_HARMS, SHIFT_HARMS, Rows, Rules
+from tidegate.judge.tracks import Pace
+from tidegate.judge.two_proportions import Counts, Line
+from tidegate.model.figures import Batch, Counters
+from tidegate.model.pipeline import LatencyRule
+
+ERRORS_FLOOR = 0.0002
+STEP_MARGIN, STEP_MARGIN_FLOOR = 1.5, 0.02
+"""The harm that must be excluded before a step passes: half as many errors again and 2 percentage points;"""
+
+STEP_SLOWNESS, STEP_SLOWNESS_FLOOR = 2.5, 0.05
+"""of latency so many times the tolerance, and 5 percentage points of slow requests."""
+
+SURE_PART = 0.5
+"""Latency fails where it is slower by this part of the tolerance for certain, and by the whole of it to be seen."""
+
+LEAST_SLOWNESS = 5.0
+"""Milliseconds. Less is what a busy machine does to one process and not to another, and no user notices it."""
+
+BEFORE_RATIO = 1.5
+"""Latency moves by itself in the course of a day, and nothing runs beside it that would show it."""
+
+BOUND_LEVEL = 0.0005
+"""How probable it may be that the baseline's earlier latency was worse than its bound says."""
+
+_FLAT = 1e-12
+"""The ratio of a line that depends on no baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """What a rollout is held against."""
+
+    latency: LatencyRule
+    objective: float
+    """The share of requests that may fail where there is no baseline."""
+
+    edges: tuple[float, ...]
+
+    @property
+    def quantiles(self) -> Floats:
+        """The quantiles of latency that are judged; none where there are no histograms."""
+        return np.array(self.latency.quantiles if self.edges else (), dtype=np.float64)
+
+    @property
+    def slowness(self) -> Slowness:
+        """How much slower the new deployment may be."""
+        tolerance = np.array([self.latency.tolerance])
+        return Slowness(
+            tolerated=1 + SURE_PART * tolerance,
+            margin=1 + STEP_SLOWNESS * np.maximum(tolerance, 0.1),
+            floor=np.zeros(len(self.quantiles)),
+            least=LEAST_SLOWNESS,
+            margin_floor=STEP_SLOWNESS_FLOOR,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutState:
+    """`errors` and `latency` beside the baseline, `objective` and `before` without it, where `limits` are the bounds of
+    the baseline's earlier shares. `seen` is what each side had of latency at the step (2 x E + 1)."""
+
+    standard: Standard
+    errors: Rows
+    latency: Histograms
+    objective: Rows
+    before: Rows
+    limits: Floats
+    seen: Floats
+
+    @classmethod
+    def new(cls, standard: Standard, batch_seconds: float) -> RolloutState:
+        """Before the first batch."""
+        pace = Pace.of(batch_seconds)
+        count = len(standard.quantiles)
+        edges = np.array(standard.edges, dtype=np.float64)
+        return cls(
+            standard,
+            Rows.new(1, ERROR_HARMS, pace.horizon, pace.lengths),
+            Histograms.new(1, edges, standard.quantiles, pace.horizon, pace.lengths),
+            Rows.new(1, ERROR_HARMS, pace.horizon, pace.lengths),
+            Rows.new(count, SHIFT_HARMS, pace.horizon, pace.lengths),
+            np.full(count, np.nan),
+            np.zeros((2, len(edges) + 1)),
+        )
+
+    def at_new_step(self) -> RolloutState:
+        """Evidence of harm goes on, that for passing begins anew."""
+        return replace(
+            self,
+            errors=self.errors.at_new_step(),
+            latency=replace(self.latency, rows=self.latency.rows.at_new_step()),
+            seen=np.zeros_like(self.seen),
+        )
+
+    def after(self, batch: Batch, *, alone: bool) -> RolloutState:
+        """With one more batch; `alone` says that the baseline has no share of the traffic at its step."""
+        if batch.canary is None:
+            return self if alone else self._learns(batch)
+        if alone:
+            return self._alone(batch.canary)
+        if batch.baseline is None:
+            return self
+        return self._beside(batch.canary, batch.baseline)
+
+    def _beside(self, canary: Counters, baseline: Counters) -> RolloutState:
+        one = np.ones(1)
+        rules = Rules(Line(one, one * ERRORS_FLOOR), Line(one * STEP_MARGIN, one * STEP_MARGIN_FLOOR))
+        latency = (self._latency(canary), self._latency(baseline))
+        state = replace(
+            self, errors=self.errors.after(_counts(canary, baseline), rules), seen=self.seen + np.stack(latency)
+        )
+        if not len(self.standard.quantiles):
+            return state
+        return replace(state, latency=self.latency.after(latency[0][None], latency[1][None], self.standard.slowness))
+
+    def _learns(self, batch: Batch) -> RolloutState:
+        """A batch without data of the new deployment still tells of the old one."""
+        if batch.baseline is None or not len(self.standard.quantiles):
+            return self
+        nothing = np.zeros((1, self.seen.shape[1]))
+        return replace(
+            self, latency=self.latency.after(nothing, self._latency(batch.baseline)[None], self.standard.slowness)
+        )
+
+    def _alone(self, canary: Counters) -> RolloutState:
+        limit = np.array([self.standard.objective])
+        flat = np.full(1, _FLAT)
+        rules = Rules(Line(flat, limit), Line(flat, limit * STEP_MARGIN + STEP_MARGIN_FLOOR))
+        objective = self.objective.after(_counts(canary, None), rules, limit)
+        latency = self._latency(canary)
+        state = replace(self, objective=objective, seen=self.seen + np.stack([latency, np.zeros_like(latency)]))
+        return state._beside_the_past(latency) if len(self.standard.quantiles) else state
+
+    def _beside_the_past(self, canary: Floats) -> RolloutState:
+        """Latency against the bound of what the baseline did before."""
+        history = self.latency.chosen()
+        total = float(history.baseline.sum())
+        if total < LEAST_KNOWN:
+            return self
+        slowness = self.standard.slowness
+        limits = self.limits
+        if np.isnan(limits).any():
+            slower = history.above_faster(1 + 2 * (slowness.tolerated - 1), slowness.least)[0]
+            limits = np.array([upper_bound(float(one) * total, total, BOUND_LEVEL) for one in slower])
+        limits = np.clip(limits, 0.0, 1 - 1e-6)
+        above = np.array([canary[edge + 1 :].sum() for edge in history.edge[0]])
+        of = np.full(len(above), canary.sum())
+        flat = np.full(len(above), _FLAT)
+        margin = np.minimum(limits * STEP_MARGIN + STEP_SLOWNESS_FLOOR, (1 + limits) / 2)
+        rules = Rules(Line(flat, limits), Line(flat, margin))
+        counts = Counts(of, above, of, np.zeros_like(of))
+        share = np.minimum(history.above_faster(np.ones(1), 0.0)[0], limits)
+        return replace(self, latency=history, limits=limits, before=self.before.after(counts, rules, share))
+
+    def _latency(self, side: Counters) -> Floats:
+        if side.latency and side.edges == self.standard.edges:
+            return np.array(side.latency, dtype=np.float64)
+        return np.zeros(self.seen.shape[1])
+
+
+def _counts(canary: Counters, baseline: Counters | None) -> Counts:
+    """A baseline that there is none of has as many requests as the canary, and no part in the bet."""
+    # the two counters are read one after the other: never more errors than requests
+    errors = min(canary.errors, canary.requests)
+    of, hits = (baseline.requests, min(baseline.errors, baseline.requests)) if baseline else (canary.requests, 0)
+    return Counts(*(np.array([float(one)]) for one in (canary.requests, errors, of, hits)))
