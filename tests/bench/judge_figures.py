@@ -12,6 +12,7 @@ tolerance 25%) after every minute and once at the end, and a fixed limit (errors
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,8 +20,11 @@ from math import inf
 from pathlib import Path
 
 import numpy as np
-from judge_plot import plot
-from judge_traffic import BATCHES, SECONDS, Errors, Moves, World, recordings, serve
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.bench.judge_plot import plot
+from tests.bench.judge_traffic import BATCHES, SECONDS, Errors, Moves, World, recordings, serve
 
 from tidegate.judge.mann_whitney.recorded import judge_as_kayenta
 from tidegate.judge.proportions import ERROR_HARMS, Rows, Rules
@@ -222,13 +226,14 @@ def cost() -> str:
     rows = Rows.new(count, ERROR_HARMS, 60.0, 4)
     seconds = []
     for _ in range(8):
-        n, m = rng.poisson(75, count).astype(float), rng.poisson(75, count).astype(float)
-        counts = Counts(n, rng.binomial(n.astype(int), 0.001) * 1.0, m, rng.binomial(m.astype(int), 0.001) * 1.0)
+        n, m = rng.poisson(75, count), rng.poisson(75, count)
+        counts = Counts(*(np.array(one, float) for one in (n, rng.binomial(n, 0.001), m, rng.binomial(m, 0.001))))
         began = time.process_time()
         rows = rows.after(counts, rules)
         rows.harm.log_total(), rows.log_safety()
         seconds.append(time.process_time() - began)
-    return f"50 metrics of 1,000 rollouts: {np.median(seconds):.2f} s a batch, {np.median(seconds) / SECONDS:.1%} of a core"
+    middle = float(np.median(seconds))
+    return f"50 metrics of 1,000 rollouts: {middle:.2f} s a batch, {middle / SECONDS:.1%} of a core"
 
 
 def _failed(answers: Sequence[RecordedAnswer]) -> float:

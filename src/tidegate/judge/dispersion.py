@@ -2,14 +2,14 @@
 
 Independent requests vary as the binomial does; where one failure brings four more the variance is five times that, and
 evidence that treats each as news is five times too sure of itself. The dispersion is estimated from what the counts of
-one side do from one block of batches to the next: of two neighbouring blocks with x hits in all, the squared
-difference is compared with what chance would make of x. Neighbours are compared, and each side with itself, so that
-neither harm nor a day's pattern counts as dispersion. Blocks of 1, 2, 4, … batches are looked at, because a client that
-retries for two minutes is no burst within 15 seconds; the largest estimate counts.
+one side do over time: of two spans of batches with x hits in all, the squared difference is compared with what chance
+would make of x. Spans close to each other are compared, and each side with itself, so that neither harm nor a day's
+pattern counts as dispersion; nor does what both sides do together. Spans of 1, 2, 4, … batches are looked at, because
+a client that retries for two minutes is no burst within 15 seconds; the largest estimate that is certainly above 1
+counts, and an estimate from few hits is drawn towards FIRST_GUESS.
 
-An estimate from few hits is drawn towards FIRST_GUESS, one of longer blocks towards that of shorter ones. Dividing the
-logarithm of the evidence by the dispersion is exact where hits come in clumps of one size, and the usual correction
-elsewhere (quasi-likelihood: Wedderburn 1974; McCullagh, Nelder 1989, section 4.5).
+Dividing the logarithm of the evidence by the dispersion is exact where hits come in clumps of one size, and the usual
+correction elsewhere (quasi-likelihood: Wedderburn 1974; McCullagh, Nelder 1989, section 4.5).
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ GUESS_HITS = 6.0
 GUESS_PAIRS = 2.0
 """and at least as much as so many pairs of batches."""
 
-DOUBT = 0.6
-"""Of longer spans so many standard errors less than found, so that the largest of several estimates is no accident."""
-
+DOUBT = 1.0
+"""Standard errors by which an estimate must be above 1 to count, so that the largest of several is no accident."""
 
 LARGEST_SQUARE = 20.0
 """How much one difference may count, in variances, times the root of the span: harm that begins is no dispersion."""
@@ -85,10 +84,10 @@ class Dispersion:
         return result
 
     def surely(self) -> Floats:
-        """The dispersion as far as it was found, without a guess; at least 1."""
+        """The dispersion as far as it was certainly found, without a guess; at least 1."""
         found = np.divide(self.squares, self.expected, out=np.zeros_like(self.squares), where=self.expected > 0)
-        surely = found * (1 - DOUBT * np.sqrt(2 / np.maximum(self.pairs, 1.0)))
-        result: Floats = np.maximum(surely.max(axis=0), 1.0)
+        surely = found * (1 - DOUBT * np.sqrt(2 / np.maximum(self.pairs, 1.0))) > 1
+        result: Floats = np.where(surely, found, 1.0).max(axis=0)
         return result
 
 

@@ -56,13 +56,14 @@ def _recorded_fail(told: Told) -> str:
 def _recorded_doubt(told: Told) -> str:
     open_ones = [place for place, track in enumerate(told.tracks) if not len(track.safe) or not track.safe[-1]]
     if not open_ones:
-        return "undecided: harm is suspected, or the latest batches lack data; more requests will tell"
+        return "harm is suspected, or the latest batches lack data; more requests will tell"
     waits = {place: max(told.tracks[place].to_go, 1.0) for place in open_ones}
     slowest = max(open_ones, key=lambda place: waits[place])
     left = waits[slowest]
     seconds = left * told.recording.batch_seconds
-    more = f"about {span(seconds)} more at this traffic" if seconds < _LONGEST_TOLD else "more traffic is needed"
-    return f"undecided: harm above the margin is not excluded yet, {more}; {_recorded_figures(told, slowest)}"
+    never = "and would not be while both go on like this at this traffic"
+    more = never if seconds > _LONGEST_TOLD else f"about {span(seconds)} more at this traffic"
+    return f"harm above the margin is not excluded yet, {more}; {_recorded_figures(told, slowest)}"
 
 
 _LONGEST_TOLD = 30 * 86_400.0

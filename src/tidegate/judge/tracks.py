@@ -16,7 +16,7 @@ LEAST_TO_FAIL, LEAST_TO_PASS = 10, 750
 START_HORIZON_SECONDS = 900.0
 """H of the weights of starts (see `mixture`)."""
 
-LONGEST_BURST_SECONDS = 120.0
+LONGEST_BURST_SECONDS = 240.0
 """Dispersion is looked for up to this length."""
 
 

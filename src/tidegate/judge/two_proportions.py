@@ -29,8 +29,8 @@ from tidegate.judge.arrays import Floats
 _STEPS = 30
 """At most so many of Newton's; four or five are usual."""
 
-_LAST_STEP = 1e-5
-"""After a step this small, in parts of the value, what is left is about its square."""
+_CLOSE = 1e-12
+"""How far above its least the divergence may be: half of what Newton's decrement squared says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +85,16 @@ def nearest_on_line(n_b: Floats, n_c: Floats, ratio: Floats, floor: Floats, base
     most = np.maximum(most, least)
     weight_b, weight_c = np.maximum(n_b, 1e-9), np.maximum(n_c, 1e-9)
     guess = (weight_b * baseline + weight_c * (canary - floor)) / (weight_b + ratio * weight_c)
-    b = np.clip(guess, least + (most - least) / 20, most)
+    inward = (most - least) / 20
+    b = np.clip(guess, least + inward, most - inward)
     for _ in range(_STEPS):
         c = ratio * b + floor
         slope = weight_b * (b - baseline) / (b * (1 - b)) + ratio * weight_c * (c - canary) / (c * (1 - c))
         bend = weight_b * (baseline / b**2 + (1 - baseline) / (1 - b) ** 2)
         bend += ratio**2 * weight_c * (canary / c**2 + (1 - canary) / (1 - c) ** 2)
         least, most = np.where(slope < 0, b, least), np.where(slope > 0, b, most)
-        following = b - slope / bend
-        following = np.where((following >= least) & (following <= most), following, (least + most) / 2)
-        moved = np.abs(following - b) > _LAST_STEP * following
-        b = following
-        if not moved.any():
+        if (slope**2 <= _CLOSE * bend).all():
             break
+        following = b - slope / bend
+        b = np.where((following >= least) & (following <= most), following, (least + most) / 2)
     return b

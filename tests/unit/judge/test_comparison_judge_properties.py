@@ -45,7 +45,7 @@ def verdict(batches: list[Batch], rule: VerifyRule = ERRORS_ONLY, *, expects_bas
 
 
 @given(rollouts(), st.data())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_more_errors_of_the_new_deployment_never_turn_a_fail_into_a_pass(
     batches: list[Batch], data: st.DataObject
 ) -> None:
@@ -60,7 +60,7 @@ def test_more_errors_of_the_new_deployment_never_turn_a_fail_into_a_pass(
 
 
 @given(sides(), sides(), st.integers(1, 20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_of_two_sides_at_most_one_is_to_blame(one: Counters, other: Counters, times: int) -> None:
     def batches(new: Counters, old: Counters) -> list[Batch]:
         return [Batch(NOON, NOON + timedelta(seconds=1), 0, new, old)] * times
@@ -69,7 +69,7 @@ def test_of_two_sides_at_most_one_is_to_blame(one: Counters, other: Counters, ti
 
 
 @given(rollouts(holes=True), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_figures_get_a_verdict_with_a_reason_and_sound_numbers(
     batches: list[Batch], expects_baseline: bool
 ) -> None:
@@ -92,7 +92,7 @@ def test_a_step_without_data_on_a_side_neither_passes_nor_fails(batches: list[Ba
 
 
 @given(rollouts(holes=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_earlier_looks_change_nothing(batches: list[Batch]) -> None:
     step = batches[-1].step
     fresh = ComparisonJudge().judge(Case(batches, step, VerifyRule()))
