@@ -19,6 +19,7 @@ from tidegate.engine.entrance import Entrance
 from tidegate.engine.evidence import EvidenceActs
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
+from tidegate.engine.incidents import IncidentActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.notifications import Notifications
 from tidegate.engine.people import PeopleActs
@@ -63,6 +64,7 @@ class ApiParts:
     runs: RunActs
     placements: PlacementActs
     freezes: FreezeActs
+    incidents: IncidentActs
     questions: QuestionActs
     asker: Asker
     services: ServiceActs

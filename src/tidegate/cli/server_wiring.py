@@ -25,6 +25,7 @@ from tidegate.engine.entrance import make_entrance
 from tidegate.engine.evidence import EvidenceActs
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
+from tidegate.engine.incidents import IncidentActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.measuring import Measuring
 from tidegate.engine.notifications import Notifications
@@ -147,6 +148,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         runs=RunActs(engine),
         placements=PlacementActs(engine),
         freezes=FreezeActs(engine),
+        incidents=IncidentActs(engine),
         questions=QuestionActs(engine),
         asker=asker,
         services=services,

@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 from tidegate.model.background import Background
 from tidegate.model.change import Change
 from tidegate.model.error_budget import BUDGET_OVER
+from tidegate.model.evidence import MOST_INCIDENTS
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.run import Run
-from tidegate.store import gate_queries, queries, traffic_queries
+from tidegate.store import gate_queries, incident_queries, queries, traffic_queries
 
 
 def background_of(
@@ -37,4 +38,5 @@ def background_of(
         earlier_stages=stages,
         counted=traffic_queries.counted_since(connection, placement.id, now - BUDGET_OVER),
         earlier_rollouts={one.name: rollouts[one.rollout] for one in stages if one.rollout in rollouts},
+        incidents=incident_queries.newest_at(connection, placement.id, MOST_INCIDENTS + 1),
     )

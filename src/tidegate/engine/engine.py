@@ -22,7 +22,8 @@ from tidegate.model.decide_placement import decide_placement, wants_figures
 from tidegate.model.decide_run import decide_run
 from tidegate.model.decision import Decision
 from tidegate.model.external import ExternalQuestion, QuestionState
-from tidegate.model.ids import PlacementId, ReleaseId, RunId, split_placement
+from tidegate.model.ids import IncidentId, PlacementId, ReleaseId, RunId, split_placement
+from tidegate.model.incident import Incident
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
@@ -172,7 +173,10 @@ class Engine:
         with self.parts.database.writing() as connection:
             self.parts.database.lock_service(connection, service)
             now = self.parts.clock.now()
-            state = load_placement(connection, placement, self.parts.environments, self.parts.settings.batch)
+            new_incident = IncidentId(self.parts.new_id())
+            state = load_placement(
+                connection, placement, self.parts.environments, self.parts.settings.batch, new_incident
+            )
             if facts.fits(state):
                 state = with_facts(
                     state,
@@ -219,7 +223,7 @@ class Engine:
         moved = False
         for entity in decision.changes:
             match entity:
-                case Run() | Service() | StageRun() | TrainRun():
+                case Run() | Service() | StageRun() | TrainRun() | Incident():
                     moved = True
                 case Rollout():
                     moved = True

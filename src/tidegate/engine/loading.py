@@ -16,7 +16,15 @@ from tidegate.model.change import Change
 from tidegate.model.environment import Environment
 from tidegate.model.gate_approvals import Voters
 from tidegate.model.gate_rules import ApprovalRule, GateRules
-from tidegate.model.ids import DeploymentId, EnvironmentName, PlacementId, ReleaseId, StageName, placement_id
+from tidegate.model.ids import (
+    DeploymentId,
+    EnvironmentName,
+    IncidentId,
+    PlacementId,
+    ReleaseId,
+    StageName,
+    placement_id,
+)
 from tidegate.model.known_people import KnownPeople
 from tidegate.model.pace import Pace
 from tidegate.model.placement import Placement
@@ -28,7 +36,7 @@ from tidegate.model.run_draft import RunState, Site
 from tidegate.model.step_cache import with_keys
 from tidegate.model.step_run import StepRun, StepState
 from tidegate.model.train import Train
-from tidegate.store import agent_queries, cache_queries, gate_queries, queries, time_queries
+from tidegate.store import agent_queries, cache_queries, gate_queries, incident_queries, queries, time_queries
 
 _BEFORE = (StageState.PENDING, StageState.GATE)
 """How a stage stands that a release may yet enter."""
@@ -180,6 +188,7 @@ def load_placement(
     placement: PlacementId,
     environments: Mapping[EnvironmentName, Environment],
     batch: timedelta,
+    new_incident: IncidentId,
 ) -> PlacementState:
     """A placement and all that its decision looks at, but for what the target and the figures say. Raises Gone."""
     found = queries.placement(connection, placement)
@@ -209,6 +218,8 @@ def load_placement(
         voters=voters,
         run_open=run is not None and not run.status.is_ended,
         batch=batch,
+        incident=incident_queries.open_at(connection, placement),
+        new_incident=new_incident,
     )
 
 

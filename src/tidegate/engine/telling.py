@@ -23,6 +23,7 @@ from tidegate.model.notification import (
     TOLD_AT_LENGTH_FOR,
     Notification,
     asks_anew,
+    is_told_otherwise,
     notification_of,
     services_of,
     summary_of,
@@ -146,6 +147,8 @@ class Teller:
         event = recorded.event
         topic = topic_of(event)
         if topic is None or not self._channel.wants(topic, services_of(event), event.about.get("environment")):
+            return None
+        if is_told_otherwise(event, self._channel.about):
             return None
         if event.kind is EventKind.GATE_DECIDED:
             earlier = events.of_run_before(connection, event.about["run"], recorded.id, GATE_KINDS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from tidegate.model.change import Change
 from tidegate.model.ids import StageName
+from tidegate.model.incident import Incident
 from tidegate.model.known_people import KnownPeople
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
@@ -18,7 +19,7 @@ class Background:
     """What is only read where somebody asks for the evidence.
 
     `brings` are the changes since the release that serves, the newest first; `earlier_stages` those that the release
-    went through in the run that built it, where this is another one.
+    went through in the run that built it, where this is another one; `incidents` the newest ones at the placement.
     """
 
     serving: Release | None = None
@@ -29,3 +30,4 @@ class Background:
     """Requests to what serves there, and those that failed, over the time of an error budget."""
 
     earlier_rollouts: Mapping[StageName, Rollout] = field(default_factory=dict)
+    incidents: tuple[Incident, ...] = ()

@@ -28,6 +28,7 @@ class Topic(StrEnum):
     TRAIN_STOPPED = "train-stopped"
     QUESTION = "question"
     ERROR_BUDGET = "error-budget"
+    INCIDENT = "incident"
 
 
 UNLESS_SAID = frozenset(Topic) - {Topic.RUN_SUCCEEDED, Topic.TRAIN}

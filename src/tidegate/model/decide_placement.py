@@ -12,6 +12,7 @@ from tidegate.model.event import EventKind
 from tidegate.model.installation import InstallationState
 from tidegate.model.placement import Arrangement, Part, Placement
 from tidegate.model.placement_draft import CHECK_EVERY, PlacementDraft, PlacementState
+from tidegate.model.placement_incident import look_after
 from tidegate.model.rollout import Rollout, RolloutKind, RolloutState
 from tidegate.model.rollout_forward import advance, arrangement_of, find_harm, finish_watch
 from tidegate.model.rollout_return import decide_rollback, finish_return
@@ -36,6 +37,7 @@ def decide_placement(state: PlacementState, now: datetime) -> Decision:
         _check_at_rest(draft)
     _expire_warm(draft)
     tidy(draft)
+    look_after(draft)
     return draft.decision()
 
 

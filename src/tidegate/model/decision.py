@@ -10,6 +10,7 @@ from tidegate.model.effect import Act
 from tidegate.model.event import Event
 from tidegate.model.external import ExternalQuestion
 from tidegate.model.ids import Generation, PlacementId, StepRunId
+from tidegate.model.incident import Incident
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
@@ -18,7 +19,19 @@ from tidegate.model.service import Service
 from tidegate.model.step_run import StepRun, StepState
 from tidegate.model.train import TrainRun
 
-Entity = Service | Run | StageRun | StepRun | Release | Deployment | Placement | Rollout | ExternalQuestion | TrainRun
+Entity = (
+    Service
+    | Run
+    | StageRun
+    | StepRun
+    | Release
+    | Deployment
+    | Placement
+    | Rollout
+    | Incident
+    | ExternalQuestion
+    | TrainRun
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ MOST_ARTIFACTS = 50
 MOST_STAGES = 100
 MOST_FIGURES = 20
 MOST_REASONS = 20
+MOST_INCIDENTS = 100
 LONGEST_TEXT = 200
 """Limits, so that no policy takes long. A list that would be longer is missing; a text is cut."""
 
@@ -276,7 +277,11 @@ class Evidence:
     ] = field(default_factory=dict)
     incidents: Annotated[
         tuple[IncidentEvidence, ...] | None,
-        Doc("The service's incidents there.", missing="incidents are not recorded", at_most=MOST_CHANGES),
+        Doc(
+            "The service's incidents there, the newest first: those of the last 30 days, and one that is open.",
+            missing=f"there were more than {MOST_INCIDENTS} incidents",
+            at_most=MOST_INCIDENTS,
+        ),
     ] = None
     error_budget: Annotated[
         ErrorBudget | None,

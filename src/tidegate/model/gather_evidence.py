@@ -12,6 +12,7 @@ from tidegate.model.environment import Environment
 from tidegate.model.error_budget import budget_left
 from tidegate.model.evidence import Evidence
 from tidegate.model.ids import StageName
+from tidegate.model.incident import COUNTED_FOR, Incident
 from tidegate.model.known_people import KnownPeople
 from tidegate.model.pipeline import Mode
 from tidegate.model.release import Release
@@ -28,7 +29,7 @@ class EvidenceSources:
 
     `serving` is the release that serves there, None where nothing does or it is not known any more; `brings` are the
     changes since it, the newest first. `stages` are those that the release went through, also in an earlier run, and
-    `rollouts` theirs. `frozen` is None where freezes are not known.
+    `rollouts` theirs. `frozen` is None where freezes are not known. `incidents` are the newest ones there.
     """
 
     run: Run
@@ -45,6 +46,7 @@ class EvidenceSources:
     frozen: bool | None = None
     counted: tuple[int, int] | None = None
     availability: float | None = None
+    incidents: Sequence[Incident] = ()
 
 
 def gather(sources: EvidenceSources, now: datetime) -> Evidence:
@@ -68,6 +70,7 @@ def gather(sources: EvidenceSources, now: datetime) -> Evidence:
         stages=stages,
         error_budget=_error_budget(sources),
         risk=release_risk(sources.release.pipeline.risk, release, changes, before, sources.rollbacks_in_a_row),
+        incidents=_incidents(sources, minute),
     )
 
 
@@ -157,6 +160,13 @@ def _stage(stage: StageRun, rollout: Rollout | None) -> parts.StageEvidence:
 def _figures(judgement: Judgement) -> Iterable[parts.FigureEvidence]:
     for one in judgement.metrics[: parts.MOST_FIGURES]:
         yield parts.FigureEvidence(one.name, one.unit, one.verdict, one.canary, one.baseline)
+
+
+def _incidents(sources: EvidenceSources, minute: datetime) -> tuple[parts.IncidentEvidence, ...] | None:
+    counted = [one for one in sources.incidents if one.is_open or one.opened_at >= minute - COUNTED_FOR]
+    if len(counted) > parts.MOST_INCIDENTS:
+        return None
+    return tuple(parts.IncidentEvidence(one.opened_at, one.is_open, one.reason) for one in counted)
 
 
 def _whole_minutes(span: timedelta) -> timedelta:

@@ -17,6 +17,7 @@ ReleaseId = NewType("ReleaseId", str)
 StepRunId = NewType("StepRunId", str)
 RolloutId = NewType("RolloutId", str)
 EffectId = NewType("EffectId", str)
+IncidentId = NewType("IncidentId", str)
 DeploymentId = NewType("DeploymentId", str)
 """`<environment>-<release>-<first 8 digits of the configuration's hash>`, lower case: fit for a label or a file."""
 

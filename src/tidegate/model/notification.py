@@ -57,6 +57,8 @@ _TOPICS: Mapping[EventKind, Topic] = {
     EventKind.GATE_UNANSWERED: Topic.QUESTION,
     EventKind.ERROR_BUDGET_BURNS: Topic.ERROR_BUDGET,
     EventKind.ERROR_BUDGET_CALM: Topic.ERROR_BUDGET,
+    EventKind.INCIDENT_OPENED: Topic.INCIDENT,
+    EventKind.INCIDENT_CLOSED: Topic.INCIDENT,
 }
 
 _WORDS: Mapping[Topic, str] = {
@@ -74,6 +76,7 @@ _WORDS: Mapping[Topic, str] = {
     Topic.TRAIN_STOPPED: "a train stopped and comes back",
     Topic.QUESTION: "no yes from outside",
     Topic.ERROR_BUDGET: "the error budget burns",
+    Topic.INCIDENT: "an incident began or ended",
 }
 
 
@@ -94,6 +97,11 @@ def topic_of(event: Event) -> Topic | None:
         case EventKind.GATE_ANSWERED:
             return Topic.QUESTION if event.data.get("answer") == QuestionState.REJECTED.value else None
     return _TOPICS.get(event.kind)
+
+
+def is_told_otherwise(event: Event, topics: Collection[Topic]) -> bool:
+    """Whether whoever is told of these topics hears of it by another event: of an incident by its rollback."""
+    return bool(event.data.get("rollback")) and event.kind is EventKind.INCIDENT_OPENED and Topic.ROLLBACK in topics
 
 
 def services_of(event: Event) -> Collection[str] | None:
@@ -179,6 +187,10 @@ def _headline(event: Event, topic: Topic) -> str:
             return "no longer frozen"
         case EventKind.ERROR_BUDGET_CALM:
             return "the error budget burns no longer"
+        case EventKind.INCIDENT_OPENED:
+            return "an incident began"
+        case EventKind.INCIDENT_CLOSED:
+            return "the incident is over"
         case EventKind.GATE_UNANSWERED:
             return "a question was not answered in time"
         case EventKind.GATE_ANSWERED:
@@ -245,18 +257,22 @@ def _next(event: Event, topic: Topic) -> str:
             return f"The gate stays shut; ask again: tidegate gate ask {run}"
         case Topic.QUESTION:
             return f"Its run ends; to ask anew: tidegate retry {run}"
+        case Topic.INCIDENT:
+            return f"Look: tidegate incident show {event.about.get('incident', '')}"
         case Topic.HOLD:
             return f"A person decides: tidegate promote {run}, or tidegate cancel {run}"
     return f"Look: tidegate watch {run}" if run else f"Look: tidegate status {service}"
 
 
 def _link(event: Event, topic: Topic, address: str) -> str:
-    """The page of the train, of the freeze, of the run, else of the service."""
+    """The page of the train, of the freeze, of the incident, of the run, else of the service."""
     if topic in (Topic.TRAIN, Topic.TRAIN_STOPPED) and "train" in event.about:
         return f"{address}/trains#train-{quote(event.about['train'], safe='')}"
     if topic is Topic.FREEZE:
         page = f"/services/{quote(event.about['service'], safe='')}" if "service" in event.about else "/"
         return f"{address}{page}#freezes"
+    if topic is Topic.INCIDENT:
+        return f"{address}/incidents/{quote(event.about.get('incident', ''), safe='')}"
     if "run" in event.about:
         return f"{address}/runs/{quote(event.about['run'], safe='')}"
     return f"{address}/services/{quote(event.about['service'], safe='')}" if "service" in event.about else address

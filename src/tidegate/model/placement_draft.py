@@ -15,7 +15,8 @@ from tidegate.model.environment import Environment
 from tidegate.model.event import Event, EventKind
 from tidegate.model.gate_approvals import Voters
 from tidegate.model.gate_rules import GateRules
-from tidegate.model.ids import DeploymentId, Generation
+from tidegate.model.ids import DeploymentId, Generation, IncidentId
+from tidegate.model.incident import Incident
 from tidegate.model.installation import Installation
 from tidegate.model.placement import Arrangement, Part, Placement
 from tidegate.model.rollout import Rollout
@@ -39,8 +40,8 @@ class PlacementState:
     """All that a decision about a placement looks at.
 
     `effects` are those of the placement's generation; `observed` is what the target said in this very look, None
-    where it was not asked; `run_open` says that the rollout's run has not ended; `figures_failed` why the figures
-    could not be read.
+    where it was not asked; `run_open` says that the rollout's run has not ended. `incident` is the open one, and
+    `new_incident` the id of the one that may be opened now.
     """
 
     placement: Placement
@@ -59,6 +60,8 @@ class PlacementState:
     measured: bool = False
     run_open: bool = False
     batch: timedelta = timedelta(seconds=10)
+    incident: Incident | None = None
+    new_incident: IncidentId = IncidentId("")
 
 
 @dataclass
@@ -70,6 +73,7 @@ class PlacementDraft:
     placement: Placement = field(init=False)
     service: Service = field(init=False)
     rollout: Rollout | None = field(init=False)
+    incident: Incident | None = field(init=False)
     deployments: dict[DeploymentId, Deployment] = field(init=False)
     known: dict[str, Effect] = field(init=False)
     events: list[Event] = field(default_factory=list)
@@ -80,6 +84,7 @@ class PlacementDraft:
         self.placement = self.state.placement
         self.service = self.state.service
         self.rollout = self.state.rollout
+        self.incident = self.state.incident
         self.deployments = dict(self.state.deployments)
         self.known = {effect.key: effect for effect in self.state.effects}
 
@@ -148,5 +153,7 @@ class PlacementDraft:
             changes.append(self.service)
         if self.rollout is not None and self.rollout != self.state.rollout:
             changes.append(self.rollout)
+        if self.incident is not None and self.incident != self.state.incident:
+            changes.append(self.incident)
         changes += [one for key, one in self.deployments.items() if one != self.state.deployments.get(key)]
         return Decision(tuple(changes), tuple(self.events), tuple(self.wanted.values()), wake_at)

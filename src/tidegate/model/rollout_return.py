@@ -9,6 +9,7 @@ from tidegate.model.convergence import Convergence, Progress, retry_install
 from tidegate.model.event import EventKind
 from tidegate.model.placement import Arrangement, Part
 from tidegate.model.placement_draft import PlacementDraft
+from tidegate.model.placement_incident import open_for
 from tidegate.model.rollout import Cause, Rollout, RolloutState
 from tidegate.model.share import WHOLE
 
@@ -17,11 +18,15 @@ ROLLBACKS_THAT_STOP_THE_LINE = 2
 
 def decide_rollback(draft: PlacementDraft, cause: Cause) -> None:
     """Decide that the placement returns to the old deployment: quarantine where it is for cause, and move."""
+    before = draft.rollout
+    assert before is not None
     rollout = draft.update_rollout(
         state=RolloutState.RETURNING, cause=cause, decided_at=draft.now, held=False, holds_because=None
     )
     text = f"back to {_label(draft, rollout)}: {cause.text}"
     draft.say(EventKind.ROLLBACK_DECIDED, text, cause.actor, for_cause=cause.for_cause)
+    if cause.for_cause:
+        open_for(draft, before, cause)
     if cause.for_cause and rollout.new:
         _quarantine(draft, rollout, cause)
     _go_back(draft, rollout)

@@ -34,6 +34,7 @@ def evidence_at(draft: RunDraft, stage: StageName, mode: Mode) -> Evidence | Non
         frozen=_frozen(draft, stage),
         counted=background.counted,
         availability=verify.availability if (verify := draft.definition(stage).verify) else None,
+        incidents=background.incidents,
     )
     return gather(sources, draft.now)
 

@@ -37,6 +37,7 @@ from tidegate.model.external import ExternalQuestion
 from tidegate.model.flaky import TestOutcome
 from tidegate.model.freeze import Freeze
 from tidegate.model.freeze_turns import BegunFreeze
+from tidegate.model.incident import Incident
 from tidegate.model.metric import MetricReading
 from tidegate.model.metric_history import HistoryHour
 from tidegate.model.people import AccessToken, Account, RoleGrant, Team
@@ -55,6 +56,7 @@ from tidegate.model.train import TrainRun
 from tidegate.store import (
     evidence_tables,
     gate_tables,
+    incident_tables,
     metric_tables,
     notification_tables,
     people_tables,
@@ -104,6 +106,7 @@ TABLES: dict[type, Table] = {
     Traffic: traffic_tables.traffic,
     TrafficReading: traffic_tables.traffic_reading,
     Effect: tables.effect,
+    Incident: incident_tables.incident,
     MetricReading: metric_tables.metric_reading,
     HistoryHour: metric_tables.metric_history,
     Checkpoint: record_tables.checkpoint,

@@ -135,6 +135,17 @@ def act_on_train(
     return see(parts, "/trains")
 
 
+@router.post("/incidents/{incident}/close")
+def close_incident(parts: Parts, session: Sent, incident: IdPath, reason: TextForm = "") -> RedirectResponse:
+    """Say that an incident is over."""
+    with parts.engine.parts.database.reading() as connection:
+        found = parts.incidents.find(connection, incident)
+    place = (found.service, found.environment) if found else (None, None)
+    parts.authority.check(session.identity, Permission.OPERATE, *place)
+    parts.incidents.close(incident, reason[:500], session.identity.actor)
+    return see(parts, f"/incidents/{incident}")
+
+
 def see(parts: PageParts, url: str) -> RedirectResponse:
     """To the page that shows what became of it."""
     parts.events.wake()

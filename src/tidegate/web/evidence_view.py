@@ -11,7 +11,7 @@ from tidegate.model.evidence_schema import Lack
 from tidegate.model.gate_rules import THE_FILE
 from tidegate.web.wording import seconds_text
 
-_LATER = ("flags", "incidents", "error_budget")
+_LATER = ("flags", "error_budget")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tidegate.store import queries
 from tidegate.web import account, acts, freeze_acts, live, provider, sign_in, welcome
 from tidegate.web.evidence_view import GateEvidence, gate_evidence
 from tidegate.web.guard import NotSignedIn, Parts, Seen, parts_of
+from tidegate.web.incident_view import incident_view
 from tidegate.web.log_view import LOG_LINES, LineView
 from tidegate.web.parts import PageParts
 from tidegate.web.reading import read_board, read_queue, read_run, read_service, read_trains
@@ -74,6 +75,15 @@ def show_service(parts: Parts, session: Seen, name: ServicePath) -> HTMLResponse
     with engine.database.reading() as connection:
         view = read_service(connection, name, engine.environments, engine.clock.now())
     return page("service.html", session, service=view)
+
+
+@router.get("/incidents/{incident}")
+def show_incident(parts: Parts, session: Seen, incident: IdPath) -> HTMLResponse:
+    """An incident: its time line, the commits in question, the evidence."""
+    engine = parts.engine.parts
+    with engine.database.reading() as connection:
+        story = parts.incidents.story(connection, incident)
+    return page("incident.html", session, incident=incident_view(story, engine.clock.now()))
 
 
 @router.get("/runs/{run}")

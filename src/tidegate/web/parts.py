@@ -9,6 +9,7 @@ from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import Entrance
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
+from tidegate.engine.incidents import IncidentActs
 from tidegate.engine.people import PeopleActs
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.runs import RunActs
@@ -51,6 +52,10 @@ class PageParts(Protocol):
     @property
     def freezes(self) -> FreezeActs:
         """What people do about freezes."""
+
+    @property
+    def incidents(self) -> IncidentActs:
+        """What people do about incidents."""
 
     @property
     def trains(self) -> TrainActs:

@@ -19,6 +19,7 @@ from tidegate.model.release import Release
 from tidegate.store import (
     events,
     gate_queries,
+    incident_queries,
     outcome_queries,
     placement_queries,
     queries,
@@ -37,6 +38,7 @@ _NEWEST_RUNS = 12
 _RELEASES = 15
 _EVENTS_AT_MOST = 2000
 _PASSAGES = 8
+_INCIDENTS = 10
 
 
 def read_board(connection: Connection, environments: Mapping[EnvironmentName, Environment], now: datetime) -> BoardView:
@@ -90,7 +92,8 @@ def read_service(
     releases = queries.releases(connection, name, _RELEASES)
     tests = outcome_queries.known_tests(connection, name)
     owed = runs_of(gate_queries.unreviewed_glass(connection))
-    return service_view(service, histories, runs, releases, tests, environments, now, owed, known)
+    incidents = incident_queries.incidents(connection, name, limit=_INCIDENTS)
+    return service_view(service, histories, runs, releases, tests, environments, now, owed, known, incidents)
 
 
 def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:
@@ -110,6 +113,7 @@ def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:
         snapshots={one.id: queries.snapshots(connection, one.id) for one in record.rollouts},
         events=events.of_run(connection, run_id, limit=_EVENTS_AT_MOST),
         glass=gate_queries.broken_glass(connection, run_id),
+        incidents=incident_queries.of_run(connection, run_id),
     )
     return run_view(sources, now)
 

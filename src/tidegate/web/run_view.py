@@ -14,6 +14,7 @@ from tidegate.model.figures import Snapshot
 from tidegate.model.gate import GateState
 from tidegate.model.gate_approvals import latest_words
 from tidegate.model.ids import EnvironmentName, RolloutId
+from tidegate.model.incident import Incident
 from tidegate.model.lease import BuiltFile
 from tidegate.model.next_acts import NextAct, next_acts
 from tidegate.model.release import Release
@@ -23,6 +24,7 @@ from tidegate.model.step_run import BUILD, StepRun, StepState
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
 from tidegate.web.glass_view import GlassMark, glass_marks
+from tidegate.web.incident_view import IncidentLine, incident_line
 from tidegate.web.rollout_view import RolloutView, rollout_view
 from tidegate.web.service_view import ReleaseLine, evidence_text, release_line
 from tidegate.web.tests_view import FailureList, failure_list
@@ -40,6 +42,7 @@ class RunSources:
     snapshots: Mapping[RolloutId, Sequence[tuple[int, Snapshot]]]
     events: Sequence[RecordedEvent]
     glass: Sequence[BreakGlass] = ()
+    incidents: Sequence[Incident] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,7 @@ class RunView:
     trigger: str
     because: tuple[str, ...]
     glass: tuple[GlassMark, ...]
+    incidents: tuple[IncidentLine, ...]
     next: tuple[NextLine, ...]
     """Without what is asked beside the buttons that answer it."""
 
@@ -213,6 +217,7 @@ def run_view(sources: RunSources, now: datetime) -> RunView:
         trigger=_TRIGGERS[run.trigger].format(run.actor.name),
         because=tuple(str(reason) for reason in run.because) if run.status.is_ended else (),
         glass=glass_marks(sources.glass),
+        incidents=tuple(incident_line(one, now) for one in sources.incidents),
         next=tuple(_next(run, act) for act in acts if act.command not in answered),
         buttons=_buttons(run, record.rollouts),
         parts=_parts(run, build, record.stages),

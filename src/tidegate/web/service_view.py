@@ -10,6 +10,7 @@ from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
 from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName, ReleaseId, RunId
+from tidegate.model.incident import Incident
 from tidegate.model.known_test import KnownTest
 from tidegate.model.release import Release
 from tidegate.model.run import Run
@@ -17,6 +18,7 @@ from tidegate.model.service import Service, mode_of
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.web.board_view import PlacementCell, RunLine, in_order, placement_cell, run_line, service_notes
 from tidegate.web.freeze_view import FreezePanel, freeze_panel
+from tidegate.web.incident_view import IncidentLine, incident_line
 from tidegate.web.tests_view import TestRow, expired_in_words, rows_of_tests
 from tidegate.web.wording import Badge, Moment, moment, percent
 
@@ -77,6 +79,7 @@ class ServiceView:
     releases: tuple[ReleaseLine, ...]
     tests: tuple[TestRow, ...]
     freezes: FreezePanel
+    incidents: tuple[IncidentLine, ...]
     expired: tuple[str, ...]
     """What is said of quarantines of tests that have expired."""
 
@@ -102,9 +105,10 @@ def service_view(
     now: datetime,
     owed: Collection[RunId] = (),
     freezes: Sequence[Freeze] = (),
+    incidents: Sequence[Incident] = (),
 ) -> ServiceView:
     """A service's page, from what was read; `owed` are the runs of which the review of a break-glass is owed, `freezes`
-    those that concern it and hold or are planned."""
+    those that concern it and hold or are planned, `incidents` its newest."""
     cards = {one.record.placement.environment: _card(one, now) for one in placements}
     words = str(mode_of(service).because)
     return ServiceView(
@@ -121,6 +125,7 @@ def service_view(
         releases=tuple(release_line(one, now) for one in releases),
         tests=rows_of_tests(tests, now),
         freezes=freeze_panel(freezes, environments, (), now),
+        incidents=tuple(incident_line(one, now) for one in incidents),
         expired=tuple(expired_in_words(one) for one in tests if one.is_expired(now)),
     )
 

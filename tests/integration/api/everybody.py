@@ -90,12 +90,13 @@ def _what_there_is(world: World) -> dict[str, str]:
     world.post("/agents/spare/token")
     ends = (world.clock.now() + timedelta(days=1)).isoformat()
     freeze = world.post("/freezes", {"environment": "staging", "ends": ends, "reason": "a move"})
+    incident = world.post("/incidents", {"service": "shop", "environment": "staging", "reason": "slow"})
     with world.client(AGENT) as agent_one:
         digest = agent_one.put("/api/v1/artifacts", content=b"bytes").json()["digest"]
     return {
         "service": "shop", "stage": "production", "environment": "production", "secret": "KEY",
         "run": run, "release": found["release"], "rollout": rollout, "step_run": found["steps"][0]["id"],
-        "digest": digest, "glass": glass["id"], "freeze": freeze["id"], "channel": "leads",
+        "digest": digest, "glass": glass["id"], "freeze": freeze["id"], "incident": incident["id"], "channel": "leads",
         "address": "spare@example.com", "fingerprint": "SHA256:" + "A" * 43, "question": f"{run}-1-1-0",
         "grant": world.post("/accounts/spare/grants", {"role": "viewer"})["id"],
         "token": world.get("/tokens")[0]["id"], "ends": ends, "until": ends,

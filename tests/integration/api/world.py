@@ -33,6 +33,7 @@ from tidegate.engine.evidence import EvidenceActs
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.ids import new_ulid
+from tidegate.engine.incidents import IncidentActs
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.notifications import Notifications
 from tidegate.engine.parts import Parts, Settings
@@ -353,6 +354,7 @@ class World:
             runs=RunActs(self.engine),
             placements=PlacementActs(self.engine),
             freezes=FreezeActs(self.engine),
+            incidents=IncidentActs(self.engine),
             questions=QuestionActs(self.engine),
             asker=self.asker,
             services=services,

@@ -42,7 +42,7 @@ from tidegate.model.effect import Act, Effect, Install
 from tidegate.model.event import Event, EventKind
 from tidegate.model.gate import GateDecision, GateState, RuleVerdict
 from tidegate.model.gate_question import GateQuestion
-from tidegate.model.ids import PlacementId
+from tidegate.model.ids import IncidentId, PlacementId
 from tidegate.model.placement import Arrangement, Part
 from tidegate.model.placement_draft import PlacementDraft
 from tidegate.model.reason import Reason
@@ -312,7 +312,9 @@ def events_are_told_before_their_changes(patch: Patch) -> None:
         facts, parts = self._read_facts(name), self.parts
         with parts.database.writing() as connection:
             now = parts.clock.now()
-            state = load_placement(connection, name, parts.environments, parts.settings.batch)
+            state = load_placement(
+                connection, name, parts.environments, parts.settings.batch, IncidentId(parts.new_id())
+            )
             if facts.fits(state):
                 judgement = judge_rollout(connection, parts.judge, state, facts)
                 state = replace(state, observed=facts.observed, measured=True, judgement=judgement)

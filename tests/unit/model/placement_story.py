@@ -32,7 +32,8 @@ from tidegate.model.decision import Decision
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Act, Drain, Effect, EffectState, Install, SetShares, act_key
 from tidegate.model.event import Event, EventKind
-from tidegate.model.ids import DeploymentId, EffectId
+from tidegate.model.ids import DeploymentId, EffectId, IncidentId
+from tidegate.model.incident import Incident
 from tidegate.model.installation import (
     Endpoint,
     Installation,
@@ -80,6 +81,9 @@ class PlacementStory:
 
     busy: set[DeploymentId] = field(default_factory=set)
     """Whose requests do not end."""
+
+    incidents: dict[IncidentId, Incident] = field(default_factory=dict)
+    """All that were opened, as they are now."""
 
     running: dict[DeploymentId, int] = field(default_factory=dict)
     _ids: int = 0
@@ -163,6 +167,7 @@ class PlacementStory:
     def decide(self) -> Decision:
         """One look: decide, and save what was decided."""
         before = self.placement
+        self.state = replace(self.state, new_incident=IncidentId(f"incident-{len(self.incidents) + 1}"))
         decision = decide_placement(self.state, NOON + self.now_)
         effects = {effect.key: effect for effect in self.state.effects}
         for entity in decision.changes:
@@ -215,6 +220,9 @@ class PlacementStory:
                 self.state = replace(self.state, service=entity)
             case Rollout():
                 self.state = replace(self.state, rollout=entity)
+            case Incident():
+                self.state = replace(self.state, incident=entity if entity.is_open else None)
+                self.incidents[entity.id] = entity
             case Deployment():
                 self.state = replace(self.state, deployments={**self.state.deployments, entity.id: entity})
             case _:

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from tidegate.model.channel import UNLESS_SAID, Channel, Topic
 from tidegate.model.event import Event, EventKind, RecordedEvent
 from tidegate.model.ids import EnvironmentName
-from tidegate.model.notification import LONGEST_TEXT, asks_anew, notification_of, services_of, summary_of, topic_of
+from tidegate.model.notification import (
+    LONGEST_TEXT,
+    asks_anew,
+    is_told_otherwise,
+    notification_of,
+    services_of,
+    summary_of,
+    topic_of,
+)
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ADDRESS = "https://tidegate.example"
@@ -273,3 +281,13 @@ def test_what_concerns_several_services_or_all_is_told_to_whoever_listens_for_on
 
 def test_without_a_word_a_channel_is_told_all_that_wants_somebody() -> None:
     assert frozenset(Topic) - UNLESS_SAID == {Topic.RUN_SUCCEEDED, Topic.TRAIN}
+
+
+def test_who_hears_of_rollbacks_is_not_told_of_the_incident_that_begins_with_one_and_others_are() -> None:
+    about = {**RUN, "incident": "01i"}
+    opened = Event(EventKind.INCIDENT_OPENED, "errors: 25%", about, data={"rollback": True})
+    assert "https://tidegate.example/incidents/01i" in said(opened) and "tidegate incident show 01i" in said(opened)
+    assert is_told_otherwise(opened, {Topic.ROLLBACK, Topic.INCIDENT})
+    assert not is_told_otherwise(opened, {Topic.INCIDENT})
+    by_a_person = Event(EventKind.INCIDENT_OPENED, "slow", about)
+    assert not is_told_otherwise(by_a_person, {Topic.ROLLBACK, Topic.INCIDENT})
