@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from tidegate.api import (
     agent_acts,
     agents,
+    alert_hook,
     artifacts,
     audit,
     authorship,
@@ -67,7 +68,14 @@ def create_app(parts: ApiParts) -> FastAPI:
     things = (services, placements, *of_runs)
     about_people = (people, authorship, sign_in, sign_in_codes)
     nouns = (agents, *things, *about_people, gates, notifications, agent_acts, git, artifacts)
-    routers = (*(noun.router for noun in nouns), agent_acts.tokens, people.tokens, probes.router, gate_hook.router)
+    routers = (
+        *(noun.router for noun in nouns),
+        agent_acts.tokens,
+        people.tokens,
+        probes.router,
+        gate_hook.router,
+        alert_hook.router,
+    )
     for one in routers:
         app.router.routes.extend(one.routes)
     handle_problems(app)

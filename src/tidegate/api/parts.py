@@ -10,6 +10,7 @@ from tidegate.api.event_feed import EventFeed
 from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.store import ArtifactStore
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.alerts import AlertActs
 from tidegate.engine.asking import Asker
 from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
@@ -65,6 +66,7 @@ class ApiParts:
     placements: PlacementActs
     freezes: FreezeActs
     incidents: IncidentActs
+    alerts: AlertActs
     questions: QuestionActs
     asker: Asker
     services: ServiceActs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from tidegate.api.wakeup import Wakeup
 from tidegate.cli.server_parts import ServerParts, agent_program, envoy_program
 from tidegate.cli.upkeep import Upkeep
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.alerts import AlertActs
 from tidegate.engine.asking import Asker
 from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
@@ -126,7 +128,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         ask=asker.again,
         measure=lambda placement: measuring.hint(f"figures:{placement}"),
     )
-    services = ServiceActs(engine)
+    services, incidents = ServiceActs(engine), IncidentActs(engine)
     logs = StepLogs(parts.data / "logs" / "steps")
     leasing = Leasing(engine, logs)
     agents = AgentActs(engine, leasing)
@@ -148,7 +150,8 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         runs=RunActs(engine),
         placements=PlacementActs(engine),
         freezes=FreezeActs(engine),
-        incidents=IncidentActs(engine),
+        incidents=incidents,
+        alerts=AlertActs(engine, incidents, _alerts_token(parts)),
         questions=QuestionActs(engine),
         asker=asker,
         services=services,
@@ -186,6 +189,16 @@ def _measuring(parts: ServerParts) -> Measuring:
         token = partial(read_private, parts.data / configured.token_file) if configured.token_file else None
         sources[SourceName.PROMETHEUS] = PrometheusSource(configured.url, token)
     return Measuring(parts.engine, sources)
+
+
+def _alerts_token(parts: ServerParts) -> Callable[[], str] | None:
+    """What Alertmanager proves itself with: the file is read each time, so that another token counts at once."""
+    name = parts.configuration.alerts_token_file
+    if name is None:
+        return None
+    read = partial(ensure_token, parts.data / name)
+    read()  # whoever configures Alertmanager finds it
+    return read
 
 
 def _asker(parts: ServerParts, address: str, queue: InProcessQueue) -> Asker:

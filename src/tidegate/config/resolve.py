@@ -170,6 +170,7 @@ def _verify(section: VerifySection) -> VerifyRule:
         availability=section.objective.availability,
         undecided=section.undecided,
         no_data=section.no_data,
+        alerts=section.alerts,
         metrics=section.rules(),
         method=section.method,
         mann_whitney=section.score() if section.method is Method.MANN_WHITNEY else default.mann_whitney,

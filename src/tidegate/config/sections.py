@@ -31,6 +31,7 @@ from tidegate.config.values import (
     Duration,
     EnvironmentWord,
     ModeWord,
+    OnAlertWord,
     OnDoubtWord,
     People,
     PositiveDuration,
@@ -291,7 +292,7 @@ class VerifySection(ScoreWords):
     not_yet: ClassVar[frozenset[str]] = frozenset(
         {
             *("blind", "checks", "load", "adoption", "usage", "alpha"),
-            *("leak", "history", "on_alert"),
+            *("leak", "history"),
         }
     )
 
@@ -310,6 +311,10 @@ class VerifySection(ScoreWords):
         OnDoubtWord, Field(description="What happens when time is up and the evidence says neither.")
     ] = _VERIFY.undecided
     no_data: Annotated[OnDoubtWord, Field(description="What happens when there was no data.")] = _VERIFY.no_data
+    alerts: Annotated[
+        OnAlertWord,
+        Field(description="What an alert does that comes in meanwhile; an incident is opened in any case."),
+    ] = _VERIFY.alerts
     method: Annotated[
         MethodWord, Field(description="How metrics of the service's own are judged; errors and latency always are.")
     ] = _VERIFY.method

@@ -14,7 +14,7 @@ from tidegate.config.metric_sections import SourcesSection
 from tidegate.config.notification_sections import ChannelSection
 from tidegate.config.section import Section
 from tidegate.config.sections import GateSection
-from tidegate.config.sign_in_sections import OwnAddress, SignInSection
+from tidegate.config.sign_in_sections import FileInData, OwnAddress, SignInSection
 from tidegate.config.time_sections import MOST_DATES, CalendarSection, FreezeSection
 from tidegate.config.time_values import CalendarWord
 from tidegate.config.values import EnvironmentWord, ModeWord, PositiveDuration, Size, StageWord, one_of
@@ -91,6 +91,22 @@ class FloorSection(Section):
     ] = Mode.DEPLOYMENT
 
 
+class AlertsSection(Section):
+    """Alerts that come in at `/hooks/alertmanager`."""
+
+    misplaced: ClassVar[Mapping[str, str]] = {
+        "token": 'secrets never stand in this file: name one of its own in the data folder with "token_file"; where '
+        "there is none yet, the server makes it",
+    }
+
+    token_file: Annotated[
+        FileInData,
+        Field(
+            description="A file in the data folder with the token that Alertmanager sends; made where there is none."
+        ),
+    ]
+
+
 class ServerSection(Section):
     """The server's own configuration: the whole of `tidegate-server.yaml`."""
 
@@ -112,6 +128,7 @@ class ServerSection(Section):
         Field(default_factory=dict, description="Days by names that windows and freezes use."),
     ]
     external: Annotated[OutsideSection | None, Field(description="Whom gates may ask.")] = None
+    alerts: Annotated[AlertsSection | None, Field(description="Alerts that come in from Alertmanager.")] = None
     metrics: Annotated[SourcesSection, Field(description="Where the figures of services' own metrics come from.")] = (
         SourcesSection()
     )

@@ -58,6 +58,7 @@ def load(text: str, file: str = FILE) -> ServerConfiguration:
         provider=section.sign_in.oidc.settings() if section.sign_in and section.sign_in.oidc else None,
         hosts=section.external.hosts if section.external else (),
         prometheus=section.metrics.prometheus.settings() if section.metrics.prometheus else None,
+        alerts_token_file=section.alerts.token_file if section.alerts else None,
         channels=tuple(one.channel() for one in section.notifications),
     )
 

@@ -74,6 +74,8 @@ class ServerConfiguration:
     trains: Mapping[str, Train] = field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
     prometheus: PrometheusSettings | None = None
+    alerts_token_file: str | None = None
+    """A file in the data folder with what Alertmanager proves itself with; without it no alerts are taken."""
 
 
 DEFAULT_ENVIRONMENTS: Mapping[EnvironmentName, Environment] = {

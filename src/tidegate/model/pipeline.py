@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from tidegate.model.alert import OnAlert
 from tidegate.model.cadence import Batch, Cadence
 from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
@@ -258,6 +259,7 @@ class VerifyRule:
     """The objective, a share of requests that must succeed (0.999); None where the file names none."""
     undecided: OnDoubt = OnDoubt.HOLD
     no_data: OnDoubt = OnDoubt.HOLD
+    alerts: OnAlert = OnAlert.NOTE
     metrics: tuple[MetricRule, ...] = ()
     """What is compared beside errors and latency."""
 

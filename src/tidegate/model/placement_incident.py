@@ -54,7 +54,7 @@ def open_for(draft: PlacementDraft, rollout: Rollout, cause: Cause) -> None:
 def look_after(draft: PlacementDraft) -> None:
     """End the open incident when a good deployment has served, healthy and at rest, for long enough."""
     incident = draft.incident
-    if incident is None or not incident.is_open:
+    if incident is None or not incident.is_open or _is_tidied(draft):
         return
     if not _is_well(draft, incident):
         if incident.healthy_since:
@@ -70,6 +70,12 @@ def look_after(draft: PlacementDraft) -> None:
     because = f"{draft.deployments[serving].label} has served in good health for {format_duration(HEALTHY_FOR)}"
     draft.incident = closed(replace(incident, healthy_since=since), SYSTEM, because, draft.now)
     _tell(draft, draft.incident, EventKind.INCIDENT_CLOSED, because, None)
+
+
+def _is_tidied(draft: PlacementDraft) -> bool:
+    """Whether what nobody needs any more is just being taken away: that says neither good nor bad of what serves."""
+    at_rest = draft.rollout is None or not draft.rollout.state.owns_placement
+    return at_rest and draft.placement.reached_at is None and not draft.placement.stuck_because
 
 
 def _is_well(draft: PlacementDraft, incident: Incident) -> bool:

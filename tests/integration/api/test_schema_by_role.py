@@ -39,7 +39,7 @@ __all__ = ["postgres"]
 EXAMPLES = int(os.environ.get("TIDEGATE_SCHEMA_EXAMPLES", "30"))
 """How many requests the slow test makes for every operation, as everybody each."""
 
-OPEN_BY_SIGNATURE = {"POST /hooks/gate/{question}"}
+OPEN_BY_SIGNATURE = {"POST /hooks/gate/{question}", "POST /hooks/alertmanager"}
 OF_ONES_OWN = {"POST /api/v1/delegations"}
 """What a role for one service is enough for, since it is one's own word that is lent."""
 

@@ -22,6 +22,7 @@ from tidegate.api.event_feed import EventFeed
 from tidegate.api.wakeup import Wakeup
 from tidegate.artifacts.folder import FolderStore
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.alerts import AlertActs
 from tidegate.engine.asking import Asker
 from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
@@ -90,6 +91,7 @@ from tidegate.web.pages import add_pages
 
 LIMIT_SECONDS = 60.0
 ADMIN, SECOND, AGENT = "admin-token-for-tests", "second-token-for-tests", "agent-token-for-tests"
+ALERTS = "alerts-token-for-tests"
 
 PIPELINE = """\
 service: shop
@@ -335,7 +337,7 @@ class World:
         self.engine = Engine(parts, self.queue, steps_ready=steps_ready.notify, ask=self.asker.again)
         self.owner = everywhere(Actor(ActorKind.PERSON, "owner"), Role.ADMIN)
         logs = StepLogs(folder / "logs")
-        services = ServiceActs(self.engine)
+        services, incidents = ServiceActs(self.engine), IncidentActs(self.engine)
         leasing = Leasing(self.engine, logs)
         agents = AgentActs(self.engine, leasing)
         self.people = PeopleActs(self.engine)
@@ -354,7 +356,8 @@ class World:
             runs=RunActs(self.engine),
             placements=PlacementActs(self.engine),
             freezes=FreezeActs(self.engine),
-            incidents=IncidentActs(self.engine),
+            incidents=incidents,
+            alerts=AlertActs(self.engine, incidents, lambda: ALERTS),
             questions=QuestionActs(self.engine),
             asker=self.asker,
             services=services,
