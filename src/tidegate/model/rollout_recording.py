@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from statistics import median
@@ -29,6 +29,9 @@ ERRORS_AS_JUDGED = RecordedMetric(ERRORS, MetricKind.RATE, (), tolerance=Toleran
 LATENCY_AS_JUDGED = RecordedMetric(LATENCY, MetricKind.HISTOGRAM, (), weight=0.35)
 """With what the live judge goes by."""
 
+OWN_WEIGHT = 0.25
+"""Of all metrics of the service's own together."""
+
 
 def rollout_recording(
     latency: LatencyRule,
@@ -43,11 +46,18 @@ def rollout_recording(
     metrics = (
         with_figures(ERRORS_AS_JUDGED, counted, history.get(ERRORS, ())),
         with_figures(slow, spread, history.get(LATENCY, ())),
-        *(recorded_metric(one) for one in series),
+        *_own(series),
     )
     known = tuple(one for one in metrics if one.kind is not MetricKind.HISTOGRAM or one.edges)
     lengths = [(batch.end - batch.begin).total_seconds() for batch in batches]
     return Recording(known, batch_seconds=round(median(lengths), 3)) if lengths else Recording(known)
+
+
+def _own(series: Sequence[MetricSeries]) -> Iterator[RecordedMetric]:
+    recorded = [recorded_metric(one) for one in series]
+    whole = sum(one.weight for one in recorded)
+    for one in recorded:
+        yield replace(one, weight=round(OWN_WEIGHT * one.weight / whole, 4))
 
 
 def as_document(recording: Recording) -> dict[str, Any]:

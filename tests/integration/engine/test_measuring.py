@@ -14,6 +14,7 @@ from tests.integration.engine.shop import BATCH, OWNER, PRODUCTION, SHOP, Shop
 from tests.integration.metrics.prometheus_bench import PrometheusBench
 
 from tidegate.engine.measuring import NOBODY
+from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Case
 from tidegate.metrics.prometheus import PrometheusSource
 from tidegate.metrics.question import Question
@@ -142,6 +143,26 @@ def test_what_prometheus_counts_reaches_the_judge_batch_by_batch(
     assert isinstance(last.baseline, Counted) and isinstance(last.canary, Counted)
     assert (last.baseline.n, last.canary.n) == (80, 80)
     assert [last.baseline.x, last.canary.x] == pytest.approx([40, 20], abs=0.5)
+
+
+def test_a_version_that_sells_less_than_the_old_one_beside_it_goes_back(
+    shop: Shop, judge: KeepingJudge, prometheus: PrometheusBench
+) -> None:
+    shop.sources[SourceName.PROMETHEUS] = PrometheusSource(prometheus.url)
+    run = second_version(shop, judge, WITH_ORDERS)
+    shop.restart(judge=ComparisonJudge())
+    old, orders = shop.newest(), Orders(shop, prometheus)
+    orders.sell(4, {old: 10})
+    shop.approved(run)
+    new = shop.newest()
+    for _ in range(60):
+        if rollout(shop).state.is_ended:
+            break
+        orders.sell(1, {old: 10, new: 1})
+    ended = rollout(shop)
+    assert ended.state is RolloutState.ROLLED_BACK and ended.cause is not None
+    assert "verification failed: orders: " in ended.cause.text
+    assert shop.serving() != shop.label(run)
 
 
 def test_a_source_that_fails_neither_passes_nor_fails_a_rollout_and_the_words_say_why(

@@ -60,6 +60,7 @@ def test_a_recording_holds_the_routers_figures_and_the_services_own() -> None:
     assert (latency.edges, latency.tolerance.ratio) == (EDGES, 1.2)
     assert latency.batches[0].canary == HistogramSide((97, 1, 1, 1))
     assert (orders.worse, orders.batches[0].canary) == (Worse.DOWN, RateSide(100, 10))
+    assert [one.weight for one in (errors, latency, orders, memory)] == [0.4, 0.35, 0.125, 0.125]
     assert (memory.name, memory.batches[0]) == ("memory", RecordedBatch(None, None)), "a rate that measured values"
 
 
