@@ -95,15 +95,16 @@ class Measuring:
             rollout = queries.rollout(connection, found.rollout) if found else None
             if rollout is None or not wants_reading(rollout):
                 return None
-            taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
+            assert rollout.verify is not None
             known = metric_queries.readings(connection, rollout.id)
-        assert rollout.verify is not None
-        of_something_else = {one.metric for one in known if one.is_of_something_else}
+            due = [rule for rule in rollout.verify.metrics if _may_be_due(rule, rollout, known, now)]
+            # after a long watch these are many, and read for nothing at most looks
+            taken = queries.snapshots(connection, rollout.id) if due else ()
+        labelled = [LabelledSnapshot(one, step) for step, one in taken]
         windows = [
             (rule, window)
-            for rule in rollout.verify.metrics
-            if rule.name not in of_something_else
-            for window in windows_to_read(taken, rule, _begun(known, rule), now, rollout.growing_steps)
+            for rule in due
+            for window in windows_to_read(labelled, rule, _begun(known, rule), now, rollout.growing_steps)
         ]
         checked = {one.metric for one in known}
         unchecked = [one for one in rollout.verify.metrics if rollout.old and one.name not in checked]
@@ -202,6 +203,15 @@ class _Asking:
             except WrongKey as error:
                 raise SourceFailed(str(error)) from error
         return opened
+
+
+def _may_be_due(rule: MetricRule, rollout: Rollout, readings: Sequence[MetricReading], now: datetime) -> bool:
+    """Whether a window of the metric can be over; none is of one that shows something else."""
+    of_it = [one for one in readings if one.metric == rule.name]
+    if any(one.is_of_something_else for one in of_it):
+        return False
+    read_until = max((one.end for one in of_it if one.step != BEFORE_FIRST_STEP), default=rollout.began_at)
+    return read_until + rule.window + rule.delay <= now
 
 
 def _begun(readings: Sequence[MetricReading], rule: MetricRule) -> frozenset[datetime]:
