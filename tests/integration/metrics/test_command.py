@@ -28,7 +28,7 @@ class ToldCommand:
     """A small program that does what the test says."""
 
     def __init__(self, folder: Path) -> None:
-        self.source = CommandSource(longest_seconds=PATIENCE_SECONDS)
+        self.source = CommandSource()
         self._answer = folder / "answer"
         self.command: tuple[str, ...] = ("cat", str(self._answer))
 
@@ -52,6 +52,9 @@ class ToldCommand:
 
     def refuses(self) -> None:
         self.command = ("sh", "-c", "echo well >&2; echo sorry >&2; exit 3")
+
+    def impatient(self) -> None:
+        self.source = CommandSource(longest_seconds=PATIENCE_SECONDS)
 
     def hangs(self) -> None:
         self.command = ("sleep", "60")
@@ -128,6 +131,7 @@ class TestCommandSource(SourceContract):
     def test_one_that_hangs_is_ended_with_its_children(self, told: ToldCommand, asked: Asked, tmp_path: Path) -> None:
         pid_file = tmp_path / "pid"
         told.command = ("sh", "-c", f"sleep 60 & echo $! > {pid_file}; wait")
+        told.source = CommandSource(longest_seconds=2)
         asked.fails()
         assert_ended(int(pid_file.read_text()))
 

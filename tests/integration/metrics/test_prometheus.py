@@ -25,7 +25,7 @@ class ToldPrometheus:
 
     def __init__(self, server: Answering) -> None:
         self.server = server
-        self.source = PrometheusSource(server.url, longest_seconds=PATIENCE_SECONDS)
+        self.source = PrometheusSource(server.url)
 
     def rule(self, kind: MetricKind) -> MetricRule:
         return metric(kind, query='up{deployment="$deployment"}')
@@ -50,6 +50,9 @@ class ToldPrometheus:
     def refuses(self) -> None:
         self.server.status = 422
         self.server.body = json.dumps({"status": "error", "errorType": "execution", "error": "sorry\nnot now"}).encode()
+
+    def impatient(self) -> None:
+        self.source = PrometheusSource(self.server.url, longest_seconds=PATIENCE_SECONDS)
 
     def hangs(self) -> None:
         self.server.drip = True
