@@ -33,8 +33,8 @@ GUESS_PAIRS = 2.0
 DOUBT = 1.0
 """Standard errors by which an estimate must be above 1 to count, so that the largest of several is no accident."""
 
-LARGEST_SQUARE = 20.0
-"""How much one difference may count, in variances, times the root of the span: harm that begins is no dispersion."""
+LARGEST_RISE = 4.0
+"""How much a rise of the canary's hits may count, in variances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,14 @@ class Dispersion:
     """The running estimate of R rows, from spans of L lengths (1, 2, 4, … batches) on 2 sides.
 
     `past` are sums since the beginning, at the end of each of the latest P batches, the newest first: requests and
-    hits by side (P x 2 x 2 x R). `squares`, `expected` and `pairs` are sums over pairs of spans (L x R).
+    hits by side (P x 2 x 2 x R). `squares` and `expected` are sums over pairs of spans (L x R), `expected_squares` is
+    that of the latter's squares.
     """
 
     past: Floats
     squares: Floats
     expected: Floats
-    pairs: Floats
+    expected_squares: Floats
 
     @classmethod
     def unknown(cls, rows: int, lengths: int) -> Dispersion:
@@ -56,21 +57,25 @@ class Dispersion:
         sums = np.zeros((lengths, rows))
         return cls(np.zeros((3 * 2 ** (lengths - 1) + 1, 2, 2, rows)), sums, sums, sums)
 
-    def after(self, counts: Counts) -> Dispersion:
-        """With one more batch."""
+    def after(self, counts: Counts, *, harmless: bool = False) -> Dispersion:
+        """With one more batch; `harmless` where both sides ran the same version, so that no rise can be harm."""
         of = np.stack([counts.canary_of, counts.baseline_of])
         hits = np.stack([counts.canary_hits, counts.baseline_hits])
         past = np.concatenate([(self.past[0] + np.stack([of, hits]))[None], self.past[:-1]])
-        lengths = 2 ** np.arange(self.pairs.shape[0])
+        lengths = 2 ** np.arange(len(self.expected))
         # a span is compared with the last but one before it: a burst that straddles two neighbours hides its size
-        most = LARGEST_SQUARE * np.sqrt(lengths)[:, None]
-        squares, expected, pairs = _compared(past[0] - past[lengths], past[2 * lengths] - past[3 * lengths], most)
-        return Dispersion(
-            past,
-            self.squares + squares,
-            self.expected + expected,
-            self.pairs + pairs * (_PAIRS_A_SPAN / np.maximum(lengths, _PAIRS_A_SPAN))[:, None],
+        most = np.inf if harmless else LARGEST_RISE
+        squares, expected = _compared(past[0] - past[lengths], past[2 * lengths] - past[3 * lengths], most)
+        return Dispersion(past, self.squares + squares, self.expected + expected, self.expected_squares + expected**2)
+
+    def pairs(self) -> Floats:
+        """How many independent pairs of spans the estimates are from, L x R: fewer where some weigh more than others
+        (Kish 1965), and spans overlap (as in the overlapping Allan variance)."""
+        lengths = 2 ** np.arange(len(self.expected))[:, None]
+        even = np.divide(
+            self.expected**2, self.expected_squares, out=np.ones_like(self.expected), where=self.expected_squares > 0
         )
+        return even * _PAIRS_A_SPAN / np.maximum(lengths, _PAIRS_A_SPAN)
 
     def forgets_counts(self, rows: Flags) -> Dispersion:
         """Of the `rows`, what is counted from now on is not compared with what was counted before."""
@@ -78,7 +83,7 @@ class Dispersion:
 
     def factor(self) -> Floats:
         """By how much to divide the logarithm of the evidence of harm; at least 1."""
-        guessed = np.maximum(GUESS_HITS / 2, GUESS_PAIRS * self.expected[0] / np.maximum(self.pairs[0], 1.0))
+        guessed = np.maximum(GUESS_HITS / 2, GUESS_PAIRS * self.expected[0] / np.maximum(self.pairs()[0], 1.0))
         shortest = (self.squares[0] + FIRST_GUESS * guessed) / (self.expected[0] + guessed)
         result: Floats = np.maximum(shortest, self.surely())
         return result
@@ -86,7 +91,7 @@ class Dispersion:
     def surely(self) -> Floats:
         """The dispersion as far as it was certainly found, without a guess; at least 1."""
         found = np.divide(self.squares, self.expected, out=np.zeros_like(self.squares), where=self.expected > 0)
-        surely = found * (1 - DOUBT * np.sqrt(2 / np.maximum(self.pairs, 1.0))) > 1
+        surely = found * (1 - DOUBT * np.sqrt(2 / np.maximum(self.pairs(), 1.0))) > 1
         result: Floats = np.where(surely, found, 1.0).max(axis=0)
         return result
 
@@ -95,8 +100,8 @@ _PAIRS_A_SPAN = 1.5
 """How many independent pairs there are in as many overlapping ones as a span is long (Overlapping Allan variance)."""
 
 
-def _compared(now: Floats, before: Floats, most: Floats) -> tuple[Floats, Floats, Floats]:
-    """Squared differences between spans, what chance makes of them, and how many pairs there are (each L x R)."""
+def _compared(now: Floats, before: Floats, most: float) -> tuple[Floats, Floats]:
+    """Squared differences between spans, and what chance makes of them (each L x R)."""
     n, x, m, y = now[:, 0], now[:, 1], before[:, 0], before[:, 1]
     usable = (m > 0) & (n > 0) & (x + y > 0) & (x + y < n + m)
     rate = np.divide(x + y, n + m, out=np.zeros_like(x), where=usable)
@@ -104,8 +109,11 @@ def _compared(now: Floats, before: Floats, most: Floats) -> tuple[Floats, Floats
     apart = np.where(usable, (x / np.maximum(n, 1.0) - y / np.maximum(m, 1.0)) / np.sqrt(spread), 0.0)
     expected = np.where(usable, (x + y) * (1 - rate) / 2, 0.0)
     # what both sides do together, as in a common incident, is no dispersion
-    together = np.minimum((apart[:, 0] - apart[:, 1]) ** 2 / 2, most) * expected.sum(axis=1)
-    alone = (np.minimum(apart**2, most[:, None]) * expected).sum(axis=1)
-    squares = np.where(usable.all(axis=1), together, alone)
-    chance: Floats = expected.sum(axis=1)
-    return squares, chance, np.asarray(usable.any(axis=1), dtype=np.float64)
+    both: Flags = np.logical_and(usable[:, 0], usable[:, 1])
+    apart = np.where(both[:, None], (apart - apart[:, ::-1]) / np.sqrt(2), apart)
+    squares = apart**2
+    # nor is harm that begins: of the canary's rises only so much counts
+    squares[:, 0] = np.where(apart[:, 0] > 0, np.minimum(squares[:, 0], most), squares[:, 0])
+    squares[:, 1] = np.where(both, squares[:, 0], squares[:, 1])
+    weight: Floats = expected.sum(axis=1)
+    return (squares * expected).sum(axis=1), weight

@@ -116,7 +116,7 @@ class Rows:
 
     def learns(self, counts: Counts) -> Rows:
         """With a batch in which both sides ran the same version: it tells of the rate and the dispersion only."""
-        return replace(self, rate=self._rate_after(counts), dispersion=self.dispersion.after(counts))
+        return replace(self, rate=self._rate_after(counts), dispersion=self.dispersion.after(counts, harmless=True))
 
     def after(self, counts: Counts, rules: Rules, baseline: Floats | None = None) -> Rows:
         """With one more batch. `baseline` is the baseline's rate as far as it was known before, where not from here."""
