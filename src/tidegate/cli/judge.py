@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +34,8 @@ def judge(
     from tidegate.judge.methods import judge_recordings
 
     output = Output(json)
+    # millions of small objects and no cycles: looking for cycles would take most of the time, and the process ends soon
+    gc.disable()
     try:
         read = judge_file.load(_read(file), "standard input" if file == _STANDARD_INPUT else str(file))
     except judge_file.JudgeFileError as error:

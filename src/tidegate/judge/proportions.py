@@ -31,7 +31,7 @@ class Harms:
 
 ERROR_HARMS = Harms(
     odds=np.array([1.3, 1.7, 2.5, 4.0, 8.0, 25.0, 120.0]),
-    weights=np.array([0.15, 0.25, 0.22, 0.15, 0.11, 0.07, 0.05]),
+    weights=np.array([0.1, 0.25, 0.23, 0.2, 0.1, 0.07, 0.05]),
     most_a_batch=np.log(4.2),
 )
 """Of what is rare, and comes in bursts."""
