@@ -49,7 +49,7 @@ OTHER_WEIGHT = 0.1
 
 _Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
 _Part = Annotated[float, Field(ge=0, le=99, allow_inf_nan=False)]
-_Edge = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Edge = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class RateSection(Section):
@@ -263,6 +263,13 @@ class RecordingSection(MethodWords):
         return self
 
     @model_validator(mode="after")
+    def _what_is_judged(self) -> RecordingSection:
+        if self.method is Method.SEQUENTIAL:
+            for one in self.metrics:
+                _check_sequential(one)
+        return self
+
+    @model_validator(mode="after")
     def _words_of_the_method(self) -> RecordingSection:
         check_words(self.method, self, {one.name: one for one in self.metrics})
         return self
@@ -304,3 +311,12 @@ def _side(section: RateSection | HistogramSection | tuple[float | None, ...] | A
             return section.side()
         case values:
             return ValuesSide(tuple(nan if value is None else value for value in values))
+
+
+def _check_sequential(metric: AnyMetricSection) -> None:
+    """What the sequential method cannot mean is said, and not passed over."""
+    floor = metric.tolerance.floor if isinstance(metric.tolerance, ToleranceSection) else 0.0
+    if metric.kind is MetricKind.HISTOGRAM and metric.worse is Worse.DOWN:
+        raise wrong(f'"{metric.name}" is a histogram, which does harm upwards', 'remove "worse", or give it as a rate')
+    if metric.kind is MetricKind.VALUES and floor:
+        raise wrong(f'"{metric.name}" has a "floor", which is a part of requests', 'remove it; "ratio" is for values')

@@ -106,6 +106,11 @@ def test_many_rollouts_are_one_file() -> None:
         ({**WHOLE, "metrics": [LATENCY, LATENCY]}, 'two metrics are called "latency"'),
         ({**WHOLE, "metrics": [{**LATENCY, "edges": [10]}]}, "batches[0] has 3 counts where 1 edges are (write 2"),
         ({**WHOLE, "metrics": [{**LATENCY, "edges": [50, 10]}]}, '"edges" do not increase'),
+        ({**WHOLE, "metrics": [{**LATENCY, "worse": "down"}]}, '"latency" is a histogram, which does harm upwards'),
+        (
+            {**WHOLE, "metrics": [{**CPU, "tolerance": {"floor": 0.1}}]},
+            '"cpu" has a "floor"',
+        ),
         ({"rollouts": [WHOLE, with_errors(name=3)]}, "rollouts[1].metrics[0].name: expected text, found 3"),
     ],
 )
