@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import exp, inf, log
 from statistics import median
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tidegate.judge.judge import Case
 from tidegate.model.figures import Batch
+from tidegate.model.metric import HistoryBatch
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class _Kept:
 
     batches: tuple[Batch, ...]
     standard: Standard
+    history: Mapping[str, Sequence[HistoryBatch]]
     alone_at: int | None
     step: int
     state: RolloutState
@@ -128,16 +130,18 @@ class ComparisonJudge:
         alone_at = None if case.expects_baseline else case.step
         with self._lock:
             kept = self._kept.get(batches[0])
-        if kept and _goes_on(kept, batches, standard, alone_at):
+        if kept and kept.history == case.history and _goes_on(kept, batches, standard, alone_at):
             state, seen, step = kept.state, len(kept.batches), kept.step
         else:
-            state, seen, step = RolloutState.new(standard, _batch_seconds(batches)), 0, batches[0].step
+            seconds = _batch_seconds(batches)
+            state = RolloutState.new(standard, seconds).knowing(case.history, seconds)
+            seen, step = 0, batches[0].step
         for batch in batches[seen:]:
             if batch.step != step:
                 state, step = state.at_new_step(), batch.step
             state = state.after(batch, alone=batch.step == alone_at)
         with self._lock:
-            self._kept[batches[0]] = _Kept(batches, standard, alone_at, step, state)
+            self._kept[batches[0]] = _Kept(batches, standard, case.history, alone_at, step, state)
             self._kept.move_to_end(batches[0])
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)

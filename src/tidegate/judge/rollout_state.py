@@ -7,6 +7,7 @@ batches only, so that a common incident beside a running baseline is no evidence
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,8 @@ from tidegate.judge.proportions import ERROR_HARMS, SHIFT_HARMS, Rows, Rules
 from tidegate.judge.tracks import Pace
 from tidegate.judge.two_proportions import Counts, Line
 from tidegate.model.figures import Batch, Counters
+from tidegate.model.metric import Counted, Figures, HistoryBatch, Spread
+from tidegate.model.metric_history import ERRORS, LATENCY
 from tidegate.model.pipeline import LatencyRule
 
 ERRORS_FLOOR = 0.0002
@@ -100,6 +103,21 @@ class RolloutState:
             np.zeros((2, len(edges) + 1)),
         )
 
+    def knowing(self, history: Mapping[str, Sequence[HistoryBatch]], batch_seconds: float) -> RolloutState:
+        """With what one version showed lately while nothing was wrong: how much its figures vary, and its latency.
+
+        It ran alone; two batches after one another stand for two sides. Batches of another length say nothing of these.
+        """
+        errors, latency = self.errors, self.latency
+        for pair in _pairs(history.get(ERRORS, ()), batch_seconds):
+            if counts := _counted(pair):
+                errors = errors.learns(counts)
+        for one, other in _pairs(history.get(LATENCY, ()), batch_seconds):
+            sides = (self._spread(one), self._spread(other))
+            if len(self.standard.quantiles) and all(side.any() for side in sides):
+                latency = latency.learns(sides[0][None], sides[1][None])
+        return replace(self, errors=errors, latency=latency.forgets_canary())
+
     def at_new_step(self) -> RolloutState:
         """Evidence of harm goes on, that for passing begins anew."""
         return replace(
@@ -169,6 +187,11 @@ class RolloutState:
         share = np.minimum(history.above_faster(np.ones(1), 0.0)[0], limits)
         return replace(self, latency=history, limits=limits, before=self.before.after(counts, rules, share))
 
+    def _spread(self, figures: Figures) -> Floats:
+        if isinstance(figures, Spread) and figures.edges == self.standard.edges:
+            return np.array(figures.counts, dtype=np.float64)
+        return np.zeros(self.seen.shape[1])
+
     def _latency(self, side: Counters) -> Floats:
         if side.latency and side.edges == self.standard.edges:
             return np.array(side.latency, dtype=np.float64)
@@ -181,3 +204,16 @@ def _counts(canary: Counters, baseline: Counters | None) -> Counts:
     errors = min(canary.errors, canary.requests)
     of, hits = (baseline.requests, min(baseline.errors, baseline.requests)) if baseline else (canary.requests, 0)
     return Counts(*(np.array([float(one)]) for one in (canary.requests, errors, of, hits)))
+
+
+def _pairs(history: Sequence[HistoryBatch], batch_seconds: float) -> Iterator[tuple[Figures, Figures]]:
+    alike = [one.figures for one in history if 0.5 <= one.seconds / batch_seconds <= 2]
+    return zip(alike[::2], alike[1::2], strict=False)
+
+
+def _counted(pair: tuple[Figures, Figures]) -> Counts | None:
+    one, other = pair
+    if not (isinstance(one, Counted) and isinstance(other, Counted)) or one.n is None or other.n is None:
+        return None
+    figures = (one.n, min(one.x, one.n), other.n, min(other.x, other.n))
+    return Counts(*(np.array([float(figure)]) for figure in figures))

@@ -16,6 +16,7 @@ import pytest
 from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Case, Judge
 from tidegate.model.figures import Batch, Counters
+from tidegate.model.metric import Counted, HistoryBatch, Spread
 from tidegate.model.pipeline import LatencyRule, VerifyRule
 from tidegate.model.verdict import Judgement, Verdict
 
@@ -337,6 +338,24 @@ class TestWithoutABaseline:
         before = plain((1000, 0), (1000, 0), step=0)
         after = plain((20_000, 150), (2000, 0), step=1)
         assert judge(before + after, rule=ERRORS_ONLY, expects_baseline=False).verdict is Verdict.PASS
+
+
+def test_what_is_known_of_bursts_from_before_tempers_the_evidence() -> None:
+    """The same eight batches: of a service whose errors always came five at a time, and of one that had none."""
+    clumps = [HistoryBatch(NOON, 10.0, Counted(x=40.0 * (place % 9 == 4), n=500.0)) for place in range(200)]
+    batches = plain((250, 5), (250, 0), count=8)
+    with_history = Case(batches, 0, ERRORS_ONLY, history={"errors": clumps})
+    known = ComparisonJudge().judge(with_history).metrics[0].evidence
+    assert known > 5 * ComparisonJudge().judge(Case(batches, 0, ERRORS_ONLY)).metrics[0].evidence
+
+
+def test_latency_of_before_is_known_from_the_first_batch_on() -> None:
+    slow = traffic(Version(milliseconds=160), share=0.5, batches=3, seconds=10)
+    side = traffic(HEALTHY, share=0.5, batches=40, seconds=10, seed=5)
+    before = [HistoryBatch(one.begin, 10.0, Spread(EDGES, one.canary.latency)) for one in side if one.canary]
+    case = Case(slow[:2], 0, VerifyRule(), history={"latency": before})
+    assert ComparisonJudge().judge(case).metrics[2].evidence < 0.5
+    assert ComparisonJudge().judge(replace(case, history={})).metrics[2].evidence == 1
 
 
 def test_counters_read_at_slightly_different_moments_make_no_rate_above_100_percent() -> None:

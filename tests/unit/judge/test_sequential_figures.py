@@ -20,11 +20,15 @@ def errors_only(some: Sequence[Recording]) -> list[Recording]:
     return [replace(one, metrics=one.metrics[:1]) for one in some]
 
 
-def judged(world: World, rollouts: int, *, history: bool = False, seed: int = 3) -> list[RecordedAnswer]:
+def made(world: World, rollouts: int, *, history: bool = False, seed: int = 3) -> list[Recording]:
     """Errors alone, which is where bursts are; other metrics are in the cases that are about them."""
     rng = np.random.default_rng(seed)
     sides = serve(world, rollouts, rng)
-    return judge_sequentially(errors_only(recordings(sides, serve(world.harmless, rollouts, rng) if history else None)))
+    return errors_only(recordings(sides, serve(world.harmless, rollouts, rng) if history else None))
+
+
+def judged(world: World, rollouts: int) -> list[RecordedAnswer]:
+    return judge_sequentially(made(world, rollouts))
 
 
 def minutes(answers: Sequence[RecordedAnswer], since: int = 0) -> list[float]:
@@ -56,15 +60,15 @@ def test_a_slower_version_is_seen_in_time(slower: float, median: float) -> None:
 
 
 @pytest.mark.parametrize("history", [False, True])
-@pytest.mark.parametrize("errors", [Errors.ALONE, Errors.CLUMPS, Errors.GEOMETRIC])
-def test_harmless_rollouts_are_not_failed_with_bursts_and_without(errors: Errors, history: bool) -> None:
-    failed = total = 0
-    for per_minute, share in ((20, 0.5), (600, 0.05), (600, 0.5), (60_000, 0.5)):
-        world = World(per_minute, share, 0.01, errors, batches=HALF_AN_HOUR)
-        answers = judged(world, 25, history=history)
-        failed += sum(one.verdict is Verdict.FAIL for one in answers)
-        total += len(answers)
-    assert failed <= 0.03 * total
+def test_harmless_rollouts_are_not_failed_with_bursts_and_without(history: bool) -> None:
+    some = [
+        one
+        for errors in (Errors.ALONE, Errors.CLUMPS, Errors.GEOMETRIC)
+        for per_minute, share in ((20, 0.5), (600, 0.05), (600, 0.5), (60_000, 0.5))
+        for one in made(World(per_minute, share, 0.01, errors, batches=HALF_AN_HOUR), 20, history=history)
+    ]
+    failed = [one.reason for one in judge_sequentially(some) if one.verdict is Verdict.FAIL]
+    assert len(failed) <= 0.02 * len(some)
 
 
 def test_healthy_rollouts_pass_in_minutes() -> None:
