@@ -12,6 +12,7 @@ from tidegate.api import (
     artifacts,
     audit,
     authorship,
+    drills,
     events,
     evidence,
     freezes,
@@ -64,8 +65,8 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.transfers = CapacityLimiter(artifacts.AT_ONCE)
     app.state.git_transfers = Transfers()
     # a route is looked for in this order, and agents ask most often
-    of_runs = (runs, questions, evidence, freezes, releases, trains, steps, tests, events, audit, recordings, incidents)
-    things = (services, placements, *of_runs)
+    of_runs = (runs, questions, evidence, freezes, releases, trains, steps, tests, events, audit, recordings)
+    things = (services, placements, *of_runs, incidents, drills)
     about_people = (people, authorship, sign_in, sign_in_codes)
     nouns = (agents, *things, *about_people, gates, notifications, agent_acts, git, artifacts)
     routers = (

@@ -15,6 +15,7 @@ from tidegate.engine.asking import Asker
 from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.creation import Pushed
+from tidegate.engine.drills import DrillActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import Entrance
 from tidegate.engine.evidence import EvidenceActs
@@ -67,6 +68,7 @@ class ApiParts:
     freezes: FreezeActs
     incidents: IncidentActs
     alerts: AlertActs
+    drills: DrillActs
     questions: QuestionActs
     asker: Asker
     services: ServiceActs

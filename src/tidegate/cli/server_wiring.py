@@ -22,6 +22,7 @@ from tidegate.engine.alerts import AlertActs
 from tidegate.engine.asking import Asker
 from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
+from tidegate.engine.drills import DrillActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import make_entrance
 from tidegate.engine.evidence import EvidenceActs
@@ -128,7 +129,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         ask=asker.again,
         measure=lambda placement: measuring.hint(f"figures:{placement}"),
     )
-    services, incidents = ServiceActs(engine), IncidentActs(engine)
+    services, incidents, drills = ServiceActs(engine), IncidentActs(engine), DrillActs(engine)
     logs = StepLogs(parts.data / "logs" / "steps")
     leasing = Leasing(engine, logs)
     agents = AgentActs(engine, leasing)
@@ -151,6 +152,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         placements=PlacementActs(engine),
         freezes=FreezeActs(engine),
         incidents=incidents,
+        drills=drills,
         alerts=AlertActs(engine, incidents, _alerts_token(parts)),
         questions=QuestionActs(engine),
         asker=asker,
@@ -177,7 +179,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         ready=threading.Event(),
         hosts=frozenset({host, *_named(parts.configuration.address)}),
     )
-    upkeep = Upkeep(parts, engine, leasing, agents, quarantines, record, programs, SyntheticSender())
+    upkeep = Upkeep(parts, engine, leasing, agents, quarantines, drills, record, programs, SyntheticSender())
     return Wired(api, queue, asking, measuring, repositories, upkeep, notifications)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tidegate.cli.server_parts import ENVOY, ServerParts
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.drills import DrillActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.kept_results import KeptResults
 from tidegate.engine.leasing import Leasing
@@ -43,6 +44,7 @@ class Upkeep:
         leasing: Leasing,
         agents: AgentActs,
         quarantines: QuarantineActs,
+        drills: DrillActs,
         record: RecordActs,
         programs: Sequence[Program],
         synthetic: SyntheticSender,
@@ -52,6 +54,7 @@ class Upkeep:
         self._leasing = leasing
         self._agents = agents
         self._quarantines = quarantines
+        self._drills = drills
         self._of_record = record
         self._programs = programs
         self._synthetic = synthetic
@@ -108,6 +111,7 @@ class Upkeep:
                     self._leasing.end_lost()
                     self._agents.forget_unseen()
                     self._quarantines.look_after()
+                    self._drills.begin_due()
                     self._of_record.look_after()
                     self._engine.sweep()
                     self._supervisor.keep_logs_small()

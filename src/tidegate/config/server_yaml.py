@@ -88,7 +88,8 @@ def _environment(name: EnvironmentName, section: EnvironmentSection) -> Environm
     rules = gate_rules(section.gate, f"environment {name}")
     own = Floor(rules, must_have_passed=section.requires, deployment=section.mode is Mode.DEPLOYMENT)
     floors = () if own == Floor(GateRules(source=rules.source)) else (own,)
-    return Environment(name, section.protected, section.target.value, section.router.value, floors)
+    drills = section.drills.rule() if section.drills else None
+    return Environment(name, section.protected, section.target.value, section.router.value, floors, drills=drills)
 
 
 def _floor(section: FloorSection) -> Floor:

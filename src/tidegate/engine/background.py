@@ -14,7 +14,7 @@ from tidegate.model.evidence import MOST_INCIDENTS
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.run import Run
-from tidegate.store import gate_queries, incident_queries, queries, traffic_queries
+from tidegate.store import drill_queries, gate_queries, incident_queries, queries, traffic_queries
 
 
 def background_of(
@@ -39,4 +39,5 @@ def background_of(
         counted=traffic_queries.counted_since(connection, placement.id, now - BUDGET_OVER),
         earlier_rollouts={one.name: rollouts[one.rollout] for one in stages if one.rollout in rollouts},
         incidents=incident_queries.newest_at(connection, placement.id, MOST_INCIDENTS + 1),
+        drill=drill_queries.last_passed(connection, run.service),
     )

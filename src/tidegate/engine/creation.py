@@ -105,6 +105,24 @@ def create_deploy_run(
     return run
 
 
+def create_drill_run(connection: Connection, parts: Parts, release: Release, stage: Stage, actor: Actor) -> Run:
+    """A release is deployed once by one stage in order to be taken back; somebody asked for exactly this one."""
+    run = Run(
+        id=RunId(parts.new_id()),
+        service=release.service,
+        change=release.change,
+        order=release.order,
+        trigger=Trigger.DRILL,
+        created_at=parts.clock.now(),
+        actor=actor,
+        by_person=True,
+        pipeline=release.pipeline,
+        release=release.id,
+    )
+    _put_run(connection, parts, run, (stage,))
+    return run
+
+
 def ensure_placement(
     connection: Connection, parts: Parts, service: ServiceName, environment: EnvironmentName
 ) -> Placement:
@@ -173,6 +191,8 @@ def _created(run: Run) -> Event:
     text = f"{run.label} by {run.change.author_name}: {run.change.subject}"
     if run.trigger is Trigger.DEPLOY:
         text = f"{run.actor.name} deploys {run.label}"
+    if run.trigger is Trigger.DRILL:
+        text = f"{run.actor.name} begins a drill with {run.label}"
     if run.status.is_ended:
         text += " cannot run: " + "; ".join(reason.text for reason in run.because)
     return Event(EventKind.RUN_CREATED, text, about, run.actor if run.by_person else SYSTEM)

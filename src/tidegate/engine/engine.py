@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from tidegate.engine.drill_looks import look_at_drill
 from tidegate.engine.facts import NO_FACTS, Facts, judge_rollout, read_facts
 from tidegate.engine.freeze_turns import tell_freezes
 from tidegate.engine.history import History, keep_history
@@ -30,7 +31,7 @@ from tidegate.model.run import Run, StageRun
 from tidegate.model.run_draft import RunState
 from tidegate.model.service import Service
 from tidegate.model.train import TrainRun
-from tidegate.store import cadence_queries, queries, run_queries, time_queries
+from tidegate.store import cadence_queries, drill_queries, queries, run_queries, time_queries
 from tidegate.store.saving import save
 
 log = logging.getLogger(__name__)
@@ -61,13 +62,15 @@ class Engine:
         self._recovered = False
 
     def look(self, subject: str) -> None:
-        """Look at `run:ID`, `placement:ID` or `train:NAME`; one that is gone is no error."""
+        """Look at `run:ID`, `placement:ID`, `train:NAME` or `drill:RUN`; one that is gone is no error."""
         kind, _, name = subject.partition(":")
         try:
             if kind == "run":
                 self._look_at_run(RunId(name))
             elif kind == "train":
                 self._look_at_train(name)
+            elif kind == "drill":
+                self._look_at_drill(RunId(name))
             else:
                 self._look_at_placement(PlacementId(name))
         except Gone:
@@ -91,11 +94,14 @@ class Engine:
             placements = queries.placements(connection)
             questions = time_queries.questions_to_ask(connection)
             trains = all_trains(connection, self.parts)
+            drills = drill_queries.open_drills(connection)
             passed = run_queries.run_ids_to_look_back(connection)
         for question in questions:
             self.ask(question.id, question.free_at)
         for train in sorted(trains):
             self.queue.hint(f"train:{train}")
+        for drill in drills:
+            self.queue.hint(f"drill:{drill.run}")
         for run_id in passed:
             self.queue.hint(f"run:{run_id}")
         for subject, at in due:
@@ -156,6 +162,13 @@ class Engine:
                     self.queue.hint(f"train:{name}", decision.wake_at)
                 return
         self.queue.hint(f"train:{name}")
+
+    def _look_at_drill(self, run: RunId) -> None:
+        look = look_at_drill(self.parts, run)
+        if look.given_up:
+            self.queue.hint(f"run:{run}")
+        if look.again_at:
+            self.queue.hint(f"drill:{run}", look.again_at)
 
     def _look_at_placement(self, placement: PlacementId) -> None:
         for _ in range(TURNS_AT_MOST):
@@ -219,7 +232,7 @@ class Engine:
 
     def _hint_others(self, decision: Decision, service: str, but: str) -> None:
         """Whoever depends on what changed should look at it: runs at gates on all that moves in their service."""
-        subjects: set[str] = set()
+        subjects = {f"drill:{one.id}" for one in decision.changes if isinstance(one, Run) and one.is_drill}
         moved = False
         for entity in decision.changes:
             match entity:
@@ -227,6 +240,8 @@ class Engine:
                     moved = True
                 case Rollout():
                     moved = True
+                    if entity.drill and entity.run:
+                        subjects.add(f"drill:{entity.run}")
                     subjects.add(f"placement:{entity.placement}")
                     if entity.run:
                         subjects.add(f"run:{entity.run}")

@@ -39,7 +39,7 @@ def pace_at(
         collected=cadence_queries.collected(connection, placement) if batch else Collected(),
         others={one: cadence_queries.serving(connection, one, placement.environment) for one in sorted(required)},
         train=_train(connection, run, placement.environment, trains),
-        asked_by=run.actor.name if run.trigger is Trigger.DEPLOY and run.by_person else None,
+        asked_by=run.actor.name if run.trigger is not Trigger.PUSH and run.by_person else None,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tidegate.model.change import Change
+from tidegate.model.drill import Drill
 from tidegate.model.ids import StageName
 from tidegate.model.incident import Incident
 from tidegate.model.known_people import KnownPeople
@@ -19,7 +20,8 @@ class Background:
     """What is only read where somebody asks for the evidence.
 
     `brings` are the changes since the release that serves, the newest first; `earlier_stages` those that the release
-    went through in the run that built it, where this is another one; `incidents` the newest ones at the placement.
+    went through in the run that built it, where this is another one; `incidents` the newest ones at the placement,
+    `drill` the service's last one that went well.
     """
 
     serving: Release | None = None
@@ -31,3 +33,4 @@ class Background:
 
     earlier_rollouts: Mapping[StageName, Rollout] = field(default_factory=dict)
     incidents: tuple[Incident, ...] = ()
+    drill: Drill | None = None

@@ -29,6 +29,7 @@ class Topic(StrEnum):
     QUESTION = "question"
     ERROR_BUDGET = "error-budget"
     INCIDENT = "incident"
+    DRILL = "drill"
 
 
 UNLESS_SAID = frozenset(Topic) - {Topic.RUN_SUCCEEDED, Topic.TRAIN}

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from tidegate.model.calendar import Calendar
 from tidegate.model.channel import Channel
+from tidegate.model.drill_rule import DrillRule
 from tidegate.model.floor import Floor
 from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName
@@ -34,6 +35,9 @@ class Environment:
 
     freezes: tuple[Freeze, ...] = ()
     """Those of the server's configuration."""
+
+    drills: DrillRule | None = None
+    """When rollbacks are practised there; without it, when somebody says so."""
 
     def floors_for(self, service: str) -> tuple[Floor, ...]:
         """Those that hold for the service."""

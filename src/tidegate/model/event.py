@@ -91,6 +91,8 @@ class EventKind(StrEnum):
     PLACEMENT_HEALTH = "placement.health"
     ERROR_BUDGET_BURNS = "error_budget.burns"
     ERROR_BUDGET_CALM = "error_budget.calm"
+    DRILL_BEGAN = "drill.began"
+    DRILL_ENDED = "drill.ended"
     INCIDENT_OPENED = "incident.opened"
     INCIDENT_NOTED = "incident.noted"
     INCIDENT_CLOSED = "incident.closed"

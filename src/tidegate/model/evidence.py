@@ -236,6 +236,18 @@ class IncidentEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class DrillEvidence:
+    """A rollback that was practised."""
+
+    environment: Annotated[str, Doc("Where.")]
+    at: Annotated[datetime, Doc("When it was over.")]
+    age: Annotated[timedelta, Doc("The time since then, in whole minutes.", moves=True)]
+    seconds: Annotated[
+        float | None, Doc("How long it took until all traffic was back.", missing="its time was not measured")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorBudget:
     """What is left of the failures that the service's objective allows."""
 
@@ -282,6 +294,10 @@ class Evidence:
             missing=f"there were more than {MOST_INCIDENTS} incidents",
             at_most=MOST_INCIDENTS,
         ),
+    ] = None
+    drill: Annotated[
+        DrillEvidence | None,
+        Doc("The service's last drill that went well, in any environment.", missing="no drill of it went well yet"),
     ] = None
     error_budget: Annotated[
         ErrorBudget | None,

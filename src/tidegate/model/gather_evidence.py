@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from tidegate.model import evidence as parts
 from tidegate.model.change import Author, Change
+from tidegate.model.drill import Drill
 from tidegate.model.environment import Environment
 from tidegate.model.error_budget import budget_left
 from tidegate.model.evidence import Evidence
@@ -29,7 +30,8 @@ class EvidenceSources:
 
     `serving` is the release that serves there, None where nothing does or it is not known any more; `brings` are the
     changes since it, the newest first. `stages` are those that the release went through, also in an earlier run, and
-    `rollouts` theirs. `frozen` is None where freezes are not known. `incidents` are the newest ones there.
+    `rollouts` theirs. `frozen` is None where freezes are not known. `incidents` are the newest ones there,
+    `drill` is the service's last one that went well.
     """
 
     run: Run
@@ -47,6 +49,7 @@ class EvidenceSources:
     counted: tuple[int, int] | None = None
     availability: float | None = None
     incidents: Sequence[Incident] = ()
+    drill: Drill | None = None
 
 
 def gather(sources: EvidenceSources, now: datetime) -> Evidence:
@@ -71,6 +74,7 @@ def gather(sources: EvidenceSources, now: datetime) -> Evidence:
         error_budget=_error_budget(sources),
         risk=release_risk(sources.release.pipeline.risk, release, changes, before, sources.rollbacks_in_a_row),
         incidents=_incidents(sources, minute),
+        drill=_drill(sources.drill, minute),
     )
 
 
@@ -167,6 +171,13 @@ def _incidents(sources: EvidenceSources, minute: datetime) -> tuple[parts.Incide
     if len(counted) > parts.MOST_INCIDENTS:
         return None
     return tuple(parts.IncidentEvidence(one.opened_at, one.is_open, one.reason) for one in counted)
+
+
+def _drill(drill: Drill | None, minute: datetime) -> parts.DrillEvidence | None:
+    if drill is None or drill.ended_at is None:
+        return None
+    age = _whole_minutes(minute - drill.ended_at)
+    return parts.DrillEvidence(drill.environment, drill.ended_at, age, drill.seconds)
 
 
 def _whole_minutes(span: timedelta) -> timedelta:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from tidegate.model.channel import Topic
+from tidegate.model.drill import DrillState
 from tidegate.model.event import Event, EventKind, RecordedEvent
 from tidegate.model.external import QuestionState
 from tidegate.model.gate import GateState
@@ -77,6 +78,7 @@ _WORDS: Mapping[Topic, str] = {
     Topic.QUESTION: "no yes from outside",
     Topic.ERROR_BUDGET: "the error budget burns",
     Topic.INCIDENT: "an incident began or ended",
+    Topic.DRILL: "a drill went wrong",
 }
 
 
@@ -94,6 +96,10 @@ def topic_of(event: Event) -> Topic | None:
             return ended.get(str(event.data.get("status")))
         case EventKind.TRAIN_ENDED:
             return Topic.TRAIN if event.data.get("state") == TrainState.ARRIVED.value else None
+        case EventKind.ROLLBACK_DECIDED if event.data.get("drill"):
+            return None
+        case EventKind.DRILL_ENDED:
+            return Topic.DRILL if event.data.get("state") == DrillState.FAILED.value else None
         case EventKind.GATE_ANSWERED:
             return Topic.QUESTION if event.data.get("answer") == QuestionState.REJECTED.value else None
     return _TOPICS.get(event.kind)

@@ -100,6 +100,9 @@ class Rollout:
     held: bool = False
     promote_step: int | None = None
     promoted_by: str | None = None
+    drill: bool = False
+    """Whether it only practises the way back: it goes back as soon as its deployment serves."""
+
     rollback_asked: Cause | None = None
     cause: Cause | None = None
     decided_at: datetime | None = None

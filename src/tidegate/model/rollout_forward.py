@@ -8,6 +8,7 @@ from datetime import timedelta
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.approval import Answer
 from tidegate.model.convergence import Convergence, Progress, retry_install
+from tidegate.model.drill import CAUSE
 from tidegate.model.event import EventKind
 from tidegate.model.gate_approvals import is_enough, valid_approvals
 from tidegate.model.installation import InstallationState
@@ -119,6 +120,9 @@ def _move_on(draft: PlacementDraft, rollout: Rollout, convergence: Convergence) 
 
 def _judge(draft: PlacementDraft, rollout: Rollout) -> None:
     assert rollout.step_since is not None
+    if rollout.drill:
+        decide_rollback(draft, Cause(CAUSE, for_cause=False))
+        return
     step = rollout.position
     earliest = rollout.step_since + step.at_least
     promoted = rollout.promote_step == rollout.step

@@ -20,11 +20,14 @@ def decide_rollback(draft: PlacementDraft, cause: Cause) -> None:
     """Decide that the placement returns to the old deployment: quarantine where it is for cause, and move."""
     before = draft.rollout
     assert before is not None
+    if before.drill:
+        cause = replace(cause, for_cause=False)  # what practice finds is for people to read, and takes nothing away
     rollout = draft.update_rollout(
         state=RolloutState.RETURNING, cause=cause, decided_at=draft.now, held=False, holds_because=None
     )
     text = f"back to {_label(draft, rollout)}: {cause.text}"
-    draft.say(EventKind.ROLLBACK_DECIDED, text, cause.actor, for_cause=cause.for_cause)
+    drill = {"drill": True} if before.drill else {}
+    draft.say(EventKind.ROLLBACK_DECIDED, text, cause.actor, for_cause=cause.for_cause, **drill)
     if cause.for_cause:
         open_for(draft, before, cause)
     if cause.for_cause and rollout.new:

@@ -22,6 +22,7 @@ class Trigger(StrEnum):
 
     PUSH = "push"
     DEPLOY = "deploy"
+    DRILL = "drill"
 
 
 class RunStatus(StrEnum):
@@ -106,6 +107,11 @@ class Run:
     wake_at: datetime | None = None
     changed: tuple[str, ...] | None = None
     """The files that differ from the commit before, where a step's condition asks for them."""
+
+    @property
+    def is_drill(self) -> bool:
+        """Whether it practises a rollback."""
+        return self.trigger is Trigger.DRILL
 
     @property
     def label(self) -> str:

@@ -11,6 +11,7 @@ from tidegate.model.ask_outside import ask_outside, expire_questions, questions_
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.decide_gate import decide_gate
 from tidegate.model.deployment import Deployment
+from tidegate.model.drill import drill_plan
 from tidegate.model.environment import Environment
 from tidegate.model.event import EventKind
 from tidegate.model.foundation import missing_foundation
@@ -22,7 +23,7 @@ from tidegate.model.pipeline import Stage as StageDefinition
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Cause, Rollout, RolloutState
 from tidegate.model.rollout_begin import Opening, begin_release, deployment_for, end_of_watch
-from tidegate.model.run import Run, StageRun, StageState
+from tidegate.model.run import Run, StageRun, StageState, Trigger
 from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import EffectiveMode, Service, effective_mode
 from tidegate.model.stage_evidence import evidence_at
@@ -244,11 +245,13 @@ def _begin(draft: RunDraft, name: StageName, decision: GateDecision) -> None:
     opening = Opening(rollout, definition, decision.opened_by, draft.now)
     beginning = begin_release(opening, draft.release, site.placement, known, old)
     began = replace(beginning.rollout, run=draft.run.id, held=draft.run.held_by is not None)
-    draft.others |= {
-        began.id: began,
-        beginning.deployment.id: beginning.deployment,
-        beginning.placement.id: beginning.placement,
-    }
+    placement = beginning.placement
+    if draft.run.trigger is Trigger.DRILL:
+        plan = drill_plan(began.plan, protected=site.environment.protected)
+        began = replace(began, plan=plan, drill=True)
+        # to practise with a release is not to deploy it: its own run may still bring it here
+        placement = replace(placement, highest_order=site.placement.highest_order)
+    draft.others |= {began.id: began, beginning.deployment.id: beginning.deployment, placement.id: placement}
     if site.owner and site.owner.state is RolloutState.WATCHING:
         ended = replace(site.owner, state=RolloutState.SUCCEEDED, ended_at=draft.now)
         draft.others[ended.id] = ended
@@ -269,7 +272,7 @@ def _work(draft: RunDraft, name: StageName) -> None:
     rollout = draft.rollout(name)
     if rollout and rollout.state is RolloutState.ROLLED_BACK:
         because = rollout.cause.text if rollout.cause else "rolled back"
-        state = StageState.ROLLED_BACK
+        state = StageState.CANCELLED if rollout.drill else StageState.ROLLED_BACK
         draft.update_stage(name, state=state, because=because, ended_at=draft.now)
         _stop_steps(draft, name)
         draft.say(EventKind.STAGE_ENDED, f"{name} is rolled back", stage=name)

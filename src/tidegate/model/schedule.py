@@ -42,6 +42,15 @@ class Schedule:
         began = next(self._times(moment - self.stays), None)
         return began is not None and began <= moment
 
+    def opened_at(self, moment: datetime) -> datetime | None:
+        """The newest of the times that was less than `stays` ago, None where there is none. Raises UnknownZone."""
+        found = None
+        for time in self._times(moment - self.stays):
+            if time > moment:
+                break
+            found = time
+        return found
+
     def changes_at(self, now: datetime) -> datetime | None:
         """When it opens or shuts next, or when to look again; None for never. Raises UnknownZone."""
         times = self._times(now - self.stays)

@@ -35,6 +35,7 @@ def evidence_at(draft: RunDraft, stage: StageName, mode: Mode) -> Evidence | Non
         counted=background.counted,
         availability=verify.availability if (verify := draft.definition(stage).verify) else None,
         incidents=background.incidents,
+        drill=background.drill,
     )
     return gather(sources, draft.now)
 

@@ -31,6 +31,7 @@ from tidegate.model.channel import NotificationCursor
 from tidegate.model.checkpoint import Checkpoint, RecordKey
 from tidegate.model.delegation import Delegation
 from tidegate.model.deployment import Deployment
+from tidegate.model.drill import Drill
 from tidegate.model.effect import Effect
 from tidegate.model.evidence_view import EvidenceView
 from tidegate.model.external import ExternalQuestion
@@ -54,6 +55,7 @@ from tidegate.model.step_run import StepRun
 from tidegate.model.traffic import Traffic, TrafficReading
 from tidegate.model.train import TrainRun
 from tidegate.store import (
+    drill_tables,
     evidence_tables,
     gate_tables,
     incident_tables,
@@ -107,6 +109,7 @@ TABLES: dict[type, Table] = {
     TrafficReading: traffic_tables.traffic_reading,
     Effect: tables.effect,
     Incident: incident_tables.incident,
+    Drill: drill_tables.drill,
     MetricReading: metric_tables.metric_reading,
     HistoryHour: metric_tables.metric_history,
     Checkpoint: record_tables.checkpoint,

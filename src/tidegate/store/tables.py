@@ -291,6 +291,7 @@ rollout = Table(
     Column("held", Boolean, nullable=False),
     Column("promote_step", Integer),
     text_column("promoted_by", null=True),
+    Column("drill", Boolean, nullable=False),
     Column("rollback_asked", Document(Cause)),
     Column("cause", Document(Cause)),
     Column("decided_at", Utc),

@@ -17,6 +17,7 @@ from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName, ReleaseId, placement_id
 from tidegate.model.release import Release
 from tidegate.store import (
+    drill_queries,
     events,
     gate_queries,
     incident_queries,
@@ -39,6 +40,7 @@ _RELEASES = 15
 _EVENTS_AT_MOST = 2000
 _PASSAGES = 8
 _INCIDENTS = 10
+_DRILLS = 20
 
 
 def read_board(connection: Connection, environments: Mapping[EnvironmentName, Environment], now: datetime) -> BoardView:
@@ -92,8 +94,9 @@ def read_service(
     releases = queries.releases(connection, name, _RELEASES)
     tests = outcome_queries.known_tests(connection, name)
     owed = runs_of(gate_queries.unreviewed_glass(connection))
+    drills = drill_queries.drills(connection, name, limit=_DRILLS)
     incidents = incident_queries.incidents(connection, name, limit=_INCIDENTS)
-    return service_view(service, histories, runs, releases, tests, environments, now, owed, known, incidents)
+    return service_view(service, histories, runs, releases, tests, environments, now, owed, known, incidents, drills)
 
 
 def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:

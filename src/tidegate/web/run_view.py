@@ -282,7 +282,11 @@ def _file_line(artifact: BuiltFile, release: Release) -> FileLine:
     return FileLine(artifact.file, artifact.digest, ", ".join(others))
 
 
-_TRIGGERS = {Trigger.PUSH: "because it was pushed to the main branch", Trigger.DEPLOY: "because {} deployed it"}
+_TRIGGERS = {
+    Trigger.PUSH: "because it was pushed to the main branch",
+    Trigger.DEPLOY: "because {} deployed it",
+    Trigger.DRILL: "for a drill of {}",
+}
 _WITHOUT_LOG = (StepState.WAITING, StepState.READY, StepState.SKIPPED, StepState.LEFT_OUT)
 
 

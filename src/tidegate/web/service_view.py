@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.model.deployment import Deployment
+from tidegate.model.drill import Drill
 from tidegate.model.environment import Environment
 from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName, ReleaseId, RunId
@@ -17,6 +18,7 @@ from tidegate.model.run import Run
 from tidegate.model.service import Service, mode_of
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.web.board_view import PlacementCell, RunLine, in_order, placement_cell, run_line, service_notes
+from tidegate.web.drill_view import DrillLine, drill_lines
 from tidegate.web.freeze_view import FreezePanel, freeze_panel
 from tidegate.web.incident_view import IncidentLine, incident_line
 from tidegate.web.tests_view import TestRow, expired_in_words, rows_of_tests
@@ -80,6 +82,7 @@ class ServiceView:
     tests: tuple[TestRow, ...]
     freezes: FreezePanel
     incidents: tuple[IncidentLine, ...]
+    drills: tuple[DrillLine, ...]
     expired: tuple[str, ...]
     """What is said of quarantines of tests that have expired."""
 
@@ -106,9 +109,10 @@ def service_view(
     owed: Collection[RunId] = (),
     freezes: Sequence[Freeze] = (),
     incidents: Sequence[Incident] = (),
+    drills: Sequence[Drill] = (),
 ) -> ServiceView:
     """A service's page, from what was read; `owed` are the runs of which the review of a break-glass is owed, `freezes`
-    those that concern it and hold or are planned, `incidents` its newest."""
+    those that concern it and hold or are planned, `incidents` and `drills` its newest."""
     cards = {one.record.placement.environment: _card(one, now) for one in placements}
     words = str(mode_of(service).because)
     return ServiceView(
@@ -126,6 +130,7 @@ def service_view(
         tests=rows_of_tests(tests, now),
         freezes=freeze_panel(freezes, environments, (), now),
         incidents=tuple(incident_line(one, now) for one in incidents),
+        drills=drill_lines(drills, now),
         expired=tuple(expired_in_words(one) for one in tests if one.is_expired(now)),
     )
 

@@ -97,6 +97,7 @@ def _what_there_is(world: World) -> dict[str, str]:
         "service": "shop", "stage": "production", "environment": "production", "secret": "KEY",
         "run": run, "release": found["release"], "rollout": rollout, "step_run": found["steps"][0]["id"],
         "digest": digest, "glass": glass["id"], "freeze": freeze["id"], "incident": incident["id"], "channel": "leads",
+        "drill": "01hzzzzzzzzzzzzzzzzzzzzzzz",
         "address": "spare@example.com", "fingerprint": "SHA256:" + "A" * 43, "question": f"{run}-1-1-0",
         "grant": world.post("/accounts/spare/grants", {"role": "viewer"})["id"],
         "token": world.get("/tokens")[0]["id"], "ends": ends, "until": ends,

@@ -34,6 +34,7 @@ class Known:
 
 
 EXAMPLES = {
+    "drill": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "incident": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "freeze": "01hzzzzzzzzzzzzzzzzzzzzzzz",
     "question": "01hzzzzzzzzzzzzzzzzzzzzzzz-1-1-0",

@@ -61,6 +61,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/deployments": {"service": "shop", "environment": "production", "release": "x"},
     "POST /api/v1/rollbacks": {"service": "shop", "environment": "production"},
     "POST /api/v1/freezes": {"environment": "production", "ends": "2099-01-01T00:00:00Z", "reason": "x"},
+    "POST /api/v1/drills": {"service": "shop", "environment": "staging"},
     "POST /api/v1/incidents": {"service": "shop", "environment": "production", "reason": "x"},
     "POST /api/v1/tests/quarantine": {
         "service": "shop", "test": "t", "owner": "o", "until": "2026-12-01T00:00:00Z", "reason": "",

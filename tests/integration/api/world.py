@@ -28,6 +28,7 @@ from tidegate.engine.authority import Authority
 from tidegate.engine.authorship import AuthorshipActs
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.creation import Pushed
+from tidegate.engine.drills import DrillActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.entrance import make_entrance
 from tidegate.engine.evidence import EvidenceActs
@@ -357,6 +358,7 @@ class World:
             placements=PlacementActs(self.engine),
             freezes=FreezeActs(self.engine),
             incidents=incidents,
+            drills=DrillActs(self.engine),
             alerts=AlertActs(self.engine, incidents, lambda: ALERTS),
             questions=QuestionActs(self.engine),
             asker=self.asker,
