@@ -86,7 +86,7 @@ class DrillActs:
             try:
                 self.begin(service, environment, SCHEDULED, in_protected=True)
             except Refused as refused:
-                log.info("no drill of %s at %s: %s", placement.id, now, refused)
+                log.debug("no drill of %s at %s: %s", placement.id, now, refused)
 
     def _is_due(self, connection: Connection, placement: Placement) -> bool:
         rule = self._parts.environment(placement.environment).drills

@@ -57,7 +57,7 @@ class IncidentActs:
             because = f"closed by {actor.name}" + (f": {reason.strip()}" if reason.strip() else "")
             found = closed(found, actor, because, now)
             rows.put(connection, found)
-            self.tell(connection, found, EventKind.INCIDENT_CLOSED, because, actor)
+            self.tell(connection, found, EventKind.INCIDENT_CLOSED, f"the incident is over: {because}", actor)
         return found
 
     def known(self, connection: Connection, incident_id: str) -> Incident:
@@ -104,7 +104,8 @@ class IncidentActs:
         )
         made = with_suspects(made, bad, self._good(connection, placement, bad, active))
         rows.put(connection, made)
-        self.tell(connection, made, EventKind.INCIDENT_OPENED, harm.reason, harm.by, source=harm.source.value)
+        text = f"an incident begins: {harm.reason}"
+        self.tell(connection, made, EventKind.INCIDENT_OPENED, text, harm.by, source=harm.source.value)
         return made
 
     def tell(

@@ -31,10 +31,10 @@ def post_mortem(story: IncidentStory, now: datetime) -> str:
 
 
 def figure_text(finding: MetricFinding) -> str:
-    """`errors: 25% on the new deployment, 0.3% on the old one`."""
+    """`errors: 25 % on the new deployment, against 0.3 % (fail)`."""
     new = "no data" if finding.canary is None else f"{finding.canary:g} {finding.unit}".strip()
-    old = "nothing" if finding.baseline is None else f"{finding.baseline:g} {finding.unit}".strip()
-    return f"{finding.name}: {new} on the new deployment, {old} on the old one ({finding.verdict.value})"
+    old = "" if finding.baseline is None else f", against {finding.baseline:g} {finding.unit}".rstrip()
+    return f"{finding.name}: {new} on the new deployment{old} ({finding.verdict.value})"
 
 
 def _draft(story: IncidentStory, now: datetime) -> Iterator[str]:

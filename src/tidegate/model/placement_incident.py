@@ -28,7 +28,8 @@ def open_for(draft: PlacementDraft, rollout: Rollout, cause: Cause) -> None:
     """
     harm = Harm(_source(draft, rollout, cause), cause.text, cause.actor, _evidence(draft, rollout))
     if draft.incident:
-        _tell(draft, draft.incident, EventKind.INCIDENT_NOTED, harm.reason, harm)
+        if harm.reason != draft.incident.reason:
+            _tell(draft, draft.incident, EventKind.INCIDENT_NOTED, harm.reason, harm)
         if draft.incident.evidence is None and harm.evidence:
             draft.incident = replace(draft.incident, evidence=harm.evidence)
         return
@@ -48,7 +49,7 @@ def open_for(draft: PlacementDraft, rollout: Rollout, cause: Cause) -> None:
     bad = draft.deployments[rollout.new] if rollout.new else None
     good = draft.deployments[rollout.old] if rollout.old else None
     draft.incident = with_suspects(opened, bad, good)
-    _tell(draft, draft.incident, EventKind.INCIDENT_OPENED, harm.reason, harm)
+    _tell(draft, draft.incident, EventKind.INCIDENT_OPENED, f"an incident begins: {harm.reason}", harm)
 
 
 def look_after(draft: PlacementDraft) -> None:
@@ -69,7 +70,7 @@ def look_after(draft: PlacementDraft) -> None:
     assert serving is not None
     because = f"{draft.deployments[serving].label} has served in good health for {format_duration(HEALTHY_FOR)}"
     draft.incident = closed(replace(incident, healthy_since=since), SYSTEM, because, draft.now)
-    _tell(draft, draft.incident, EventKind.INCIDENT_CLOSED, because, None)
+    _tell(draft, draft.incident, EventKind.INCIDENT_CLOSED, f"the incident is over: {because}", None)
 
 
 def _is_tidied(draft: PlacementDraft) -> bool:

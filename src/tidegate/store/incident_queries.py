@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, bindparam, select
 
 from tidegate.model.event import RecordedEvent
-from tidegate.model.ids import PlacementId
+from tidegate.model.ids import DeploymentId, PlacementId
 from tidegate.model.incident import Incident
 from tidegate.store import events, incident_tables, rows, tables
 
@@ -55,9 +56,9 @@ def newest_at(connection: Connection, placement: PlacementId, limit: int) -> tup
     return rows.every(connection, Incident, here, order_by=_INCIDENT.id.desc(), limit=limit)
 
 
-def of_run(connection: Connection, run: str) -> tuple[Incident, ...]:
-    """The incidents that a run's rollouts opened, oldest first."""
-    return rows.every_equal(connection, Incident, run=run)
+def about(connection: Connection, deployments: Collection[DeploymentId]) -> tuple[Incident, ...]:
+    """The incidents in which these deployments are in question, oldest first."""
+    return rows.every(connection, Incident, _INCIDENT.deployment.in_(deployments)) if deployments else ()
 
 
 def time_line(connection: Connection, incident: Incident, since: datetime) -> tuple[RecordedEvent, ...]:

@@ -37,5 +37,5 @@ incident = Table(
     Column("closed_by", Document(Actor)),
     text_column("closed_because"),
     Index("incident_by_placement", "placement", "closed_at"),
-    Index("incident_by_run", "run"),
+    Index("incident_by_deployment", "deployment"),
 )

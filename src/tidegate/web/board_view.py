@@ -10,6 +10,7 @@ from tidegate.model.break_glass import BreakGlass
 from tidegate.model.environment import Environment
 from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName, ReleaseId, RunId, ServiceName
+from tidegate.model.incident import Incident
 from tidegate.model.next_acts import next_acts
 from tidegate.model.quarantine import TestQuarantine
 from tidegate.model.release import Release
@@ -107,9 +108,11 @@ def board_view(
     environments: Mapping[EnvironmentName, Environment],
     now: datetime,
     freezes: Sequence[Freeze] = (),
+    incidents: Sequence[Incident] = (),
 ) -> BoardView:
     """The first page, from what was read; `releases` are those that run somewhere, `expired` quarantines of tests,
-    `glass` openings by break-glass whose review is owed, `freezes` those that hold or are planned.
+    `glass` openings by break-glass whose review is owed, `freezes` those that hold or are
+    planned, `incidents` those that are open.
 
     Only environments in which something is placed have a column.
     """
@@ -123,6 +126,7 @@ def board_view(
         for one in services
     )
     attention = (
+        *_of_incidents(incidents),
         *_of_glass(glass),
         *_of_runs(open_runs),
         *_of_services(services),
@@ -200,6 +204,12 @@ def run_line(run: Run, now: datetime, owed: Collection[RunId] = ()) -> RunLine:
         why="; ".join(reason.text for reason in run.because),
         notes=glass_notes(run.id, owed),
     )
+
+
+def _of_incidents(incidents: Sequence[Incident]) -> Iterator[Attention]:
+    for one in incidents:
+        title = f"{one.service} in {one.environment}: an incident is open"
+        yield Attention(title, one.reason, f"/incidents/{one.id}", Tone.BAD)
 
 
 def _of_glass(glass: Sequence[tuple[BreakGlass, Run]]) -> Iterator[Attention]:

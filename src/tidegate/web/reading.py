@@ -64,6 +64,7 @@ def read_board(connection: Connection, environments: Mapping[EnvironmentName, En
         environments,
         now,
         _freezes(connection, environments, now),
+        incident_queries.incidents(connection, open_only=True),
     )
 
 
@@ -116,7 +117,7 @@ def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:
         snapshots={one.id: queries.snapshots(connection, one.id) for one in record.rollouts},
         events=events.of_run(connection, run_id, limit=_EVENTS_AT_MOST),
         glass=gate_queries.broken_glass(connection, run_id),
-        incidents=incident_queries.of_run(connection, run_id),
+        incidents=incident_queries.about(connection, {one.new for one in record.rollouts if one.new}),
     )
     return run_view(sources, now)
 

@@ -75,7 +75,7 @@ def test_it_is_over_when_the_old_deployment_has_served_in_good_health_for_long_e
     story.wait(MINUTE)
     found = the_incident(story)
     assert found.closed_at == NOON + story.now_ and found.closed_by == SYSTEM
-    assert story.said(EventKind.INCIDENT_CLOSED) == [found.closed_because]
+    assert story.said(EventKind.INCIDENT_CLOSED) == [f"the incident is over: {found.closed_because}"]
     assert "has served in good health for 5m" in found.closed_because
 
 
@@ -134,7 +134,7 @@ def test_the_draft_of_a_post_mortem_has_all_that_is_known_and_takes_words_as_the
     assert text.startswith("# shop in production: \\<b\\>slow\\</b\\> \\# no heading\n")
     for wanted in (
         "- `1a2b3c4d` Add \\*discounts\\* (Ada)",
-        "errors: 25 % on the new deployment, 0.3 % on the old one (fail)",
+        "errors: 25 % on the new deployment, against 0.3 % (fail)",
         "alert HighErrors: 5% of requests fail, since 2026-",
         "back to 99aa (tidegate)",
         "- It has not ended.",

@@ -1,4 +1,4 @@
-"""Drills, and the rollouts that belong to one."""
+"""Drills, and the rollouts that belong to one; incidents are looked for by their deployment."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the table, and the column."""
+    """Add the table, the column, and the index."""
     op.create_table(
         "drill",
         sa.Column("run", sa.Text(), primary_key=True),
@@ -33,3 +33,5 @@ def upgrade() -> None:
     op.create_index("drill_by_service", "drill", ["service", "state"])
     op.create_index("drill_by_placement", "drill", ["placement", "began_at"])
     op.add_column("rollout", sa.Column("drill", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.drop_index("incident_by_run", "incident")
+    op.create_index("incident_by_deployment", "incident", ["deployment"])
