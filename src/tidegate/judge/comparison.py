@@ -95,7 +95,8 @@ class ComparisonJudge:
 
         now = [one for one in found if one.is_asked_now]
         if suspected or not all(one.safe for one in now):
-            return self._say(Verdict.UNDECIDED, found, [*_why_undecided(found, now, suspected=suspected), *not_judged])
+            reasons = [*_why_undecided(found, now, suspected=suspected), *not_judged]
+            return replace(self._say(Verdict.UNDECIDED, found, reasons), suspects=suspected)
         missing = _missing_side(case.batches[-1], expects_baseline=case.expects_baseline)
         if missing or case.batches[-1].step != case.step:
             words = f"the latest figures of the {missing or 'new'} deployment are missing; a step passes on fresh ones"

@@ -21,6 +21,9 @@ from tidegate.model.rollout_return import decide_rollback
 from tidegate.model.share import NONE
 from tidegate.model.verdict import Judgement, Verdict
 
+SUSPECTED_AT_MOST = timedelta(minutes=15)
+"""So much longer a rollout is watched at most in which something looks like harm."""
+
 BATCHES_WITHOUT_DATA = 3
 """After so many batches without data at a step the rollout says that it holds. A step is given as many, too, where the
 time for verification was used up before it."""
@@ -83,11 +86,15 @@ def advance(draft: PlacementDraft, convergence: Convergence) -> None:
 
 
 def finish_watch(draft: PlacementDraft) -> None:
-    """A rollout that passed is watched until its time is over, and as long as its run goes on."""
+    """A rollout that passed is watched until its time is over, as long as its run goes on, and longer where something
+    looks like harm that came late: until that is certain, or gone."""
     rollout = draft.rollout
     if rollout is None or rollout.state is not RolloutState.WATCHING or rollout.watch_until is None:
         return
     if draft.state.run_open or draft.now < rollout.watch_until:
+        return
+    suspects = rollout.judgement is not None and rollout.judgement.suspects
+    if suspects and draft.now < rollout.watch_until + SUSPECTED_AT_MOST:
         return
     draft.update_rollout(state=RolloutState.SUCCEEDED, ended_at=draft.now)
     draft.say(EventKind.ROLLOUT_ENDED, f"{draft.placement.environment}: the rollout succeeded and is no longer watched")

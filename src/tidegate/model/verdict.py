@@ -38,3 +38,6 @@ class Judgement:
     metrics: tuple[MetricFinding, ...] = ()
     level: float = 0.01
     """The stated false-alarm level: the probability, over a whole rollout, of failing a harmless deployment."""
+
+    suspects: bool = False
+    """Whether something looks like harm that is not certain enough to fail for."""

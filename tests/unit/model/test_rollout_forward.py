@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 
@@ -33,6 +34,7 @@ from tidegate.model.event import EventKind
 from tidegate.model.installation import Installation, InstallationState, Instance, InstanceState
 from tidegate.model.pipeline import ApprovalPoint, OnDoubt, SharePoint, VerifyRule
 from tidegate.model.rollout import Cause, RolloutState
+from tidegate.model.rollout_forward import SUSPECTED_AT_MOST
 from tidegate.model.verdict import Judgement
 
 CRASHED = Installation(InstallationState.FAILED, detail="it ended 5 times within a minute")
@@ -362,6 +364,17 @@ def test_after_the_whole_a_rollout_is_watched_and_then_ends() -> None:
     assert story.wait(HOUR - SECOND).rollout.state is RolloutState.WATCHING
     assert story.wait(SECOND).rollout.state is RolloutState.SUCCEEDED
     assert story.said(EventKind.ROLLOUT_ENDED) == ["production: the rollout succeeded and is no longer watched"]
+
+
+def test_a_watch_does_not_end_while_something_looks_like_harm_that_came_late() -> None:
+    suspects = replace(UNDECIDED, suspects=True)
+    story = an_upgrade(BLUE_GREEN, VerifyRule(watch=HOUR), instances=4, old=4).settle().hear(PASS)
+    story.state = replace(story.state, run_open=False)
+    story.wait(HOUR - SECOND).hear(suspects)
+    assert story.wait(2 * SECOND).rollout.state is RolloutState.WATCHING
+    assert went_back(deepcopy(story).hear(FAIL))
+    assert deepcopy(story).hear(PASS).rollout.state is RolloutState.SUCCEEDED
+    assert story.wait(SUSPECTED_AT_MOST).rollout.state is RolloutState.SUCCEEDED
 
 
 def test_verification_goes_on_while_a_person_is_waited_for_at_a_gate_after_the_placement() -> None:
