@@ -35,21 +35,23 @@ _NONE = -1
 
 @dataclass(frozen=True, slots=True)
 class Slowness:
-    """How many times as great a value may be, and must be excluded to be; `least` is added in the histogram's unit."""
+    """How many times as great a value may be, and must be excluded to be."""
 
     tolerated: Floats
     margin: Floats
     floor: Floats
     """Of all requests, for each row."""
 
-    least: float = 0.0
     margin_floor: float = 0.004
 
 
 @dataclass(frozen=True, slots=True)
 class Histograms:
     """Of R metrics with the same E edges and Q quantiles: the baseline and the canary as far as they are remembered
-    (R x E + 1), the edge of each quantile (R x Q, -1 where none is chosen yet), and its rows, R x Q of them."""
+    (R x E + 1), the edge of each quantile (R x Q, -1 where none is chosen yet), and its rows, R x Q of them.
+
+    Requests are compared above an edge that lies `least` higher, in the histogram's unit: where that much more is
+    harmless, nothing is to be learned of what is faster."""
 
     edges: Floats
     quantiles: Floats
@@ -57,9 +59,12 @@ class Histograms:
     canary: Floats
     edge: Places
     rows: Rows
+    least: float = 0.0
 
     @classmethod
-    def new(cls, metrics: int, edges: Floats, quantiles: Floats, horizon: float, lengths: int) -> Histograms:
+    def new(
+        cls, metrics: int, edges: Floats, quantiles: Floats, horizon: float, lengths: int, least: float = 0.0
+    ) -> Histograms:
         """Before the first batch."""
         nothing = np.zeros((metrics, len(edges) + 1))
         return cls(
@@ -69,7 +74,14 @@ class Histograms:
             nothing,
             np.full((metrics, len(quantiles)), _NONE),
             Rows.new(metrics * len(quantiles), SHIFT_HARMS, horizon, lengths),
+            least,
         )
+
+    @property
+    def compared(self) -> Places:
+        """The edges above which requests are compared, R x Q; the first one where none is chosen yet."""
+        wanted = self.edges[np.maximum(self.edge, 0)] + self.least
+        return np.minimum(np.searchsorted(self.edges, wanted * (1 - 1e-9)), len(self.edges) - 1)
 
     def learns(self, canary: Floats, baseline: Floats) -> Histograms:
         """With a batch in which both sides ran the same version (each R x E + 1)."""
@@ -80,7 +92,7 @@ class Histograms:
         """With one more batch; a side without data has no counts."""
         ready = self.chosen()
         rules = ready._rules(slowness)
-        rate = ready._above(ready.edge).ravel()
+        rate = ready.above().ravel()
         rows = ready.rows.after(ready._counts(canary, baseline), rules, rate)
         return replace(ready._remembers(canary, baseline), rows=rows)
 
@@ -114,6 +126,10 @@ class Histograms:
         result: Floats = (np.maximum(above, 0.0) + 0.5) / (total + 1.0)
         return result
 
+    def above(self) -> Floats:
+        """The baseline's share above the edges of the rows, R x Q."""
+        return self._above(self.compared)
+
     def _above(self, edge: Places) -> Floats:
         """The baseline's share above the edges of the rows, R x Q."""
         total = self.baseline.sum(axis=1, keepdims=True)
@@ -122,7 +138,7 @@ class Histograms:
 
     def _counts(self, canary: Floats, baseline: Floats) -> Counts:
         chosen = self.edge != _NONE
-        at = np.maximum(self.edge, 0)
+        at = self.compared
         sides = []
         for side in (canary, baseline):
             of = np.broadcast_to(side.sum(axis=1, keepdims=True), chosen.shape) * chosen
@@ -130,19 +146,19 @@ class Histograms:
         return Counts(*sides)
 
     def _rules(self, slowness: Slowness) -> Rules:
-        share = self._above(self.edge)
-        tolerated = self.above_faster(slowness.tolerated, slowness.least)
-        margin = np.minimum(self.above_faster(slowness.margin, slowness.least), (1 + share) / 2)
+        share = self.above()
+        tolerated = self.above_faster(slowness.tolerated)
+        margin = np.minimum(self.above_faster(slowness.margin), (1 + share) / 2)
         return Rules(
             Line((tolerated / share).ravel(), slowness.floor),
             Line((margin / share).ravel(), slowness.floor + slowness.margin_floor),
         )
 
-    def above_faster(self, times: Floats, least: float) -> Floats:
+    def above_faster(self, times: Floats) -> Floats:
         """The baseline's share above the edges of the rows if these were so many times (and `least`) lower, R x Q."""
-        at = np.maximum(self.edge, 0)
+        at = self.compared
         edge = self.edges[at]
-        faster = np.minimum(edge / times[:, None], np.maximum(edge - least, 0.0))
+        faster = np.minimum(edge / times[:, None], np.maximum(edge - self.least, 0.0))
         high = np.clip(np.searchsorted(self.edges, faster), 0, len(self.edges) - 1)
         low = high - 1
         upper = self.edges[high]
@@ -152,7 +168,7 @@ class Histograms:
         above_low = np.where(low >= 0, _above(self.baseline, np.maximum(low, 0)), total)
         above_high = _above(self.baseline, high)
         share = (above_high + part * (above_low - above_high) + 0.5) / (total + 1.0)
-        return np.maximum(share, self._above(self.edge))
+        return np.maximum(share, self._above(at))
 
 
 def quantiles_of(edges: Floats, counts: Floats, quantiles: Floats) -> Floats:

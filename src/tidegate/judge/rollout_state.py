@@ -69,7 +69,6 @@ class Standard:
             tolerated=1 + SURE_PART * tolerance,
             margin=1 + STEP_SLOWNESS * np.maximum(tolerance, 0.1),
             floor=np.zeros(len(self.quantiles)),
-            least=LEAST_SLOWNESS,
             margin_floor=STEP_SLOWNESS_FLOOR,
         )
 
@@ -96,7 +95,7 @@ class RolloutState:
         return cls(
             standard,
             Rows.new(1, ERROR_HARMS, pace.horizon, pace.lengths),
-            Histograms.new(1, edges, standard.quantiles, pace.horizon, pace.lengths),
+            Histograms.new(1, edges, standard.quantiles, pace.horizon, pace.lengths, LEAST_SLOWNESS),
             Rows.new(1, ERROR_HARMS, pace.horizon, pace.lengths),
             Rows.new(count, SHIFT_HARMS, pace.horizon, pace.lengths),
             np.full(count, np.nan),
@@ -175,16 +174,16 @@ class RolloutState:
         slowness = self.standard.slowness
         limits = self.limits
         if np.isnan(limits).any():
-            slower = history.above_faster(1 + 2 * (slowness.tolerated - 1), slowness.least)[0]
+            slower = history.above_faster(1 + 2 * (slowness.tolerated - 1))[0]
             limits = np.array([upper_bound(float(one) * total, total, BOUND_LEVEL) for one in slower])
         limits = np.clip(limits, 0.0, 1 - 1e-6)
-        above = np.array([canary[edge + 1 :].sum() for edge in history.edge[0]])
+        above = np.array([canary[edge + 1 :].sum() for edge in history.compared[0]])
         of = np.full(len(above), canary.sum())
         flat = np.full(len(above), _FLAT)
         margin = np.minimum(limits * STEP_MARGIN + STEP_SLOWNESS_FLOOR, (1 + limits) / 2)
         rules = Rules(Line(flat, limits), Line(flat, margin))
         counts = Counts(of, above, of, np.zeros_like(of))
-        share = np.minimum(history.above_faster(np.ones(1), 0.0)[0], limits)
+        share = np.minimum(history.above()[0], limits)
         return replace(self, latency=history, limits=limits, before=self.before.after(counts, rules, share))
 
     def _spread(self, figures: Figures) -> Floats:

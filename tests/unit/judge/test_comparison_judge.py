@@ -119,6 +119,16 @@ def plain(
     ]
 
 
+def test_a_service_that_answers_within_a_millisecond_is_failed_when_it_takes_much_longer() -> None:
+    quick = Version(milliseconds=0.8)
+    judgement, batches = decided(traffic(Version(milliseconds=60.0), quick, batches=120, seconds=2.0))
+    assert judgement.verdict is Verdict.FAIL
+    assert str(judgement.blamed).startswith("latency")
+    assert batches <= 20
+    passed, _ = decided(traffic(Version(milliseconds=2.0), quick, batches=120, seconds=2.0))
+    assert passed.verdict is Verdict.PASS, "5 ms are nothing that a user notices"
+
+
 def test_it_is_a_judge() -> None:
     seam: Judge = ComparisonJudge()
     assert seam.judge(Case((), 0, VerifyRule())).verdict is Verdict.NO_DATA
