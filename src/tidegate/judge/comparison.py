@@ -62,7 +62,7 @@ class ComparisonJudge:
         if lacking:
             return Judgement(Verdict.NO_DATA, lacking, level=self.level)
         # numpy is loaded here, so that a server that judges nothing stays small
-        from tidegate.judge.showing import own_metrics, shown_of
+        from tidegate.judge.showing import OWN_WEIGHT, own_metrics, shown_of
 
         alone = not case.expects_baseline
         standard = _standard(case)
@@ -70,8 +70,9 @@ class ComparisonJudge:
         seconds = _batch_seconds(case.batches)
         found = shown_of(state, seconds, alone=alone, has_objective=case.rule.availability is not None)
         found += own_metrics(case.metrics, case.step)
-        whole = sum(one.weight for one in found) + (0.0 if alone else _RESERVED)
-        found = [replace(one, weight=one.weight / max(whole, 1.0)) for one in found]
+        # the weights stay what they were from the first look on, whatever has figures by now
+        whole = 1.0 + (OWN_WEIGHT if case.metrics else 0.0)
+        found = [replace(one, weight=one.weight / whole) for one in found]
         return self._decide(case, found, _latency_words(case, standard, found, alone=alone))
 
     def _decide(self, case: Case, found: list[Shown], latency: _LatencyWords) -> Judgement:
@@ -147,10 +148,6 @@ class ComparisonJudge:
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
         return state
-
-
-_RESERVED = 0.21
-"""The weight that is held back for judging without a baseline later."""
 
 
 def _goes_on(kept: _Kept, batches: tuple[Batch, ...], standard: Standard, alone_at: int | None) -> bool:

@@ -22,10 +22,10 @@ from tidegate.model.recording import MetricKind
 
 ERRORS_GATE = 1.25
 ERRORS_WEIGHT, LATENCY_WEIGHT, OBJECTIVE_WEIGHT, BEFORE_WEIGHT = 0.42, 0.37, 0.11, 0.1
-"""How the evidence is weighted; latency's parts are divided again by quantiles."""
+"""How the evidence is weighted; they add up to 1, and latency's parts are divided again by quantiles."""
 
 OWN_WEIGHT = 0.25
-"""The part of a service's own metrics, where there are any."""
+"""What a service's own metrics have together beside that, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)
