@@ -130,6 +130,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         measure=lambda placement: measuring.hint(f"figures:{placement}"),
     )
     services, incidents, drills = ServiceActs(engine), IncidentActs(engine), DrillActs(engine)
+    alerts = AlertActs(engine, incidents, _alerts_token(parts))
     logs = StepLogs(parts.data / "logs" / "steps")
     leasing = Leasing(engine, logs)
     agents = AgentActs(engine, leasing)
@@ -153,7 +154,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         freezes=FreezeActs(engine),
         incidents=incidents,
         drills=drills,
-        alerts=AlertActs(engine, incidents, _alerts_token(parts)),
+        alerts=alerts,
         questions=QuestionActs(engine),
         asker=asker,
         services=services,
@@ -179,7 +180,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         ready=threading.Event(),
         hosts=frozenset({host, *_named(parts.configuration.address)}),
     )
-    upkeep = Upkeep(parts, engine, leasing, agents, quarantines, drills, record, programs, SyntheticSender())
+    upkeep = Upkeep(parts, engine, leasing, agents, quarantines, drills, alerts, record, programs, SyntheticSender())
     return Wired(api, queue, asking, measuring, repositories, upkeep, notifications)
 
 

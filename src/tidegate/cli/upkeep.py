@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tidegate.cli.server_parts import ENVOY, ServerParts
 from tidegate.engine.agents import AgentActs
+from tidegate.engine.alerts import AlertActs
 from tidegate.engine.drills import DrillActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.kept_results import KeptResults
@@ -45,6 +46,7 @@ class Upkeep:
         agents: AgentActs,
         quarantines: QuarantineActs,
         drills: DrillActs,
+        alerts: AlertActs,
         record: RecordActs,
         programs: Sequence[Program],
         synthetic: SyntheticSender,
@@ -58,7 +60,7 @@ class Upkeep:
         self._of_record = record
         self._programs = programs
         self._synthetic = synthetic
-        self._traffic = TrafficLog(engine.parts)
+        self._traffic = TrafficLog(engine.parts, alerts)
         self._kept = KeptResults(parts.engine, parts.configuration.cache)
         self._unused = UnusedArtifacts(parts.engine, parts.artifacts)
         self._envoy_restarts: int | None = None

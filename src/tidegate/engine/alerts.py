@@ -11,10 +11,11 @@ from sqlalchemy import Connection
 from tidegate.engine.engine import Engine
 from tidegate.engine.holding import keep_held
 from tidegate.engine.incidents import IncidentActs
+from tidegate.model.actor import Actor
 from tidegate.model.alert import ALERTMANAGER, Alert, AlertOutcome, OnAlert, ReceivedAlert
 from tidegate.model.alert_response import answer_to, incident_with, with_alert
 from tidegate.model.event import Event, EventKind
-from tidegate.model.ids import EnvironmentName, PlacementId, ServiceName, placement_id
+from tidegate.model.ids import EnvironmentName, ServiceName, placement_id, split_placement
 from tidegate.model.incident import Harm, Incident, IncidentSource
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Cause, Rollout
@@ -71,52 +72,56 @@ class AlertActs:
             if placement is None:
                 because = f"nothing of {service} was ever deployed to {environment!r}"
                 return TakenAlert(alert, AlertOutcome.UNKNOWN, because=because)
-            taken = self._note(connection, placement, alert)
+            taken = self.note(connection, placement, alert, ALERTMANAGER)
         if taken.outcome is not AlertOutcome.KNOWN:
-            self._engine.hint_service({service}, {f"placement:{place}"})
+            self.hint(placement)
         return taken
 
-    def _note(self, connection: Connection, placement: Placement, alert: Alert) -> TakenAlert:
+    def hint(self, placement: Placement) -> None:
+        """Have the placement looked at, and the gates there: after the transaction in which an alert was noted."""
+        self._engine.hint_service({placement.service}, {f"placement:{placement.id}"})
+
+    def note(self, connection: Connection, placement: Placement, alert: Alert, by: Actor) -> TakenAlert:
+        """Take an alert about a placement, whose service the transaction has locked."""
         newest = incident_queries.newest_at(connection, placement.id, _LOOKED_AT)
         known = incident_with(newest, alert)
         if alert.resolved_at:
-            return self._resolve(connection, known, alert)
+            return self._resolve(connection, known, alert, by)
         if known:
             return TakenAlert(alert, AlertOutcome.KNOWN, known.id)
         incident = next((one for one in newest if one.is_open), None)
         if incident:
             rows.put(connection, with_alert(incident, alert))
-            self._incidents.tell(connection, incident, EventKind.INCIDENT_NOTED, f"alert {alert} fires", ALERTMANAGER)
+            self._incidents.tell(connection, incident, EventKind.INCIDENT_NOTED, f"alert {alert} fires", by)
             taken = TakenAlert(alert, AlertOutcome.ADDED, incident.id)
         else:
-            harm = Harm(IncidentSource.ALERT, f"alert {alert}", ALERTMANAGER, alerts=(alert,))
+            harm = Harm(IncidentSource.ALERT, f"alert {alert}", by, alerts=(alert,))
             taken = TakenAlert(alert, AlertOutcome.OPENED, self._incidents.begin(connection, placement, harm).id)
-        self._act(connection, queries.rollout(connection, placement.rollout), alert, placement.id)
+        self._act(connection, queries.rollout(connection, placement.rollout), alert, by)
         return taken
 
-    def _resolve(self, connection: Connection, known: Incident | None, alert: Alert) -> TakenAlert:
-        fires = known and any(one.fingerprint == alert.fingerprint for one in known.firing)
-        if known is None or not fires:
+    def _resolve(self, connection: Connection, known: Incident | None, alert: Alert, by: Actor) -> TakenAlert:
+        fired = next((one for one in known.firing if one.fingerprint == alert.fingerprint), None) if known else None
+        if known is None or fired is None:
             return TakenAlert(alert, AlertOutcome.KNOWN, known.id if known else None)
-        rows.put(connection, with_alert(known, alert))
+        rows.put(connection, with_alert(known, replace(fired, resolved_at=alert.resolved_at)))
         if known.is_open:
-            self._incidents.tell(
-                connection, known, EventKind.INCIDENT_NOTED, f"alert {alert} has resolved", ALERTMANAGER
-            )
+            self._incidents.tell(connection, known, EventKind.INCIDENT_NOTED, f"alert {fired} has resolved", by)
         return TakenAlert(alert, AlertOutcome.RESOLVED, known.id)
 
-    def _act(self, connection: Connection, rollout: Rollout | None, alert: Alert, place: PlacementId) -> None:
+    def _act(self, connection: Connection, rollout: Rollout | None, alert: Alert, by: Actor) -> None:
         answer = answer_to(alert, rollout)
         if answer is OnAlert.NOTE or rollout is None:
             return
         if answer is OnAlert.ROLLBACK:
-            cause = Cause(f"alert {alert}", for_cause=True, actor=ALERTMANAGER)
+            cause = Cause(f"alert {alert}", for_cause=True, actor=by)
             rows.put(connection, replace(rollout, rollback_asked=cause))
             return
         run = queries.run(connection, rollout.run) if rollout.run else None
         if run is None or run.status.is_ended or run.held_by:
             return
         held = keep_held(connection, run, f"alert {alert.name}")
-        about = {"service": str(run.service), "run": str(run.id), "environment": place.rpartition("/")[2]}
+        _, environment = split_placement(rollout.placement)
+        about = {"service": str(run.service), "run": str(run.id), "environment": str(environment)}
         text = f"alert {alert} holds {run.label}; to go on: tidegate resume {held.id}"
-        events.append(connection, [Event(EventKind.RUN_HELD, text, about, ALERTMANAGER)], self._parts.clock.now())
+        events.append(connection, [Event(EventKind.RUN_HELD, text, about, by)], self._parts.clock.now())

@@ -9,8 +9,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from tidegate.engine.alerts import AlertActs
 from tidegate.engine.parts import Parts
 from tidegate.metrics.source import SourceFailed
+from tidegate.model.actor import SYSTEM
+from tidegate.model.alert import Alert
 from tidegate.model.error_budget import SLOW, Burn, burning
 from tidegate.model.event import Event, EventKind
 from tidegate.model.pipeline import Pipeline, Stage
@@ -20,6 +23,9 @@ from tidegate.store import events, queries, rows, traffic_queries
 
 log = logging.getLogger(__name__)
 
+BUDGET = "error budget"
+"""What the alert of one that burns is called, and known again by."""
+
 _LONGEST = max(one.long for one in SLOW)
 
 
@@ -28,6 +34,8 @@ class TrafficLog:
     """Reads the routers' counters, and says when an error budget begins to burn and when it does not any more."""
 
     parts: Parts
+    alerts: AlertActs | None = None
+    """Takes a budget that burns fast as an alert."""
 
     def look(self) -> None:
         """Add what was counted since the last look. A router that does not answer is asked again the next time: its
@@ -36,7 +44,10 @@ class TrafficLog:
             seen = self._read(placement)
             if seen is not None:
                 with self.parts.database.writing() as connection:
-                    self._note(connection, placement, seen)
+                    self.parts.database.lock_service(connection, placement.service)
+                    changed = self._note(connection, placement, seen)
+                if changed and self.alerts:
+                    self.alerts.hint(placement)
 
     def forget_old(self) -> None:
         """Forget what is kept no longer."""
@@ -56,7 +67,8 @@ class TrafficLog:
             return None
         return TrafficReading(placement.id, self.parts.clock.now(), counters)
 
-    def _note(self, connection: Connection, placement: Placement, seen: TrafficReading) -> None:
+    def _note(self, connection: Connection, placement: Placement, seen: TrafficReading) -> bool:
+        """Keep a reading; give whether the budget began to burn, or does so no longer."""
         before = traffic_queries.reading(connection, placement.id)
         if before is not None:
             if seen.at < before.at:  # the clock was set back: what is counted again later counts once
@@ -66,6 +78,7 @@ class TrafficLog:
                 traffic_queries.note(connection, seen, before, counted)
             seen = replace(seen, burning_since=self._burning_since(connection, placement, before.burning_since))
         rows.put(connection, seen)
+        return before is not None and seen.burning_since != before.burning_since
 
     def _burning_since(self, connection: Connection, placement: Placement, since: datetime | None) -> datetime | None:
         """Since when its budget burns fast; that it begins and ends is an event."""
@@ -73,12 +86,19 @@ class TrafficLog:
         fast = next((one for one in burns_of(connection, placement, now) if one.is_fast), None)
         if fast and since is None:
             self._say(connection, placement, EventKind.ERROR_BUDGET_BURNS, f"the error budget burns: {fast.text}", now)
+            self._alert(connection, placement, Alert(BUDGET, BUDGET, fast.text, now))
             return now
         if since and fast is None:
             text = "the error budget does not burn fast any more"
             self._say(connection, placement, EventKind.ERROR_BUDGET_CALM, text, now)
+            self._alert(connection, placement, Alert(BUDGET, BUDGET, "", since, now))
             return None
         return since
+
+    def _alert(self, connection: Connection, placement: Placement, alert: Alert) -> None:
+        known = queries.placement(connection, placement.id)
+        if self.alerts and known:
+            self.alerts.note(connection, known, alert, SYSTEM)
 
     def _say(self, connection: Connection, placement: Placement, kind: EventKind, text: str, now: datetime) -> None:
         about = {"service": str(placement.service), "environment": str(placement.environment)}

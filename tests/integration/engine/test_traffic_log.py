@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 from tests.integration.engine.shop import PLAIN, PRODUCTION, Shop
 
+from tidegate.engine.alerts import AlertActs
 from tidegate.engine.gate_evidence import look_at_gate
+from tidegate.engine.incidents import IncidentActs
 from tidegate.engine.traffic_log import TrafficLog
 from tidegate.metrics.source import SourceFailed
 from tidegate.model.figures import Counters
 from tidegate.model.ids import DeploymentId, PlacementId
+from tidegate.model.incident import IncidentSource
 from tidegate.model.traffic import KEPT_FOR, Span
-from tidegate.store import traffic_queries
+from tidegate.store import incident_queries, traffic_queries
 from tidegate.store.database import Database
 
 MINUTE = timedelta(minutes=1)
@@ -140,3 +143,31 @@ def test_rows_are_not_kept_for_ever(shop: Shop, users: ManyUsers) -> None:
     shop.clock.time += KEPT_FOR[Span.HOUR]
     TrafficLog(shop.parts).forget_old()
     assert kept(shop, Span.HOUR) == []
+
+
+def test_a_budget_that_burns_is_an_incident_and_takes_back_what_is_watched_where_the_file_says_so(
+    shop: Shop, users: ManyUsers
+) -> None:
+    acts = IncidentActs(shop.engine)
+    log = TrafficLog(shop.parts, AlertActs(shop.engine, acts, None))
+    before = shop.serving()
+    run = shop.pushed(VERIFIED.replace("verify: {", "verify: {watch: 2h, alerts: rollback, "))
+    shop.built()
+    shop.approved(run)
+    shop.settle_until(lambda: shop.run(run).status.is_ended)
+    for failing in (0, *[300] * 6):
+        shop.clock.time += MINUTE
+        users.pass_minute(failing=failing)
+        log.look()
+    shop.settle()
+    with shop.database.reading() as connection:
+        (found,) = incident_queries.incidents(connection)
+    assert found.source is IncidentSource.ALERT and found.reason.startswith("alert error budget: ")
+    assert shop.serving() == before
+    for _ in range(90):
+        shop.clock.time += MINUTE
+        users.pass_minute()
+        log.look()
+    with shop.database.reading() as connection:
+        (found,) = incident_queries.incidents(connection)
+    assert not found.firing
