@@ -84,7 +84,8 @@ _QUESTIONS = (
 def _evidence(incident: Incident) -> Iterator[str]:
     if incident.evidence:
         yield _escaped(incident.evidence.reason)
-        yield ""
+        if incident.evidence.metrics or incident.alerts:
+            yield ""
         for finding in incident.evidence.metrics:
             yield f"- {_escaped(figure_text(finding))}"
     for alert in incident.alerts:

@@ -10,9 +10,11 @@ import pytest
 from tidegate.config import server_yaml
 from tidegate.config.problem import ConfigError
 from tidegate.model.channel import Channel, Topic
+from tidegate.model.drill_rule import DrillRule
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS, Environment, PrometheusSettings, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.provider_person import ProviderSettings
+from tidegate.model.schedule import Schedule
 
 LEADS = "notifications: [{name: leads, urls_file: u"
 METRICS = "metrics: {prometheus: {"
@@ -133,3 +135,18 @@ def test_a_file_that_is_not_text_is_told_with_its_path(tmp_path: Path) -> None:
 def test_a_mistake_is_told_with_its_place_and_remedy(text: str, problem: str) -> None:
     (only,) = problems(text)
     assert only.startswith(problem)
+
+
+def test_an_environment_says_when_its_services_are_drilled_and_where_the_token_of_alerts_is() -> None:
+    text = "environments: {a: {drills: {every: 7d}}, b: {drills: {cron: '30 3 * * mon', timezone: Europe/London}}}\n"
+    configuration = server_yaml.load(text + "alerts: {token_file: t}")
+    rules = {str(name): one.drills for name, one in configuration.environments.items()}
+    assert rules == {
+        "a": DrillRule(every=timedelta(days=7)),
+        "b": DrillRule(schedule=Schedule("30 3 * * mon", "Europe/London")),
+    }
+    assert configuration.alerts_token_file == "t"
+    for wrong in ("{}", "{every: 7d, cron: '0 3 * * *', timezone: UTC}", "{cron: '0 3 * * *'}", "{timezone: UTC}"):
+        (problem,) = problems(f"environments: {{a: {{drills: {wrong}}}}}")
+        assert 'expected "every", or "cron" with its "timezone"' in problem and "s.yaml:1:" in problem
+    assert any("secrets never stand in this file" in one for one in problems("alerts: {token: s3cret}"))
