@@ -44,7 +44,12 @@ def pace_at(
 
 
 def train_of(run: Run, environment: EnvironmentName, trains: Mapping[str, Train]) -> str | None:
-    """The train with which the run's release goes to an environment: the one of its file, or one that names it."""
+    """The train with which the run's release goes to an environment: the one of its file, or one that names it.
+
+    What only comes and goes, in a drill, travels with none.
+    """
+    if run.is_drill:
+        return None
     named = run.pipeline.train if run.pipeline else None
     if named is not None and (named not in trains or trains[named].environment == environment):
         return named

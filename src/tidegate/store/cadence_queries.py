@@ -72,7 +72,8 @@ def order_before(connection: Connection, placement: Placement, release: Release)
     """The order of what a release took the place of there, or would take the place of; 0 for nothing."""
     c = tables.rollout.c
     here = [one.id for one in queries.deployments_of_release(connection, placement.id, release.id)]
-    began = rows.every(connection, Rollout, c.placement == placement.id, c.new.in_(here), order_by=c.began_at, limit=1)
+    deployed = (c.placement == placement.id, c.new.in_(here), c.drill.is_(False))
+    began = rows.every(connection, Rollout, *deployed, order_by=c.began_at, limit=1)
     before = began[0].old if began else placement.serving
     deployment = queries.deployment(connection, before) if before and before not in here else None
     return deployment.order if deployment else 0

@@ -17,7 +17,7 @@ from tidegate.model.ids import DeploymentId, Generation, PlacementId, ReleaseId,
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutState
-from tidegate.model.run import Run, RunStatus, StageRun, StageState
+from tidegate.model.run import Run, RunStatus, StageRun, StageState, Trigger
 from tidegate.model.service import Service
 from tidegate.model.step_run import StepRun, StepState
 from tidegate.store import rows, tables
@@ -113,6 +113,7 @@ def newer_waiting(connection: Connection, waiting: Run, stage: StageRun) -> str 
             tables.run.c.service == waiting.service,
             tables.run.c.status.in_(_OPEN),
             tables.run.c.order > waiting.order,
+            tables.run.c.trigger != Trigger.DRILL,
             tables.run.c.cancel_asked_by.is_(None),
             tables.stage_run.c.state == StageState.GATE,
             tables.stage_run.c.environment == stage.environment,

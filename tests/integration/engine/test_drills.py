@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.integration.engine.shop import OWNER, PLAIN, PRODUCTION, STAGING, Shop
+from tests.integration.engine.shop import OWNER, PLAIN, PRODUCTION, SHOP, STAGING, Shop
 from tests.integration.engine.test_incidents import Incidents
 
 from tidegate.engine import drill_looks
@@ -20,6 +20,7 @@ from tidegate.model.drill_rule import DrillRule
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.run import RunStatus, Trigger
+from tidegate.model.train import Train
 from tidegate.store import drill_queries, queries
 
 DAY = timedelta(days=1)
@@ -116,6 +117,14 @@ def test_in_production_its_gate_is_asked_and_it_is_given_up_when_nobody_answers(
     shop.approved(again.run)
     assert drills.of(again.run).state is DrillState.PASSED
     assert shop.serving(PRODUCTION) == before
+
+
+def test_what_only_comes_and_goes_travels_with_no_train(shop: Shop, drills: Drills) -> None:
+    shop.restart(trains={"payments": Train("payments", (SHOP,), EnvironmentName("production"))})
+    drill = DrillActs(shop.engine).begin("shop", "production", OWNER, in_protected=True)
+    shop.settle()
+    shop.approved(drill.run)
+    assert drills.of(drill.run).state is DrillState.PASSED
 
 
 def test_a_server_that_dies_in_the_middle_ends_the_drill_when_it_is_back(shop: Shop, drills: Drills) -> None:
