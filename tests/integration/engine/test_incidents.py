@@ -45,8 +45,8 @@ class Incidents:
             return self.acts.story(connection, self.one().id.upper())
 
     def rest(self, span: timedelta) -> None:
-        """Let that time pass at rest: the placement is looked at every ten seconds."""
-        self.shop.settle_over(int(span.total_seconds() // 10), timedelta(seconds=10))
+        """Let that time pass at rest, with a look each minute."""
+        self.shop.settle_over(span // MINUTE, MINUTE)
 
 
 @pytest.fixture
