@@ -29,8 +29,9 @@ from tidegate.judge.arrays import Floats
 _STEPS = 30
 """At most so many of Newton's; four or five are usual."""
 
-_CLOSE = 1e-12
-"""How far above its least the divergence may be: half of what Newton's decrement squared says."""
+_CLOSE = 1e-18
+"""How far above its least the divergence may be (Newton's decrement, squared). Its root is about how much the
+expectation of a bet may be above 1, so it is far below what a thousand batches would multiply to anything."""
 
 
 @dataclass(frozen=True, slots=True)
