@@ -16,8 +16,8 @@ from tidegate.model.traffic import Traffic
 
 
 class ServiceAnswer(Answer):
-    """A service. `mode` is its file's wish, `grant` a person's; `effective_mode` is what the gates to protected
-    environments go by, and `effective_because` says why."""
+    """A service. `mode` is its file's wish, `grant` a person's, which does not count while it is demoted;
+    `effective_mode` is what the gates to protected environments go by, and `effective_because` says why."""
 
     name: str
     repository: str
@@ -29,6 +29,7 @@ class ServiceAnswer(Answer):
     risk: Risk
     mode: Mode
     grant: Mode | None
+    demoted_because: str | None
     effective_mode: Mode
     effective_because: ReasonAnswer
     last_seen: str | None

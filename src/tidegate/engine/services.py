@@ -124,7 +124,14 @@ class ServiceActs:
             text = f"the server never lets policy open the gates of {name}: {never[0]}"
             raise Refused(Refusal.REFUSED, text, "its administrator changes tidegate-server.yaml")
         text = f"{actor.name} grants mode: {mode.value}: {reason}"
-        return self._change(name, actor, EventKind.SERVICE_MODE, text, lambda one: replace(one, grant=mode))
+        now = self._parts.clock.now()
+        return self._change(
+            name,
+            actor,
+            EventKind.SERVICE_MODE,
+            text,
+            lambda one: replace(one, grant=mode, granted_at=now, demoted_because=None),
+        )
 
     def remove(self, name: str, actor: Actor) -> Service:
         """Forget the service: its runs are cancelled and everything of it is stopped. The record stays."""

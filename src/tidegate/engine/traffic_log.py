@@ -14,9 +14,9 @@ from tidegate.engine.parts import Parts
 from tidegate.metrics.source import SourceFailed
 from tidegate.model.actor import SYSTEM
 from tidegate.model.alert import Alert
-from tidegate.model.error_budget import SLOW, Burn, burning
+from tidegate.model.error_budget import BUDGET_OVER, SLOW, Burn, burning, is_used_up
 from tidegate.model.event import Event, EventKind
-from tidegate.model.pipeline import Pipeline, Stage
+from tidegate.model.pipeline import Mode, Pipeline, Stage
 from tidegate.model.placement import Placement
 from tidegate.model.traffic import Span, TrafficReading
 from tidegate.store import events, queries, rows, traffic_queries
@@ -77,6 +77,7 @@ class TrafficLog:
             if counted.requests:
                 traffic_queries.note(connection, seen, before, counted)
             seen = replace(seen, burning_since=self._burning_since(connection, placement, before.burning_since))
+            self._demote(connection, placement)
         rows.put(connection, seen)
         return before is not None and seen.burning_since != before.burning_since
 
@@ -94,6 +95,23 @@ class TrafficLog:
             self._alert(connection, placement, Alert(BUDGET, BUDGET, "", since, now))
             return None
         return since
+
+    def _demote(self, connection: Connection, placement: Placement) -> None:
+        """Take the right to deploy by policy from a service that used its error budget up since that was granted."""
+        service = queries.service(connection, placement.service)
+        granted = service is not None and service.grant is Mode.DEPLOYMENT and service.demoted_because is None
+        availability = availability_of(connection, placement)
+        if not (service and granted and availability and self.parts.environment(placement.environment).protected):
+            return
+        now = self.parts.clock.now()
+        since = max(now - BUDGET_OVER, service.granted_at or service.added_at)
+        requests, errors = traffic_queries.counted_since(connection, placement.id, since) or (0, 0)
+        if not is_used_up(availability, requests, errors):
+            return
+        because = f"{errors:,} of {requests:,} requests failed in {placement.environment}: its error budget is used up"
+        rows.put(connection, replace(service, demoted_because=because))
+        text = f"a person opens the gates again: {because}"
+        self._say(connection, placement, EventKind.SERVICE_DEMOTED, text, now)
 
     def _alert(self, connection: Connection, placement: Placement, alert: Alert) -> None:
         known = queries.placement(connection, placement.id)

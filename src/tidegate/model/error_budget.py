@@ -71,6 +71,12 @@ def budget_left(availability: float, requests: int, errors: int) -> float | None
     return 100 * (1 - errors / allowed) if allowed > 0 else None
 
 
+def is_used_up(availability: float, requests: int, errors: int) -> bool:
+    """Whether nothing is left of the budget, by failures enough to tell."""
+    left = budget_left(availability, requests, errors)
+    return left is not None and left <= 0 and errors >= FEWEST_FAILURES
+
+
 def burning(availability: float, traffic: Sequence[Traffic], now: datetime) -> tuple[Burn, ...]:
     """How a budget burns, fastest first; nothing where it does not. `traffic` holds rows of minutes and of hours."""
     if availability >= 1:

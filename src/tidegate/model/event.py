@@ -18,6 +18,7 @@ class EventKind(StrEnum):
     SERVICE_PAUSED = "service.paused"
     SERVICE_RESUMED = "service.resumed"
     SERVICE_MODE = "service.mode"
+    SERVICE_DEMOTED = "service.demoted"
     SERVICE_TROUBLE = "service.trouble"
     LINE_STOPPED = "line.stopped"
     SECRET_SET = "secret.set"

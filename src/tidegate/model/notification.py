@@ -58,6 +58,7 @@ _TOPICS: Mapping[EventKind, Topic] = {
     EventKind.GATE_UNANSWERED: Topic.QUESTION,
     EventKind.ERROR_BUDGET_BURNS: Topic.ERROR_BUDGET,
     EventKind.ERROR_BUDGET_CALM: Topic.ERROR_BUDGET,
+    EventKind.SERVICE_DEMOTED: Topic.ERROR_BUDGET,
     EventKind.INCIDENT_OPENED: Topic.INCIDENT,
     EventKind.INCIDENT_CLOSED: Topic.INCIDENT,
 }
@@ -79,6 +80,28 @@ _WORDS: Mapping[Topic, str] = {
     Topic.ERROR_BUDGET: "the error budget burns",
     Topic.INCIDENT: "an incident began or ended",
     Topic.DRILL: "a drill went wrong",
+}
+
+_HEADLINES: Mapping[EventKind, str] = {
+    EventKind.TRAIN_DEPARTED: "it left",
+    EventKind.TRAIN_ENDED: "it arrived",
+    EventKind.TRAIN_STOPPED: "it stops and comes back",
+    EventKind.FREEZE_SET: "frozen",
+    EventKind.FREEZE_BEGAN: "frozen",
+    EventKind.FREEZE_LIFTED: "no longer frozen",
+    EventKind.FREEZE_ENDED: "no longer frozen",
+    EventKind.SERVICE_DEMOTED: "people open the gates again",
+    EventKind.ERROR_BUDGET_CALM: "the error budget burns no longer",
+    EventKind.INCIDENT_OPENED: "an incident began",
+    EventKind.INCIDENT_CLOSED: "the incident is over",
+    EventKind.GATE_UNANSWERED: "a question was not answered in time",
+    EventKind.GATE_ANSWERED: "the answer from outside is no",
+}
+"""What says more than the topic's own words."""
+
+_PLANNED: Mapping[EventKind, str] = {
+    EventKind.FREEZE_SET: "a freeze is planned",
+    EventKind.FREEZE_LIFTED: "a planned freeze is taken back",
 }
 
 
@@ -175,33 +198,9 @@ def _subject(event: Event, topic: Topic) -> str:
 
 
 def _headline(event: Event, topic: Topic) -> str:
-    planned = bool(event.data.get("planned"))
-    match event.kind:
-        case EventKind.TRAIN_DEPARTED:
-            return "it left"
-        case EventKind.TRAIN_ENDED:
-            return "it arrived"
-        case EventKind.TRAIN_STOPPED:
-            return "it stops and comes back"
-        case EventKind.FREEZE_SET if planned:
-            return "a freeze is planned"
-        case EventKind.FREEZE_SET | EventKind.FREEZE_BEGAN:
-            return "frozen"
-        case EventKind.FREEZE_LIFTED if planned:
-            return "a planned freeze is taken back"
-        case EventKind.FREEZE_LIFTED | EventKind.FREEZE_ENDED:
-            return "no longer frozen"
-        case EventKind.ERROR_BUDGET_CALM:
-            return "the error budget burns no longer"
-        case EventKind.INCIDENT_OPENED:
-            return "an incident began"
-        case EventKind.INCIDENT_CLOSED:
-            return "the incident is over"
-        case EventKind.GATE_UNANSWERED:
-            return "a question was not answered in time"
-        case EventKind.GATE_ANSWERED:
-            return "the answer from outside is no"
-    return _WORDS[topic]
+    if bool(event.data.get("planned")) and event.kind in _PLANNED:
+        return _PLANNED[event.kind]
+    return _HEADLINES.get(event.kind, _WORDS[topic])
 
 
 def _asks(event: Event) -> bool:

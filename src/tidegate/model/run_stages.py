@@ -166,6 +166,7 @@ def mode_at(run: Run, service: Service, stage: StageDefinition, environment: Env
         environment.protected,
         lacks=missing_foundation(run.pipeline, stage.name),
         forbidden_by=environment.forbids_deployment(service.name),
+        demoted_because=service.demoted_because,
     )
 
 

@@ -26,6 +26,10 @@ class Service:
     risk: Risk = Risk.STANDARD
     mode: Mode = Mode.DELIVERY
     grant: Mode | None = None
+    granted_at: datetime | None = None
+    demoted_because: str | None = None
+    """Why the grant does not count until a person grants anew: the service burnt its error budget."""
+
     lacks: tuple[str, ...] = ()
     """What the newest file lacks of the foundation of continuous deployment."""
 
@@ -52,7 +56,9 @@ class EffectiveMode:
 
 def mode_of(service: Service) -> EffectiveMode:
     """The mode by which the gates to protected environments go, as the service's newest file stands."""
-    return effective_mode(service.mode, service.grant, protected=True, lacks=service.lacks)
+    return effective_mode(
+        service.mode, service.grant, protected=True, lacks=service.lacks, demoted_because=service.demoted_because
+    )
 
 
 def effective_mode(
@@ -61,8 +67,9 @@ def effective_mode(
     protected: bool,
     lacks: Sequence[str] = (),
     forbidden_by: str | None = None,
+    demoted_because: str | None = None,
 ) -> EffectiveMode:
-    """The stricter of the file's wish and the grant; an environment that is not protected needs no grant.
+    """The strictest of the file's wish, the grant and the demotion; an environment that is not protected needs none.
 
     `lacks` is what the foundation of continuous deployment misses, `forbidden_by` the rule of the server that says
     never: each makes a person open the gate, whatever is wished and granted.
@@ -77,6 +84,9 @@ def effective_mode(
         return EffectiveMode(Mode.DELIVERY, Reason("mode", text))
     if grant is not Mode.DEPLOYMENT:
         text = f"{wished} it is not granted, so a person opens the gate"
+        return EffectiveMode(Mode.DELIVERY, Reason("mode", text, "tidegate service mode SERVICE deployment --reason …"))
+    if demoted_because:
+        text = f"{wished} it was taken away ({demoted_because}), so a person opens the gate"
         return EffectiveMode(Mode.DELIVERY, Reason("mode", text, "tidegate service mode SERVICE deployment --reason …"))
     if lacks:
         text = f"{wished} its foundation lacks something, so a person opens the gate: {'; '.join(lacks)}"

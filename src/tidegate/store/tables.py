@@ -46,6 +46,8 @@ service = Table(
     Column("risk", Word(Risk), nullable=False),
     Column("mode", Word(Mode), nullable=False),
     Column("grant", Word(Mode)),
+    Column("granted_at", Utc),
+    text_column("demoted_because", null=True),
     Column("lacks", Document(tuple[str, ...]), nullable=False, server_default="[]"),
     text_column("train", null=True),
     Column("requires", Document(tuple[ServiceName, ...]), nullable=False, server_default="[]"),

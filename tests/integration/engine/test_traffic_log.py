@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.integration.engine.shop import PLAIN, PRODUCTION, Shop
+from tests.integration.engine.shop import OWNER, PLAIN, PRODUCTION, SHOP, Shop
 
 from tidegate.engine.alerts import AlertActs
 from tidegate.engine.gate_evidence import look_at_gate
@@ -17,8 +18,10 @@ from tidegate.metrics.source import SourceFailed
 from tidegate.model.figures import Counters
 from tidegate.model.ids import DeploymentId, PlacementId
 from tidegate.model.incident import IncidentSource
+from tidegate.model.pipeline import Mode
+from tidegate.model.service import Service, mode_of
 from tidegate.model.traffic import KEPT_FOR, Span
-from tidegate.store import incident_queries, traffic_queries
+from tidegate.store import incident_queries, queries, traffic_queries
 from tidegate.store.database import Database
 
 MINUTE = timedelta(minutes=1)
@@ -131,6 +134,33 @@ def test_a_policy_reads_what_is_left_of_the_budget(shop: Shop, users: ManyUsers)
     TrafficLog(shop.parts).look()
     shop.pass_time(MINUTE)
     shop.settle_until(lambda: shop.serving() == shop.label(run))
+
+
+def test_a_service_that_uses_its_budget_up_loses_the_right_to_deploy_until_a_person_grants_it_anew(
+    shop: Shop, users: ManyUsers
+) -> None:
+    shop.services.grant_mode(SHOP, Mode.DEPLOYMENT, OWNER, "two good months")
+    shop.clock.time += timedelta(hours=1)
+    passes(shop, users, 10, failing=0)
+    assert service(shop).demoted_because is None
+    passes(shop, users, 5, failing=20)
+    demoted = "20 of 6,000 requests failed in production: its error budget is used up"
+    assert service(shop).demoted_because == demoted
+    assert [text for text in shop.said() if text.startswith("a person opens")] == [
+        f"a person opens the gates again: {demoted}"
+    ]
+    mode = mode_of(replace(service(shop), mode=Mode.DEPLOYMENT, lacks=()))
+    assert (mode.mode, mode.because.remedy) == (Mode.DELIVERY, "tidegate service mode SERVICE deployment --reason …")
+    shop.services.grant_mode(SHOP, Mode.DEPLOYMENT, OWNER, "it was the network")
+    passes(shop, users, 60)
+    assert service(shop).demoted_because is None, "what came before the new grant is forgiven"
+
+
+def service(shop: Shop) -> Service:
+    with shop.database.reading() as connection:
+        found = queries.service(connection, SHOP)
+    assert found is not None
+    return found
 
 
 def test_rows_are_not_kept_for_ever(shop: Shop, users: ManyUsers) -> None:

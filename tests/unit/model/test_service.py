@@ -39,3 +39,11 @@ def test_policy_opens_every_gate_that_is_not_protected_and_says_so(wish: Mode, g
 
 def test_a_wish_that_is_not_granted_names_the_command_that_grants_it() -> None:
     assert (effective_mode(DEPLOYMENT, None, protected=True).because.remedy or "").startswith("tidegate service mode")
+
+
+def test_a_service_that_burnt_its_budget_is_demoted_whatever_was_granted() -> None:
+    decided = effective_mode(DEPLOYMENT, DEPLOYMENT, protected=True, demoted_because="its error budget is used up")
+    assert decided.mode is DELIVERY
+    assert "it was taken away (its error budget is used up)" in decided.because.text
+    assert (decided.because.remedy or "").startswith("tidegate service mode")
+    assert effective_mode(DEPLOYMENT, DEPLOYMENT, protected=False, demoted_because="x").mode is DEPLOYMENT
