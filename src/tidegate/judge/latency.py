@@ -108,8 +108,11 @@ class Histograms:
     def chosen(self) -> Histograms:
         """With the edges as they are now nearest to the quantiles."""
         target = np.log(1 - self.quantiles)[None, :, None]
-        far = np.abs(np.log(self._shares())[:, None, :] - target)
-        nearest = far.argmin(axis=2)
+        shares = self._shares()[:, None, :]
+        far = np.abs(np.log(shares) - target)
+        # an edge below nearly all requests can show no harm, and none can be excluded above it
+        far = np.where(shares > 1 - self.quantiles[None, :, None] / 2, np.inf, far)
+        nearest = np.where(np.isinf(far).all(axis=2), len(self.edges) - 1, far.argmin(axis=2))
         best = np.take_along_axis(far, nearest[:, :, None], axis=2)[:, :, 0]
         current = np.take_along_axis(far, np.maximum(self.edge, 0)[:, :, None], axis=2)[:, :, 0]
         known = (self.baseline.sum(axis=1) >= LEAST_KNOWN)[:, None]

@@ -142,7 +142,8 @@ def test_no_answer_of_the_api_holds_a_secret(told: Told) -> None:
         answers = {path: client.get(path) for path in asked}
     assert len(answers) > 20
     for path, answer in answers.items():
-        assert answer.is_success, (path, answer.text)
+        # of a rollout that was never verified there are no figures
+        assert answer.is_success or path.endswith("/recording"), (path, answer.text)
         assert TRACE not in answer.text, path
 
 

@@ -47,10 +47,11 @@ ERRORS_ONLY = VerifyRule(latency=LatencyRule(quantiles=()))
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """How a version behaves: the share of its requests that fail, and the median of its latency."""
+    """How a version behaves: the share of its requests that fail, the median of its latency, and how that is spread."""
 
     fails: float = 0.001
     milliseconds: float = 10.0
+    spread: float = 0.4
 
 
 HEALTHY = Version()
@@ -60,7 +61,7 @@ JUDGE = ComparisonJudge()
 
 def serve(rng: np.random.Generator, version: Version, requests: float) -> Counters:
     count = int(rng.poisson(requests))
-    took = rng.lognormal(np.log(version.milliseconds), 0.4, count)
+    took = rng.lognormal(np.log(version.milliseconds), version.spread, count)
     places = np.bincount(np.searchsorted(EDGES, took), minlength=len(EDGES) + 1)
     return Counters(count, int(rng.binomial(count, version.fails)), EDGES, tuple(int(n) for n in places), count)
 
@@ -117,6 +118,18 @@ def plain(
         )
         for number in range(count)
     ]
+
+
+def test_latencies_that_all_lie_in_one_bucket_pass_and_slower_ones_are_failed() -> None:
+    def sides(milliseconds: float, old: float = 9.1) -> list[Batch]:
+        return traffic(Version(0.0, milliseconds, 0.01), Version(0.0, old, 0.01), batches=60, seconds=2.0)
+
+    assert decided(sides(9.2))[0].verdict is Verdict.PASS
+    assert decided(sides(30.0))[0].verdict is Verdict.FAIL
+    assert decided(sides(5000.0, 4900.0))[0].verdict is Verdict.PASS, "all of them above the last edge"
+    alone = traffic(Version(0.0, 9.2, 0.01), None, batches=30, seconds=2.0, step=1)
+    before = sides(9.1)[:10]
+    assert judge([*before, *alone], expects_baseline=False).verdict is Verdict.PASS
 
 
 def test_a_service_that_answers_within_a_millisecond_is_failed_when_it_takes_much_longer() -> None:
