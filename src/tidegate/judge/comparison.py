@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tidegate.judge.judge import Case
 from tidegate.model.figures import Batch
 from tidegate.model.metric import HistoryBatch
+from tidegate.model.rollout_recording import OWN_WEIGHT
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class ComparisonJudge:
         if lacking:
             return Judgement(Verdict.NO_DATA, lacking, level=self.level)
         # numpy is loaded here, so that a server that judges nothing stays small
-        from tidegate.judge.showing import OWN_WEIGHT, own_metrics, shown_of
+        from tidegate.judge.showing import own_metrics, shown_of
 
         alone = not case.expects_baseline
         standard = _standard(case)

@@ -19,13 +19,11 @@ from tidegate.judge.values import track_values
 from tidegate.model.metric import MetricSeries
 from tidegate.model.metric_recording import recorded_metric
 from tidegate.model.recording import MetricKind
+from tidegate.model.rollout_recording import OWN_WEIGHT
 
 ERRORS_GATE = 1.25
 ERRORS_WEIGHT, LATENCY_WEIGHT, OBJECTIVE_WEIGHT, BEFORE_WEIGHT = 0.42, 0.37, 0.11, 0.1
 """How the evidence is weighted; they add up to 1, and latency's parts are divided again by quantiles."""
-
-OWN_WEIGHT = 0.25
-"""What a service's own metrics have together beside that, where there are any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ LATENCY_AS_JUDGED = RecordedMetric(LATENCY, MetricKind.HISTOGRAM, (), weight=0.3
 """With what the live judge goes by."""
 
 OWN_WEIGHT = 0.25
-"""Of all metrics of the service's own together."""
+"""Of all metrics of the service's own together, beside those of the router."""
 
 
 def rollout_recording(
