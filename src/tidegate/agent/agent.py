@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Condition, Event, Thread
@@ -22,16 +24,17 @@ from tidegate.agent.folder import locked, make_folder
 from tidegate.agent.follower import Limits
 from tidegate.agent.kept import KeptFolders
 from tidegate.agent.machine import installed_version, instance_of
-from tidegate.agent.record import AttemptRecord, Part, held_by, remove_tree
+from tidegate.agent.record import AttemptRecord, Part, remove_tree
 from tidegate.agent.remote import Remotes
 from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
 from tidegate.agent.signals import on_signals
 from tidegate.agent.surroundings import Surroundings
 from tidegate.agent.this_platform import this_platform
 from tidegate.agent.tools import Tools
-from tidegate.agent.wire import Held, LeaseRequest, Taken
+from tidegate.agent.wire import Held, LeaseRequest, ResultAnswer, Taken, held_by
 from tidegate.model.ids import StepRunId
-from tidegate.model.lease import Lease
+from tidegate.model.lease import Lease, StepOutcome, StepReport
+from tidegate.model.step_ahead import PROMISED_FOR, Promise
 from tidegate.runners.by_image import RunnerByImage
 from tidegate.runners.container import ContainerRunner
 from tidegate.runners.identity import boot_id
@@ -45,6 +48,7 @@ _SEND_SECONDS = 0.25
 _REST_SECONDS = 0.01
 _JOIN_SECONDS = 2.0
 _SAY_AGAIN_SECONDS = 10.0
+_NOTHING = ResultAnswer(accepted=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +156,15 @@ class Agent:
 
     def _adopt(self) -> None:
         """Take over the attempts of earlier agents, and remove what belongs to none."""
-        attempts = self.settings.folder / "attempts"
-        for gone in attempts.glob(".gone-*"):
+        folder = self.settings.folder / "attempts"
+        for gone in folder.glob(".gone-*"):
             remove_tree(gone)
-        records = AttemptRecord.all_in(attempts)
+        records = AttemptRecord.all_in(folder)
         kept = [record for record in records if any(self._was_started(record, part) for part in Part)]
         self.tools.checkouts.remove_all_but(name for record in kept if (name := record.checkout()))
         self.tools.surroundings.remove_all_but([record.held for record in records])
         self.tools.containers.remove_all_but(record.folder_of(part) for record in records for part in Part)
+        attempts: dict[Held, Attempt] = {}
         for record in records:
             try:
                 taken = record.taken()
@@ -169,30 +174,43 @@ class Agent:
                 record.remove()
                 continue
             _log.info("attempt %s is taken over", record.held)
-            self._begin([Attempt(record, taken, self.tools)], has_begun=True)
+            attempts[record.held] = Attempt(record, taken, self.tools)
+        pairs = [(attempts.get(one.taken.after) if one.taken.after else None, one) for one in attempts.values()]
+        for before, attempt in pairs:
+            if before:
+                before.is_followed_by(attempt)
+        # only now, so that no result is handed over without what followed it
+        for before, attempt in pairs:
+            if before:
+                self._start_ahead(attempt)
+            else:
+                self._begin([attempt], has_begun=True)
 
     def _was_started(self, record: AttemptRecord, part: Part) -> bool:
         return self.tools.runner.find(record.folder_of(part)) is not None
 
     def _begin(
-        self, attempts: Sequence[Attempt], instead_of: Attempt | None = None, has_begun: bool = False
+        self,
+        attempts: Sequence[Attempt],
+        instead_of: Attempt | None = None,
+        answer: ResultAnswer = _NOTHING,
+        has_begun: bool = False,
     ) -> Attempt | None:
         """Perform these attempts from now on; the slot of the one that has ended is never seen free between.
 
         Gives the one for the thread of the ended one, which is there already; None where there is none.
         """
         own = attempts[0] if attempts and instead_of else None
-        threads = [
-            Thread(target=self._perform, args=(one, has_begun), name=str(one.held), daemon=True)
-            for one in attempts
-            if one is not own
-        ]
+        threads = [self._thread(one, has_begun) for one in attempts if one is not own]
         with self.changed:
             before = len(self.attempts)
             if instead_of is not None:
-                del self.attempts[instead_of.held]
+                self.attempts.pop(instead_of.held, None)
             self.attempts |= {one.held: one for one in attempts}
+            if instead_of and instead_of.following:
+                self._settle(instead_of.following, answer)
             self._drop_older()
+            self._note_promises(answer.promises)
             self._threads = [*(one for one in self._threads if one.is_alive()), *threads]
             # where one takes the place of another there is nobody to be woken, but whoever waits for a slot
             if len(self.attempts) != before or before > self.settings.slots:
@@ -200,6 +218,42 @@ class Agent:
             for thread in threads:
                 thread.start()
         return own
+
+    def _thread(self, attempt: Attempt, has_begun: bool) -> Thread:
+        return Thread(target=self._perform, args=(attempt, has_begun), name=str(attempt.held), daemon=True)
+
+    def _go_ahead(self, ended: Attempt, report: StepReport) -> None:
+        """Begin what was promised after an attempt that succeeded, before the server has heard of that."""
+        lease = ended.promised(time.monotonic())
+        if lease is None or ended.following or report.outcome is not StepOutcome.SUCCEEDED or self.leaving:
+            return
+        ended.keep(report)
+        # what follows must be known to follow a success, also to the next agent
+        if ended.record.report() and (following := self._keep(lease, after=ended.held)):
+            with self.changed:
+                ended.is_followed_by(following)
+            self._start_ahead(following)
+
+    def _start_ahead(self, following: Attempt) -> None:
+        """Perform an attempt that is this agent's own only when the server has heard of the one before it."""
+        thread = self._thread(following, has_begun=True)
+        with self.changed:
+            self._threads.append(thread)
+        thread.start()
+
+    def _settle(self, following: Attempt, answer: ResultAnswer) -> None:
+        if answer.gives(following.held):
+            self.attempts[following.held] = following
+            following.settled.set()
+        else:
+            following.drop()
+
+    def _note_promises(self, promises: Sequence[Promise]) -> None:
+        until = time.monotonic() + PROMISED_FOR.total_seconds()
+        for promise in promises:
+            for held, attempt in self.attempts.items():
+                if held.step_run == promise.after:
+                    attempt.promise = (promise.lease, until)
 
     def _drop_older(self) -> None:
         """A step that was leased to this agent again is performed under its newest fence only."""
@@ -216,17 +270,17 @@ class Agent:
             has_begun = False
 
     def _perform_one(self, attempt: Attempt, has_begun: bool) -> Attempt | None:
-        leases, following = None, None
+        answer, following = None, None
         try:
             if not has_begun:
                 self._wait_for_slot_of(attempt)
-            leases = attempt.perform(lambda: self._ask_instead_of(attempt))
+            answer = attempt.perform(lambda: self._ask_instead_of(attempt), partial(self._go_ahead, attempt))
         except Exception:
             # a defect of ours: the record stays for the next agent, and the server sees that nobody holds it
             _log.exception("attempt %s could not be performed", attempt.held)
-        if leases is not None or not self.tools.stop.is_set():
-            following = self._take(leases or (), instead_of=attempt)
-        if leases is not None:
+        if answer is not None or not self.tools.stop.is_set():
+            following = self._go_on(attempt, answer or _NOTHING)
+        if answer is not None:
             self._over.put(attempt)
         return following
 
@@ -266,19 +320,23 @@ class Agent:
             if self.changed.wait_for(lambda: not self.attempts, _SAY_AGAIN_SECONDS):
                 self.tools.stop.set()
 
-    def _take(self, leases: Collection[Lease], instead_of: Attempt | None = None) -> Attempt | None:
-        """Keep leases and perform them, in the place of an attempt that has ended if they came with its result; see
-        `_begin`."""
-        attempts = [attempt for lease in leases if (attempt := self._keep(lease))]
-        return self._begin(attempts, instead_of)
+    def _take(self, leases: Collection[Lease]) -> None:
+        """Keep leases and perform them."""
+        self._begin([attempt for lease in leases if (attempt := self._keep(lease))])
 
-    def _keep(self, lease: Lease) -> Attempt | None:
+    def _go_on(self, ended: Attempt, answer: ResultAnswer) -> Attempt | None:
+        """Perform in the place of an attempt that has ended what the answer to its result brings; see `_begin`."""
+        began = ended.following.held if ended.following else None
+        new = (lease for lease in answer.leases if held_by(lease) != began)
+        return self._begin([attempt for lease in new if (attempt := self._keep(lease))], ended, answer)
+
+    def _keep(self, lease: Lease, after: Held | None = None) -> Attempt | None:
         held = held_by(lease)
         with self.changed:
             if held in self.attempts:
                 return None
         try:
-            taken = Taken(lease, self.tools.boot, self.tools.now())
+            taken = Taken(lease, self.tools.boot, self.tools.now(), after)
             return Attempt(AttemptRecord.create(self.settings.folder / "attempts", taken), taken, self.tools)
         except (OSError, ValueError) as error:
             _log.error("the lease of %s cannot be kept and is left to others: %s", held, error)
@@ -330,17 +388,23 @@ class Agent:
         stop = self.tools.stop.is_set
         with self.changed:
             self.changed.wait_for(lambda: stop() or self.leaving or len(self.attempts) < self.settings.slots)
-            return None if stop() else self._ask(self.attempts)
+            return None if stop() else self._ask(self.attempts, len(self.attempts))
 
-    def _ask_instead_of(self, ended: Attempt) -> LeaseRequest | None:
-        """What to ask for with the result of an attempt, whose slot is free by that; None where nothing may begin."""
+    def _ask_instead_of(self, ended: Attempt) -> tuple[LeaseRequest | None, tuple[Held, ...]]:
+        """What to ask for with the result of an attempt, whose slot is free by that where nothing began in it by
+        itself, and what did. None where nothing may begin, and nothing did."""
+        began = (ended.following.held,) if ended.following else ()
         with self.changed:
-            asked = self._ask(self.attempts.keys() - {ended.held})
-        return asked if asked.slots_free and not self.tools.stop.is_set() else None
+            others = self.attempts.keys() - {ended.held}
+            asked = self._ask(others, len(others) + len(began))
+        return (asked if asked.slots_free or began else None), began
 
-    def _ask(self, held: Collection[Held]) -> LeaseRequest:
-        free = 0 if self.leaving else max(0, self.settings.slots - len(held))
-        return replace(self.about, slots_free=free, held=tuple(sorted(held)), draining=self.leaving)
+    def _ask(self, held: Collection[Held], slots_taken: int) -> LeaseRequest:
+        """What to ask for; also what began by itself is named, so that it is not given again."""
+        no_more = self.leaving or self.tools.stop.is_set()
+        free = 0 if no_more else max(0, self.settings.slots - slots_taken)
+        began = (one.following.held for one in self.attempts.values() if one.following)
+        return replace(self.about, slots_free=free, held=tuple(sorted({*held, *began})), draining=self.leaving)
 
     def _wait_for_slot_of(self, attempt: Attempt) -> None:
         """Steps come by two ways: should they be more than there are slots, the last ones wait for the first."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +35,7 @@ from tidegate.agent.record import AttemptRecord, Part
 from tidegate.agent.server_link import Backoff
 from tidegate.agent.tools import Tools
 from tidegate.agent.transfer import Transfer
-from tidegate.agent.wire import Held, Taken
+from tidegate.agent.wire import Held, ResultAnswer, Taken
 from tidegate.model.lease import (
     BuiltFile,
     Lease,
@@ -50,6 +50,7 @@ from tidegate.runners.runner import StepNotStarted
 _log = logging.getLogger(__name__)
 
 _TRIES = 3
+_LOOK_SECONDS = 0.2
 _AWAY_SECONDS = 900.0
 """How long commits are asked for where the server cannot give them; then the attempt is lost."""
 
@@ -78,11 +79,22 @@ class Attempt:
     _transfer: Transfer = field(init=False)
     _follower: Follower = field(init=False)
     _checkout: Checkout | None = None
+    settled: Event = field(default_factory=Event)
+    """Not set while the agent began it by itself, and the server has not said whether it is its own."""
+
+    following: Attempt | None = None
+    """What the agent began by itself after this one."""
+
+    promise: tuple[Lease, float] | None = None
+    """What it may begin so, and until when, as `time.monotonic` says it."""
+
+    _is_kept: bool = False
     _started: set[Part] = field(default_factory=set)
     """The commands that were started: by an earlier agent, or by this one."""
 
     def __post_init__(self) -> None:
         self.held = self.record.held
+        self.settled.set()
         self.handing = HandOver(self.held, self.record.folder, self.tools.link, self.tools.stop, self.dropped)
         self._transfer = Transfer(self.record.folder, self.tools.link, self.tools.stop, self._check_in)
         self._follower = Follower(
@@ -102,15 +114,19 @@ class Attempt:
         """What it was leased for."""
         return self.taken.lease
 
-    def perform(self, then: Then) -> tuple[Lease, ...] | None:
-        """Bring the attempt to its end and its result to the server, and ask with that for what is next.
+    def perform(self, then: Then, go_ahead: Callable[[StepReport], None]) -> ResultAnswer | None:
+        """Bring the attempt to its end and its result to the server, and ask with that for what is next; `go_ahead`
+        begins before that what may begin by itself.
 
-        Gives the leases that came with the answer; None, with everything left as it is, when the agent stops.
+        Gives what the server answers; None, with everything left as it is, when the agent stops.
         """
         try:
             kept = self.record.report()
+            self._is_kept = kept is not None
             report = kept or self._work()
-            return self.handing.deliver(report, then, lambda: None if kept else self._keep(report))
+            self._until_settled(report)
+            go_ahead(report)
+            return self.handing.deliver(report, then, lambda: self.keep(report))
         except Stopping:
             return None
         except Dropped:
@@ -118,7 +134,21 @@ class Attempt:
             self._end_commands()
             self._end_sidecars()
             self._give_back()
-        return ()
+        return ResultAnswer(accepted=False)
+
+    def promised(self, now: float) -> Lease | None:
+        """What may begin by itself after it, by this time."""
+        return self.promise[0] if self.promise and now < self.promise[1] else None
+
+    def is_followed_by(self, following: Attempt) -> None:
+        """That one began by itself after this one, and the server has not heard of it."""
+        self.following = following
+        following.settled.clear()
+
+    def drop(self) -> None:
+        """It is not this agent's."""
+        self.dropped.set()
+        self.settled.set()
 
     def remove(self) -> None:
         """Remove what is left of an attempt that is over."""
@@ -175,8 +205,22 @@ class Attempt:
         artifacts = collect_artifacts(self.lease.step, confined, self._transfer.upload)
         return artifacts, self._transfer.hand_on(self.lease.step, confined)
 
-    def _keep(self, report: StepReport) -> None:
-        """Have the report on disk; before that it is made of the checkout, which nobody else may have."""
+    def _until_settled(self, report: StepReport) -> None:
+        """Wait for what the server says of an attempt that began by itself."""
+        if self.settled.is_set():
+            return
+        self.keep(report)
+        while not self.settled.wait(_LOOK_SECONDS):
+            if self.tools.stop.is_set():
+                raise Stopping
+        if self.dropped.is_set():
+            raise Dropped
+
+    def keep(self, report: StepReport) -> None:
+        """Have the report on disk, and the checkout free for others: the report is made of it."""
+        if self._is_kept:
+            return
+        self._is_kept = True
         why = f", {report.detail}" if report.detail else ""
         named = (self.held, self.lease.service, self.lease.step.name)
         _log.info("attempt %s of %s, %s: %s%s", *named, report.outcome.value, why)

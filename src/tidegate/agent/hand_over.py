@@ -11,13 +11,14 @@ from threading import Event
 from tidegate.agent.endings import Dropped, Stopping
 from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
 from tidegate.agent.spool import LogSpool
-from tidegate.agent.wire import Held, LeaseRequest
-from tidegate.model.lease import Lease, StepReport
+from tidegate.agent.wire import Held, LeaseRequest, ResultAnswer
+from tidegate.model.lease import StepReport
 
 _log = logging.getLogger(__name__)
 
-Then = Callable[[], LeaseRequest | None]
-"""What the agent asks for with a result: asked anew at each try, None where it takes no more."""
+Then = Callable[[], tuple[LeaseRequest | None, tuple[Held, ...]]]
+"""What the agent asks for with a result, None where it takes no more, and what it began by itself: asked anew at each
+try."""
 
 
 @dataclass(slots=True)
@@ -42,21 +43,20 @@ class HandOver:
         """Send a part of that, and say whether there is more. Raises ServerAway, or Refused."""
         return self.spool.send_some(lambda first, lines: self.link.log(self.held, first, lines))
 
-    def deliver(self, report: StepReport, then: Then, keep: Callable[[], None]) -> tuple[Lease, ...]:
-        """Send the rest of the log and then the report, until the server has them; gives the leases that it answers.
+    def deliver(self, report: StepReport, then: Then, keep: Callable[[], None]) -> ResultAnswer:
+        """Send the rest of the log and then the report, until the server has them; gives what it answers.
 
-        `keep` has the report on disk: it is called once, while the server answers where that is at once, and before
-        anything is waited for. Raises Dropped, and Stopping.
+        `keep` has the report on disk, where it is not yet: it is called while the server answers where that is at
+        once, and before anything is waited for. Raises Dropped, and Stopping.
         """
-        keeping = _Once(keep)
         try:
             if self.spool.sent < self.spool.count:
-                keeping()
-            return self._deliver(report, then, keeping)
+                keep()
+            return self._deliver(report, then, keep)
         finally:
-            keeping()
+            keep()
 
-    def _deliver(self, report: StepReport, then: Then, keep: Callable[[], None]) -> tuple[Lease, ...]:
+    def _deliver(self, report: StepReport, then: Then, keep: Callable[[], None]) -> ResultAnswer:
         backoff = Backoff(self.stop)
         while not self.stop.is_set():
             if self.dropped.is_set():
@@ -64,10 +64,11 @@ class HandOver:
             try:
                 self.send_log()
                 if self.spool.sent == self.spool.count:
-                    answer = self.link.result(self.held, report, then(), keep)
+                    following, began = then()
+                    answer = self.link.result(self.held, report, following, began, keep)
                     if not answer.accepted:
                         _log.info("the server did not take the result of attempt %s", self.held)
-                    return answer.leases
+                    return answer
             except ServerAway as error:
                 keep()
                 _log.debug("attempt %s waits for the server: %s", self.held, error)
@@ -76,16 +77,3 @@ class HandOver:
                 raise Dropped from error
             backoff.wait()
         raise Stopping
-
-
-@dataclass(slots=True)
-class _Once:
-    """Does it the first time."""
-
-    act: Callable[[], None]
-    _done: bool = False
-
-    def __call__(self) -> None:
-        if not self._done:
-            self._done = True
-            self.act()

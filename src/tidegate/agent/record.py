@@ -12,9 +12,9 @@ from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
 
-from tidegate.agent.wire import STEP_REPORT, TAKEN, Held, Taken, decode, encode
+from tidegate.agent.wire import STEP_REPORT, TAKEN, Held, Taken, decode, encode, held_by
 from tidegate.model.ids import StepRunId
-from tidegate.model.lease import Lease, StepOutcome, StepReport
+from tidegate.model.lease import StepOutcome, StepReport
 
 _PASSABLE = 0o711
 _NAME = re.compile(r"([A-Za-z0-9_-]{1,64})\.(\d{1,9})\.(\d{1,18})")
@@ -160,11 +160,6 @@ class AttemptRecord:
         with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(data)
         os.rename(new, f"{self.folder}/{name}")
-
-
-def held_by(lease: Lease) -> Held:
-    """Which attempt a lease is for."""
-    return Held(lease.step_run, lease.attempt, lease.fence)
 
 
 def remove_tree(folder: Path) -> None:

@@ -139,14 +139,15 @@ class ServerLink:
         held: Held,
         report: StepReport,
         then: LeaseRequest | None = None,
+        began: tuple[Held, ...] = (),
         meanwhile: Callable[[], object] = _nothing,
     ) -> ResultAnswer:
-        """Report how an attempt ended, and ask for what comes next; gives whether the server took it, and leases.
+        """Report how an attempt ended, and ask for what comes next; `began` is what was begun by itself meanwhile.
 
         `meanwhile` is called before the answer is read, where the server can be reached.
         """
         agent = self.name if then else None
-        body = encode(RESULT_REQUEST, ResultRequest(held.attempt, held.fence, report, agent, then))
+        body = encode(RESULT_REQUEST, ResultRequest(held.attempt, held.fence, report, agent, then, began))
         path = f"/steps/{quote(held.step_run, safe='')}/result"
         return self._ask(path, body, RESULT_ANSWER.validate_json, meanwhile=meanwhile)
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from tidegate.model.agent import Platform
 from tidegate.model.ids import Digest, StepRunId
 from tidegate.model.lease import Lease, LogLine, StepReport
+from tidegate.model.step_ahead import Promise
 
 T = TypeVar("T")
 
@@ -28,6 +29,11 @@ class Held:
 
     def __str__(self) -> str:
         return f"{self.step_run}.{self.attempt}.{self.fence}"
+
+
+def held_by(lease: Lease) -> Held:
+    """Which attempt a lease is for."""
+    return Held(lease.step_run, lease.attempt, lease.fence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +114,40 @@ class ResultRequest:
     """What it says when it asks for work, as if this attempt were gone already. A server that is one minor release
     older does not know it."""
 
+    began: tuple[Held, ...] = ()
+    """What it began by itself, as an answer before had promised."""
+
 
 @dataclass(frozen=True, slots=True)
 class ResultAnswer:
-    """Whether the server took the report (again: also true for the same report twice), and what is next."""
+    """Whether the server took the report (again: also true for the same report twice), and what is next: what the
+    agent gets, what of that which it began by itself is its own, and what it may begin by itself after these.
+
+    A server that is one minor release older promises nothing.
+    """
 
     accepted: bool
     leases: tuple[Lease, ...] = ()
+    began: tuple[Held, ...] = ()
+    promises: tuple[Promise, ...] = ()
+
+    def gives(self, held: Held) -> bool:
+        """Whether an attempt that the agent began by itself is its own now."""
+        return held in self.began or any(held == held_by(one) for one in self.leases)
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What an agent notes of a lease: `boot` names the time since its machine was started, `at` when it came."""
+    """What an agent notes of a lease: `boot` names the time since its machine was started, `at` when it came.
+
+    `after` is the attempt after which it was begun without waiting for the server: kept before that is said, so that
+    the next agent says it, too.
+    """
 
     lease: Lease
     boot: str
     at: datetime
+    after: Held | None = None
 
 
 LEASES = TypeAdapter(tuple[Lease, ...])

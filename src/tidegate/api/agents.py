@@ -29,6 +29,7 @@ from tidegate.engine.refusal import Refused
 from tidegate.model.agent import Platform
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, LogLine
+from tidegate.model.step_ahead import Promise
 from tidegate.security.permission import Identity
 
 router = noun_router("agents", route_class=ActRoute)
@@ -111,6 +112,8 @@ class ResultRequest(AgentsBody):
     report: Report
     agent: AgentName | None = None
     next: LeaseRequest | None = None
+    began: Annotated[list[HeldBody], Field(max_length=MOST_SLOTS)] | None = None
+    """What the agent began by itself, as an answer before had promised; null from one that knows of no promises."""
 
 
 class RenewAnswer(Answer):
@@ -126,11 +129,22 @@ class NextLineAnswer(Answer):
     next: int
 
 
+class HeldAnswer(Answer):
+    """An attempt that the agent has, under its lease's fence."""
+
+    step_run: str
+    attempt: int
+    fence: int
+
+
 class AcceptedAnswer(Answer):
-    """Whether the result was taken; the same result again is, too. `leases` is there where the agent asked for more."""
+    """Whether the result was taken; the same result again is, too. The rest is there where the agent asked for more:
+    what it gets, what of that which it began by itself is its own, and what it may begin by itself after these."""
 
     accepted: bool
     leases: list[Lease] = Field(default_factory=list)
+    began: list[HeldAnswer] = Field(default_factory=list)
+    promises: list[Promise] = Field(default_factory=list)
 
 
 @router.post("/agents/{name}/lease")
@@ -178,12 +192,19 @@ def report(parts: Parts, who: Agent, step_run: IdentifierPath, body: ResultReque
     if body.agent is None or body.next is None:
         return _ready(AcceptedAnswer(accepted=parts.leasing.report(held, body.report, who.agent)))
     check_speaks_for(who, body.agent)
-    leases: Sequence[Lease] = ()
-    if _may_ask(parts, who, body.agent, body.next):
-        leases = parts.leasing.report_and_ask(held, body.report, _ask(body.agent, body.next), who.agent)
-    else:
-        parts.leasing.report(held, body.report, who.agent)
-    return _ready(AcceptedAnswer(accepted=True, leases=_with_sources(leases, who)))
+    if not _may_ask(parts, who, body.agent, body.next):
+        return _ready(AcceptedAnswer(accepted=parts.leasing.report(held, body.report, who.agent), leases=[]))
+    ask = replace(_ask(body.agent, body.next), began=None if body.began is None else _held(body.began))
+    following = parts.leasing.report_and_ask(held, body.report, ask, who.agent)
+    promised = _with_sources([one.lease for one in following.promises], who)
+    return _ready(
+        AcceptedAnswer(
+            accepted=True,
+            leases=_with_sources(following.leases, who),
+            began=[HeldAnswer.model_validate(one) for one in following.began],
+            promises=[replace(one, lease=lease) for one, lease in zip(following.promises, promised, strict=True)],
+        )
+    )
 
 
 router.add_api_route(

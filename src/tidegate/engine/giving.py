@@ -19,6 +19,7 @@ from tidegate.model.ids import StageName, StepRunId, placement_id
 from tidegate.model.lease import Lease
 from tidegate.model.run import Run
 from tidegate.model.run_draft import RunState
+from tidegate.model.step_ahead import Promise, follower_of
 from tidegate.model.step_environment import address_of, step_environment
 from tidegate.model.step_queue import QueuedStep, choose
 from tidegate.model.step_run import BUILD, StepRun, StepState
@@ -57,6 +58,8 @@ class Ask:
     held: Sequence[Held]
     labels: Collection[str] = ()
     only_known: bool = False
+    began: Sequence[Held] | None = None
+    """What it began by itself as it was promised; None from one that knows nothing of promises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +98,19 @@ class Giver:
         with self._turns[hash(agent) % _TURNS]:
             yield
 
-    def note_answered(self, leases: Iterable[Lease]) -> None:
+    def note_answered(self, given: Iterable[Lease | Held]) -> None:
         """These leave with the answer to a result: a request for more that was sent before that does not name them."""
         now = self.parts.clock.now()
         with self._lock:
             while self._answered and now - next(iter(self._answered.values())) >= ON_ITS_WAY:
                 self._answered.popitem(last=False)
-            self._answered.update((Held(one.step_run, one.attempt, one.fence), now) for one in leases)
+            self._answered.update((Held(one.step_run, one.attempt, one.fence), now) for one in given)
 
     def is_on_its_way(self, step: StepRun) -> bool:
         """Whether its agent may not have heard of it yet."""
         with self._lock:
             at = self._answered.get(Held(step.id, step.attempt, step.fence))
         return at is not None and self.parts.clock.now() - at < ON_ITS_WAY
-
-    def next_steps(
-        self, connection: Connection, running: Sequence[QueuedStep], labels: Collection[str], slots: int
-    ) -> tuple[QueuedStep, ...]:
-        """The ready steps that an agent with so many free slots gets; see `choose`."""
-        ready = queue_queries.ready_steps(connection, max(slots, LOOKED_AT_EACH)) if slots else ()
-        return choose(ready, running, labels, slots) if ready else ()
 
     def give(self, agent: str, chosen: StepRunId) -> Lease | None:
         """Lease a step that was ready when it was chosen, unless somebody else has it, or its group is full by now."""
@@ -152,7 +148,6 @@ class Giver:
 
     def _give(self, connection: Connection, agent: str, step: StepRun, run: Run, saved: Saved | None = None) -> Lease:
         now = self.parts.clock.now()
-        assert run.pipeline is not None
         first_time = step.state is StepState.READY
         step = replace(
             step,
@@ -166,12 +161,24 @@ class Giver:
         if first_time:
             text = f"{step.scope}: {step.name} begins on {agent}"
             events.append(connection, [step_event(EventKind.STEP_BEGAN, text, run, step)], now)
+        return self._lease(connection, step, run, saved)
+
+    def promise(self, connection: Connection, after: StepRun, labels: Collection[str], saved: Saved) -> Promise | None:
+        """What an agent with these labels may begin by itself once the step that it has now, of this run, succeeded."""
+        follower = follower_of(after, saved.steps.values())
+        if follower is None or not set(follower.step.labels) <= set(labels):
+            return None
+        step = replace(follower, fence=follower.fence + 1)
+        return Promise(after.id, self._lease(connection, step, saved.run, saved))
+
+    def _lease(self, connection: Connection, step: StepRun, run: Run, saved: Saved | None) -> Lease:
+        assert run.pipeline is not None
         release = queries.release(connection, run.release)
         needed = saved.needed_by(step) if saved else None
         if needed is None:
             needed = queries.needed_steps(connection, step)
         environment, address = self._site(connection, run, step)
-        tests = known_tests.handed_with(connection, run, step, now)
+        tests = known_tests.handed_with(connection, run, step, self.parts.clock.now())
         return Lease(
             step_run=step.id,
             attempt=step.attempt,
@@ -215,6 +222,7 @@ class Poll:
         self._with_result = with_result
         self._finds_unheard = not with_result
         self._room: int | None = None
+        self._leaves_none = False
         self.is_uncertain = False
         """Whether there is something that is perhaps still on its way to the agent: it should soon ask anew."""
 
@@ -242,6 +250,31 @@ class Poll:
         given = (self._giver.give_within(connection, self._ask.agent, one.id, saved) for one in chosen)
         return tuple(filter(None, given))
 
+    def confirm_within(self, connection: Connection, saved: Saved | None) -> tuple[Held, ...]:
+        """Lease to the agent what it began as it was promised, where the run still wants that; gives what it has by
+        now. In the transaction that makes these steps ready, or nobody knows who has them. `saved` is None where the
+        result was known already: the agent may have them since then."""
+        return tuple(one for one in self._ask.began or () if self._confirm(connection, one, saved))
+
+    def promises(self, connection: Connection, given: Iterable[StepRunId], saved: Saved) -> tuple[Promise, ...]:
+        """What the agent may begin by itself after these, which it was given: nothing while anybody else waits."""
+        if self._ask.began is None or not self._leaves_none:
+            return ()
+        steps = (saved.steps[one] for one in given if one in saved.steps)
+        found = (self._giver.promise(connection, one, self._ask.labels, saved) for one in steps)
+        return tuple(filter(None, found))
+
+    def _confirm(self, connection: Connection, began: Held, saved: Saved | None) -> bool:
+        step = saved.steps.get(began.step_run) if saved else queries.step(connection, began.step_run)
+        if step is None or step.attempt != began.attempt:
+            return False
+        if step.fence == began.fence:  # it has it since then, or had it: what followed it is told with its own result
+            return step.agent == self._ask.agent
+        is_so = step.fence + 1 == began.fence and step.step.concurrency is None and step.files is None
+        if saved is None or not is_so or not set(step.step.labels) <= set(self._ask.labels):
+            return False
+        return self._giver.give_within(connection, self._ask.agent, step.id, saved) is not None
+
     def _choose(self, connection: Connection) -> tuple[Sequence[StepRun], Sequence[QueuedStep]]:
         """What the agent has and never heard of, and what it may have besides."""
         ask = self._ask
@@ -250,9 +283,16 @@ class Poll:
             return (), ()
         running = queue_queries.steps_under_way(connection)
         own = [one for one in running if one.agent == ask.agent]
-        slots = self._slots(connection, own) if seen is None or seen.takes_more else 0
+        takes_more = seen is None or seen.takes_more
+        slots = self._slots(connection, own) if takes_more else 0
         unheard = self._unheard(connection) if self._finds_unheard else []
-        return unheard, self._giver.next_steps(connection, running, ask.labels, slots)
+        if not slots and ask.began is None:
+            return unheard, ()
+        ready = queue_queries.ready_steps(connection, max(slots, LOOKED_AT_EACH))
+        able = [one for one in ready if one.labels <= set(ask.labels)]
+        chosen = choose(able, running, ask.labels, slots) if able else ()
+        self._leaves_none = takes_more and len(chosen) == len(able)
+        return unheard, chosen
 
     def _slots(self, connection: Connection, running: Sequence[QueuedStep]) -> int:
         """How many slots are free by now: the agent counted when it asked, and what was given to it since fills some.

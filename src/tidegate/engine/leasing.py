@@ -20,6 +20,7 @@ from tidegate.model.event import EventKind
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, LogLine, StepOutcome, StepReport
 from tidegate.model.run import Run
+from tidegate.model.step_ahead import Promise
 from tidegate.model.step_cache import CachedResult
 from tidegate.model.step_run import STATE_OF, StepRun, StepState
 from tidegate.store import events, queries, rows
@@ -40,13 +41,30 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
+class Next:
+    """What an agent hears with the answer to a result: what it gets, what of that which it began by itself is its own,
+    and what it may begin by itself after these."""
+
+    leases: tuple[Lease, ...] = ()
+    began: tuple[Held, ...] = ()
+    promises: tuple[Promise, ...] = ()
+
+    @property
+    def given(self) -> frozenset[StepRunId]:
+        """The steps that the agent has by it."""
+        return frozenset([*(one.step_run for one in self.leases), *(one.step_run for one in self.began)])
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """What may begin by the end of a step: steps that became ready, and others of its group if it had one. `leases` is
-    what its agent was given in the same transaction, None where that was not looked for."""
+    """What may begin by the end of a step: steps that became ready, and others of its group if it had one. `next` is
+    what its agent was given in the same transaction; with `has_looked` there is no more."""
 
     ready: frozenset[StepRunId] = frozenset()
     in_group: bool = False
-    leases: tuple[Lease, ...] | None = None
+    saved: Saved | None = None
+    next: Next = Next()
+    has_looked: bool = False
 
 
 class Leasing:
@@ -100,7 +118,7 @@ class Leasing:
         self._tell_of(self._take(held, report, agent))
         return True
 
-    def report_and_ask(self, held: Held, report: StepReport, ask: Ask, agent: str | None = None) -> tuple[Lease, ...]:
+    def report_and_ask(self, held: Held, report: StepReport, ask: Ask, agent: str | None = None) -> Next:
         """Take the result of an attempt, and give the agent at once what is ready for it by that, or was before.
 
         Others hear only of what is left. What the agent asks names what it has besides that attempt. Raises Refused.
@@ -108,14 +126,15 @@ class Leasing:
         poll = Poll(self._giver, ask, with_result=True)
         with self._giver.turn_of(ask.agent):
             taken = self._take(held, report, agent, poll)
-            self._giver.note_answered(taken.leases or ())
-        leases = taken.leases
+            self._giver.note_answered((*taken.next.leases, *taken.next.began))
+        following = taken.next
         try:
-            if leases is None:
-                leases = poll.look()
+            if not taken.has_looked:
+                following = replace(following, leases=poll.look())
+                following = self._with_promises(following, poll, taken.saved)
         finally:
-            self._tell_of(taken, leases or ())
-        return leases
+            self._tell_of(taken, following.given)
+        return following
 
     def end_lost(self) -> None:
         """Give up on steps whose agent is silent long after their own time-out."""
@@ -154,46 +173,61 @@ class Leasing:
             if agent not in (None, step.agent):
                 raise _not_yours(held)
             if step.attempt == held.attempt and step.fence == held.fence and step.state.is_ended:
-                return Taken()
+                return Taken(next=Next(began=poll.confirm_within(connection, None) if poll else ()))
             if not _holds(step, held):
                 raise _not_yours(held)
             self._end(connection, run, step, report)
-            decision, leases = self._go_on(connection, run, poll)
+            decision, taken = self._go_on(connection, run, poll)
         if decision is None:
             self._engine.queue.hint(f"run:{run.id}")
         else:
             self._engine.follow(run, decision)
-        ready = decision.ready_steps if decision else frozenset()
-        return Taken(ready, step.step.concurrency is not None, leases)
+        return replace(taken, in_group=step.step.concurrency is not None)
 
-    def _go_on(
-        self, connection: Connection, run: Run, poll: Poll | None
-    ) -> tuple[Decision | None, tuple[Lease, ...] | None]:
-        """Decide about a run in the transaction that ended a step of it, and give what is next. None where that fails:
-        what an agent did is kept all the same."""
-        # elsewhere other writers are at work, and what is next may be another service's: its lock could be held by
-        # somebody who waits for this one's
-        at_once = poll if self._parts.database.is_sqlite else None
+    def _go_on(self, connection: Connection, run: Run, poll: Poll | None) -> tuple[Decision | None, Taken]:
+        """Decide about a run in the transaction that ended a step of it, and give what is next. No decision where that
+        fails: what an agent did is kept all the same."""
         try:
             with savepoint(connection):
                 state, decision = self._engine.decide_run(connection, run)
-                return decision, at_once.look_within(connection, Saved.of(state, decision)) if at_once else None
+                saved = Saved.of(state, decision)
+                taken = Taken(decision.ready_steps, saved=saved)
+                return decision, self._given_within(connection, taken, saved, poll) if poll else taken
         except Gone:
-            return None, None
+            return None, Taken()
         except Exception:
             log.exception("looking at run:%s with a result of it failed; it is looked at again", run.id)
-            return None, None
+            return None, Taken()
 
-    def _tell_of(self, taken: Taken, given: Collection[Lease] = ()) -> None:
+    def _given_within(self, connection: Connection, taken: Taken, saved: Saved, poll: Poll) -> Taken:
+        began = poll.confirm_within(connection, saved)
+        # elsewhere other writers are at work, and what is next may be another service's: its lock could be held by
+        # somebody who waits for this one's
+        if not self._parts.database.is_sqlite:
+            return replace(taken, next=Next(began=began))
+        leases = poll.look_within(connection, saved)
+        given = Next(leases, began)
+        promises = poll.promises(connection, given.given, saved)
+        return replace(taken, next=replace(given, promises=promises), has_looked=True)
+
+    def _with_promises(self, following: Next, poll: Poll, saved: Saved | None) -> Next:
+        if saved is None or not following.given:
+            return following
+        with self._parts.database.reading() as connection:
+            return replace(following, promises=poll.promises(connection, following.given, saved))
+
+    def _tell_of(self, taken: Taken, given: Collection[StepRunId] = ()) -> None:
         """Have agents ask again where something is left for them."""
-        if taken.in_group or taken.ready - {one.step_run for one in given}:
+        if taken.in_group or taken.ready - set(given):
             self._engine.steps_may_run()
 
     def _end(self, connection: Connection, run: Run, step: StepRun, said: StepReport) -> None:
         now = self._parts.clock.now()
         report = known_tests.as_it_counts(connection, run, step, said, now)
         state = STATE_OF[report.outcome]
-        ended = replace(step, state=state, report=report, ended_at=report.ended_at, leased_until=None)
+        # of one that its agent began by itself the server heard when it was over already
+        ended_at = max(report.ended_at, step.began_at or report.ended_at)
+        ended = replace(step, state=state, report=report, ended_at=ended_at, leased_until=None)
         rows.put(connection, ended)
         if ended.key and said.outcome is StepOutcome.SUCCEEDED:
             rows.put(connection, self._result(run, ended, ended.key, report))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from tidegate.engine.giving import Ask, Held
-from tidegate.engine.leasing import Leasing
+from tidegate.engine.leasing import Leasing, Next
 from tidegate.engine.refusal import Refused
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, StepOutcome, StepReport, TestReport
+from tidegate.model.step_ahead import PROMISED_FOR
 from tidegate.sim.agenda import Agenda
+from tidegate.sim.broken import RuleBroken
 from tidegate.sim.clock import SimulatedClock
 
 SLOTS = 4
@@ -59,6 +61,11 @@ class SimulatedAgent:
         self._result = result
         self.faults = faults
         self._held: dict[StepRunId, Held] = {}
+        self._promised: dict[StepRunId, tuple[Lease, datetime]] = {}
+        self._following: dict[Held, Lease] = {}
+        self._in_vain: set[tuple[StepRunId, int]] = set()
+        self.knows_promises = True
+        self.begun_by_itself = 0
         self._poll_planned = False
         self._reports = 0
         self.late_reports_refused = 0
@@ -92,10 +99,16 @@ class SimulatedAgent:
     def _take(self, leases: Iterable[Lease]) -> None:
         for lease in leases:
             held = Held(lease.step_run, lease.attempt, lease.fence)
+            if (lease.step_run, lease.attempt) in self._in_vain:
+                raise RuleBroken("what began in vain is not begun again", f"{lease.step.name} of run {lease.run}")
             if self._random.random() >= self.faults.answer_lost:
                 self._held[lease.step_run] = held
             # where the answer is lost, this is the ghost of an agent that got it and comes back late
-            self._plan(self._duration(), lambda lease=lease, held=held: self._finish(lease, held))  # type: ignore[misc]
+            self._perform(lease)
+
+    def _perform(self, lease: Lease) -> None:
+        held = Held(lease.step_run, lease.attempt, lease.fence)
+        self._plan(self._duration(), lambda: self._finish(lease, held))
 
     def _duration(self) -> timedelta:
         if self._random.random() < self.faults.silent:
@@ -117,18 +130,41 @@ class SimulatedAgent:
         figures = {"tests": result.tests, "line_coverage": result.line_coverage}
         report = replace(StepReport(outcome, code, detail, now, now), **figures)  # type: ignore[arg-type]
         others = [one for one in self._held.values() if one != held]
-        leases: Iterable[Lease] = ()
+        began = self._go_ahead(held, outcome)
+        answer = Next()
         try:
             self._reports += 1
-            if self._reports % 2:  # agents of the releases before never ask with a result
-                leases = leasing.report_and_ask(held, report, Ask("sim", SLOTS - len(others), others))
+            if began or self._reports % 2:  # agents of the releases before never ask with a result
+                free = SLOTS - len(others) - len(began)
+                ask = Ask("sim", free, [*others, *began], began=began if self.knows_promises else None)
+                answer = leasing.report_and_ask(held, report, ask)
             else:
                 leasing.report(held, report)
         except Refused:
             self.late_reports_refused += 1
+            self._following.pop(held, None)
+        following = self._following.pop(held, None)
+        if following and not answer.began:
+            self._in_vain.add((following.step_run, following.attempt))
         if self._held.get(held.step_run) == held:
             del self._held[held.step_run]
-        self._take(leases)
+        for one in answer.began:
+            assert following is not None
+            self.begun_by_itself += 1
+            self._held[one.step_run] = one
+            self._perform(following)
+        until = self._clock.now() + PROMISED_FOR
+        self._promised |= {one.after: (one.lease, until) for one in answer.promises}
+        self._take(answer.leases)
+
+    def _go_ahead(self, held: Held, outcome: StepOutcome) -> list[Held]:
+        """Begin what was promised after a step that succeeded; it is said again until the server has heard of it."""
+        lease, until = self._promised.pop(held.step_run, (None, None))
+        in_time = until is not None and self._clock.now() < until
+        if lease and in_time and outcome is StepOutcome.SUCCEEDED and self._held.get(held.step_run) == held:
+            self._following[held] = lease
+        following = self._following.get(held)
+        return [Held(following.step_run, following.attempt, following.fence)] if following else []
 
     def _plan_again_while_held(self, held: Held, result: Result) -> None:
         """The server may be down, or go down while it is told."""

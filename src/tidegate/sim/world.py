@@ -117,6 +117,8 @@ class World:
         self.agent = SimulatedAgent(
             self.clock, Random(seed + 4), self.agenda, self._leasing, self._result, chances.agent
         )
+        # half of the agents are older; drawn so that the seeds that found something are among those
+        self.agent.knows_promises = Random(seed + 75).random() < 0.5
         self.parts = self._parts(judge or MethodJudge(ComparisonJudge()))
         self.server: SimulatedServer | None = None
         self.listeners: list[Callable[[RecordedEvent], None]] = []

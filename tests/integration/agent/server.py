@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tidegate.agent.record import held_by
 from tidegate.agent.wire import (
     LEASE_REQUEST,
     LEASES,
@@ -24,9 +23,11 @@ from tidegate.agent.wire import (
     ResultAnswer,
     decode,
     encode,
+    held_by,
 )
 from tidegate.model.ids import Digest, StepRunId
-from tidegate.model.lease import Lease, LogLine, StepReport
+from tidegate.model.lease import Lease, LogLine, StepOutcome, StepReport
+from tidegate.model.step_ahead import Promise
 
 LIMIT_SECONDS = 60.0
 
@@ -54,6 +55,18 @@ class Server:
     asked: list[LeaseRequest] = field(default_factory=list)
     asked_next: list[tuple[str | None, LeaseRequest]] = field(default_factory=list)
     """Who asked for more with a result, and what that one said."""
+
+    promised: dict[StepRunId, Lease] = field(default_factory=dict)
+    """What may begin by itself after a step, once that was given."""
+
+    wants_promised: bool = True
+    """Whether what began by itself is its agent's own."""
+
+    names_began: bool = True
+    """Whether that is said as such: a server that is older gives it like any other step."""
+
+    before_answer: Callable[[StepRunId], object] = lambda _: None
+    """Called with the step whose result came, before that is looked at."""
 
     gives_too_many: int = 0
     """How many leases more than there are free slots come with a result."""
@@ -108,6 +121,14 @@ class Server:
         leases, self.ready = self.ready[:slots], self.ready[slots:]
         self.given |= {held_by(lease): lease for lease in leases}
         return tuple(leases)
+
+    def begun(self, held: Held) -> Lease | None:
+        """What an agent began by itself is its own from now on; None for what was never promised so."""
+        lease = next((one for one in self.promised.values() if held_by(one) == held), None)
+        if lease:
+            self.fences[lease.step_run] = lease.fence
+            self.given[held] = lease
+        return lease
 
     def until(self, condition: Callable[[Server], object], seconds: float = LIMIT_SECONDS) -> None:
         """Wait until the condition holds; it is looked at after every request."""
@@ -222,6 +243,7 @@ class Handler(BaseHTTPRequestHandler):
     def _steps_result(self, name: str, body: bytes) -> tuple[int, bytes]:
         state = self.server_state
         asked = decode(RESULT_REQUEST, body)
+        state.before_answer(StepRunId(name))
         if state.fences.get(StepRunId(name)) != asked.fence:
             return 409, b"{}"
         state.results[StepRunId(name)].append(asked.report)
@@ -229,7 +251,21 @@ class Handler(BaseHTTPRequestHandler):
         if asked.next is None or not state.answers_next:
             return 200, b'{"accepted": true}'
         state.asked_next.append((asked.agent, asked.next))
-        answer = ResultAnswer(accepted=True, leases=state.give(asked.next.slots_free + state.gives_too_many))
+        follower = state.promised.get(StepRunId(name))
+        is_ready = state.wants_promised and asked.report.outcome is StepOutcome.SUCCEEDED and not asked.began
+        if follower and is_ready and follower.step_run not in state.fences:
+            state.fences[follower.step_run] = follower.fence
+            state.ready.append(follower)
+        began = [lease for one in asked.began if state.wants_promised and (lease := state.begun(one))]
+        leases = state.give(asked.next.slots_free + state.gives_too_many)
+        promises = [
+            Promise(one.step_run, state.promised[one.step_run])
+            for one in (*began, *leases)
+            if one.step_run in state.promised
+        ]
+        if not state.names_began:
+            began, leases = [], (*began, *leases)
+        answer = ResultAnswer(True, leases, tuple(held_by(one) for one in began), tuple(promises))
         return 200, encode(RESULT_ANSWER, answer)
 
     def _chunks(self) -> list[bytes]:

@@ -118,7 +118,12 @@ def test_the_answer_to_a_result_brings_the_next_step_to_an_agent_that_asks(world
         (package,) = answer["leases"]
         assert answer["accepted"] is True
         assert (package["step"]["name"], package["fence"], package["source"]) == ("package", 1, "/repositories/shop")
-        assert _report(agent, package, **_next()).json() == {"accepted": True, "leases": []}
+        assert _report(agent, package, **_next()).json() == {
+            "accepted": True,
+            "leases": [],
+            "began": [],
+            "promises": [],
+        }
     assert [step["agent"] for step in world.get(f"/runs/{run}")["steps"]] == ["one", "one"]
 
 

@@ -222,7 +222,7 @@ class Shop:
     def goes_on(self, lease: Lease, slots: int = 1, held: tuple[Held, ...] = (), **asked: Any) -> tuple[Lease, ...]:
         """What an agent gets with the answer to the result of a step that went well."""
         ask = Ask(asked.pop("agent", "one"), slots, held, **asked)
-        return self.leasing.report_and_ask(holds(lease), report(self.clock.now()), ask)
+        return self.leasing.report_and_ask(holds(lease), report(self.clock.now()), ask).leases
 
     def built(self) -> None:
         """An agent performs every step that is or becomes ready."""
