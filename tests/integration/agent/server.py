@@ -248,14 +248,14 @@ class Handler(BaseHTTPRequestHandler):
             return 409, b"{}"
         state.results[StepRunId(name)].append(asked.report)
         state.given.pop(Held(StepRunId(name), asked.attempt, asked.fence), None)
-        if asked.next is None or not state.answers_next:
-            return 200, b'{"accepted": true}'
-        state.asked_next.append((asked.agent, asked.next))
         follower = state.promised.get(StepRunId(name))
         is_ready = state.wants_promised and asked.report.outcome is StepOutcome.SUCCEEDED and not asked.began
         if follower and is_ready and follower.step_run not in state.fences:
             state.fences[follower.step_run] = follower.fence
             state.ready.append(follower)
+        if asked.next is None or not state.answers_next:
+            return 200, b'{"accepted": true}'
+        state.asked_next.append((asked.agent, asked.next))
         began = [lease for one in asked.began if state.wants_promised and (lease := state.begun(one))]
         leases = state.give(asked.next.slots_free + state.gives_too_many)
         promises = [
