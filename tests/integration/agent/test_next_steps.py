@@ -32,8 +32,8 @@ def test_a_chain_of_steps_asks_for_work_once(one_slot: World) -> None:
     assert len(one_slot.server.asked_next) == 6
     for name, asked in one_slot.server.asked_next:
         assert (name, asked.slots_free, asked.held, asked.slots, asked.draining) == ("local", 1, (), 1, False)
-    one_slot.server.until(lambda server: len(server.asked) == 2)
-    assert [(one.slots_free, one.held) for one in one_slot.server.asked] == [(1, ()), (1, ())]
+    one_slot.server.until(lambda server: len(server.asked) >= 2)
+    assert [(one.slots_free, one.held) for one in one_slot.server.asked[:2]] == [(1, ()), (1, ())]
 
 
 def test_a_server_that_knows_nothing_of_it_is_asked_as_ever(one_slot: World) -> None:
