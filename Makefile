@@ -4,6 +4,9 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 JOBS ?= 2
 
+# where the environment forbids it, every process of the tests would compile all that it imports
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test lint check sim crashes kills schema bench wheel clean
 
 install: $(VENV)/.installed
