@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -17,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.integration.agent.agent_process import AgentProcess
 from tests.integration.agent.server import LIMIT_SECONDS, Server
 
 from tidegate.model.ids import Commit, RunId, ServiceName, StepName, StepRunId
@@ -26,37 +24,6 @@ from tidegate.model.pipeline import Setup, Step
 UID = 61200
 _STEP_FIELDS = ("timeout", "junit", "coverage", "outputs", "working_directory", "image", "sidecars", "failed_first")
 
-_AGENT = """
-import json, logging, sys
-from datetime import timedelta
-from pathlib import Path
-from tidegate.agent.agent import AgentSettings, run
-from tidegate.agent.follower import Limits
-told = json.loads(sys.argv[1])
-crash_at = told.pop("crash_at")
-if crash_at is not None:
-    # kill -9 of itself right before or right after the n-th file that it writes about an attempt
-    import os, signal
-    from tidegate.agent.record import AttemptRecord
-    from tidegate.runners import process
-    moments = []
-    def crashing(write):
-        def either_side(*arguments):
-            for act in (lambda: None, lambda: write(*arguments)):
-                act()
-                moments.append(act)
-                if len(moments) > crash_at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-        return either_side
-    AttemptRecord._write = crashing(AttemptRecord._write)
-    process._write_handle = crashing(process._write_handle)
-logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-limits = Limits(timedelta(seconds=0.3), told.pop("output_bytes"), told.pop("lines"))
-told["folder"], told["token_file"] = Path(told["folder"]), Path(told["token_file"])
-told["labels"] = tuple(told["labels"])
-run(AgentSettings(**told, limits=limits))
-"""
-
 
 @dataclass
 class World:
@@ -65,7 +32,7 @@ class World:
     data: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(dir="/tmp", prefix="tga-")))
     server: Server = field(default_factory=Server)
     run_as: int | None = UID if os.geteuid() == 0 else None
-    agents: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    agents: list[AgentProcess] = field(default_factory=list)
     commit: Commit = Commit("")
     slots: int = 4
     output_bytes: int = 256 * 1024 * 1024
@@ -126,7 +93,7 @@ class World:
             assert handle is not None
             runner.cancel(handle, timedelta(0))
 
-    def start_agent(self, crash_at: int | None = None) -> subprocess.Popen[bytes]:
+    def start_agent(self, crash_at: int | None = None) -> AgentProcess:
         """Start an agent on the data folder, as a process of its own; it kills itself at that moment."""
         told = {
             "server": self.server.url,
@@ -140,14 +107,13 @@ class World:
             "lines": self.lines,
             "crash_at": crash_at,
         }
-        with (self.data / "agent.log").open("ab") as log:
-            agent = subprocess.Popen([sys.executable, "-c", _AGENT, json.dumps(told)], stderr=log)
+        agent = AgentProcess(told, self.data / "agent.log")
         self.agents.append(agent)
         return agent
 
     def kill_agent(self) -> None:
         """kill -9 the newest agent."""
-        self.agents[-1].send_signal(signal.SIGKILL)
+        self.agents[-1].kill()
         self.agents[-1].wait()
 
     def lease(self, run: str, step_run: str = "STEP1", makes: Mapping[str, str] | None = None, **fields: Any) -> Lease:
