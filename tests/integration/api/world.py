@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 import uvicorn
 from argon2.profiles import CHEAPEST
+from tests.integration.store.empty import empty_database
 
 from tidegate.api.app import ApiParts, create_app
 from tidegate.api.event_feed import EventFeed
@@ -305,7 +306,10 @@ class World:
         self.repositories = PaperRepositories()
         self.trains: dict[str, Train] = {}
         self.clock = MovableClock()
-        self.database = Database(database or sqlite_url(folder / "tidegate.sqlite3"), durable=False)
+        file = folder / "tidegate.sqlite3"
+        if not file.exists():
+            file.write_bytes(empty_database())
+        self.database = Database(database or sqlite_url(file), durable=False)
         migrate(self.database)
         secrets = SecretBox(folder / "secret-key")
         parts = Parts(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,37 +12,27 @@ from tests.integration.integrations.conftest import Repository, host, repository
 from tests.integration.metrics.conftest import prometheus
 from tests.integration.store.conftest import database as either_database
 from tests.integration.store.conftest import postgres
+from tests.integration.store.empty import empty_database
 
 from tidegate.store.database import Database, sqlite_url
-from tidegate.store.migrate import migrate
 
 __all__ = ["either_database", "host", "postgres", "prometheus", "repository"]
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with this version's tables, to be copied: making them takes longer than most tests."""
-    file = tmp_path_factory.mktemp("empty") / "tidegate.sqlite3"
-    made = Database(sqlite_url(file), durable=False)
-    migrate(made)
-    made.close()
-    return file
-
-
 @pytest.fixture
-def sqlite(empty_database: Path, tmp_path: Path) -> Iterator[Database]:
+def sqlite(tmp_path: Path) -> Iterator[Database]:
     file = tmp_path / "database" / "tidegate.sqlite3"
     file.parent.mkdir()
-    shutil.copy(empty_database, file)
+    file.write_bytes(empty_database())
     found = Database(sqlite_url(file), durable=False)
     yield found
     found.close()
 
 
 @pytest.fixture
-def second_shop(empty_database: Path, tmp_path: Path) -> Iterator[Shop]:
+def second_shop(tmp_path: Path) -> Iterator[Shop]:
     """Another one, to which nothing of the first happens."""
-    shutil.copy(empty_database, tmp_path / "second.sqlite3")
+    (tmp_path / "second.sqlite3").write_bytes(empty_database())
     found = Database(sqlite_url(tmp_path / "second.sqlite3"), durable=False)
     yield Shop(found, tmp_path / "second")
     found.close()
