@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, and_, delete, func, or_, select
 
 from tidegate.model.figures import Counters
 from tidegate.model.ids import PlacementId
@@ -33,10 +33,16 @@ def since(connection: Connection, placement: PlacementId, span: Span, begin: dat
 
 
 def counted_since(connection: Connection, placement: PlacementId, begin: datetime) -> tuple[int, int] | None:
-    """Requests and errors of a placement in the hours from then on; None where nothing was counted."""
+    """Requests and errors of a placement from then on; None where nothing was counted.
+
+    What is left of the hour in which that was counts by its minutes, as long as those are kept.
+    """
+    hour = begin.replace(minute=0, second=0, microsecond=0)
+    first = hour if hour == begin else hour + timedelta(hours=1)
+    hours = and_(_c.span == Span.HOUR, _c.begin >= first)
+    minutes = and_(_c.span == Span.MINUTE, _c.begin > begin, _c.begin < first)
     query = select(func.sum(_c.requests), func.sum(_c.errors))
-    where = (_c.placement == placement, _c.span == Span.HOUR, _c.begin >= begin)
-    requests, errors = connection.execute(query.where(*where)).one()
+    requests, errors = connection.execute(query.where(_c.placement == placement, or_(hours, minutes))).one()
     return (int(requests), int(errors)) if requests else None
 
 

@@ -156,6 +156,18 @@ def test_a_service_that_uses_its_budget_up_loses_the_right_to_deploy_until_a_per
     assert service(shop).demoted_because is None, "what came before the new grant is forgiven"
 
 
+def test_what_fails_right_after_the_grant_counts_and_what_failed_right_before_does_not(
+    shop: Shop, users: ManyUsers
+) -> None:
+    shop.clock.time = shop.clock.time.replace(minute=10)
+    passes(shop, users, 5, failing=20)
+    shop.services.grant_mode(SHOP, Mode.DEPLOYMENT, OWNER, "two good months")
+    passes(shop, users, 5, failing=0)
+    assert service(shop).demoted_because is None
+    passes(shop, users, 5, failing=20)
+    assert service(shop).demoted_because == "20 of 3,600 requests failed in production: its error budget is used up"
+
+
 def service(shop: Shop) -> Service:
     with shop.database.reading() as connection:
         found = queries.service(connection, SHOP)
