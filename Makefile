@@ -7,7 +7,7 @@ JOBS ?= 2
 # where the environment forbids it, every process of the tests would compile all that it imports
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test lint check sim crashes kills schema bench wheel clean
+.PHONY: install demo test lint check sim crashes kills rehearsals schema bench wheel clean
 
 install: $(VENV)/.installed
 
@@ -29,7 +29,10 @@ sim: $(VENV)/.installed
 	$(BIN)/python -m tidegate.sim --seeds $(SEEDS) --jobs $(JOBS)
 
 kills: $(VENV)/.installed-dev
-	$(BIN)/pytest tests/acceptance -m slow
+	$(BIN)/pytest tests/acceptance -m slow --ignore tests/acceptance/test_rehearsals.py
+
+rehearsals: $(VENV)/.installed-dev
+	$(BIN)/pytest tests/acceptance/test_rehearsals.py -m slow
 
 schema: $(VENV)/.installed-dev
 	$(BIN)/pytest tests/integration/api -m slow -n $(JOBS)

@@ -54,17 +54,17 @@ class DemoServer:
             raise DemoFailed(f"stopping failed: {done.stderr or done.stdout}")
 
 
-def start_server(data: Path) -> DemoServer:
-    """Start a server on a data folder; a new one gets the demo's short batches. Raises DemoFailed."""
+def start_server(data: Path, configuration: str = CONFIGURATION, port: int = 0) -> DemoServer:
+    """Start a server on a data folder; a new one gets `configuration`, by itself short batches. Raises DemoFailed."""
     data.mkdir(parents=True, exist_ok=True)
-    configuration = data / "tidegate-server.yaml"
-    if not configuration.exists():
-        configuration.write_text(CONFIGURATION)
+    file = data / "tidegate-server.yaml"
+    if not file.exists():
+        file.write_text(configuration)
     known = data / "server.json"
     known.unlink(missing_ok=True)
     with (data / "demo-server.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tidegate.cli.main", "server", "--data", str(data), "--port", "0"],
+            [sys.executable, "-m", "tidegate.cli.main", "server", "--data", str(data), "--port", str(port)],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,

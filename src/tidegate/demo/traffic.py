@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import httpx
 
 MARK = "x-tidegate-deployment"
+HARMED_MARK = "x-tidegate-rehearsed"
 TIMEOUT_SECONDS = 10.0
 IN_FLIGHT_AT_MOST = 200
 SERVER_ERROR = 500
@@ -17,11 +18,13 @@ SERVER_ERROR = 500
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One request: when it was sent, by which deployment it was answered (None: no mark), and whether it failed."""
+    """One request: when it was sent, by which deployment it was answered (None: no mark), whether it failed, and
+    whether it was harmed on purpose, in a rehearsal."""
 
     sent_at: datetime
     deployment: str | None
     failed: bool
+    harmed: bool = False
 
 
 class Traffic:
@@ -74,4 +77,5 @@ class Traffic:
             self._answers.append(Answered(sent_at, None, failed=True))
         else:
             failed = answer.status_code >= SERVER_ERROR
-            self._answers.append(Answered(sent_at, answer.headers.get(MARK), failed))
+            harmed = HARMED_MARK in answer.headers
+            self._answers.append(Answered(sent_at, answer.headers.get(MARK), failed, harmed))

@@ -1,0 +1,65 @@
+"""`tidegate rehearse` and `tidegate rehearsals`: the pipeline with faults put in."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidegate.cli.options import DataOption, JsonOption
+from tidegate.cli.placement_commands import ServiceArgument
+from tidegate.cli.session import begin
+from tidegate.model.rehearsal import Fault
+
+_FAULTS = ", ".join(Fault)
+
+
+def rehearse(
+    service: ServiceArgument,
+    fault: Annotated[
+        list[Fault] | None,
+        typer.Option("--fault", metavar="NAME", help=f"Only this of {_FAULTS}; may be repeated.", show_default=False),
+    ] = None,
+    quick: Annotated[
+        float,
+        typer.Option(
+            "--quick", metavar="N", min=1, max=100, help="Shorten the file's times, and raise rates, N times."
+        ),
+    ] = 1.0,
+    traffic: Annotated[
+        str | None,
+        typer.Option("--traffic", metavar="RATE", help="What users send, as 20/m; by default last week's traffic."),
+    ] = None,
+    path: Annotated[
+        list[str] | None,
+        typer.Option("--path", metavar="PATH", help="What users ask for; may be repeated.", show_default=False),
+    ] = None,
+    secrets: Annotated[
+        Path | None,
+        typer.Option("--secrets", metavar="FILE", help="Lines NAME=VALUE: the secrets that its instances get."),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the rehearsal's folder for a look into it.")] = False,
+    json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """Send bad releases through a service's pipeline, on a server of its own, and see what finds them.
+
+    What serves is not touched: the release that serves is built and deployed on this machine once more, and then one
+    release a fault goes the same way.
+    """
+    session = begin(json, data)
+    # by its name, because rehearsals stand above the commands and they do not depend on them
+    module = importlib.import_module("tidegate.rehearsal.command")
+    wish = module.Wish(
+        service=service,
+        faults=tuple(dict.fromkeys(fault or Fault)),
+        quick=quick,
+        traffic=traffic,
+        paths=tuple(path or ()),
+        secrets=secrets,
+        keep=keep,
+        data=data,
+    )
+    raise typer.Exit(module.rehearse(session, wish))
