@@ -59,6 +59,8 @@ class EvidenceAnswer(Answer):
     missing: list[LackAnswer]
     policies: list[PolicyResultAnswer]
     policy_alone: str
+    foretold: list[str]
+    """What the rollout can show at last week's traffic, and what would show more where that is little."""
 
 
 @router.get("/{run}/stages/{stage}/evidence")
@@ -79,4 +81,5 @@ def show_evidence(parts: Parts, who: Reader, run: RunPath, stage: StagePath) -> 
         missing=[LackAnswer.model_validate(one) for one in view.lacks],
         policies=[PolicyResultAnswer.model_validate(one) for one in view.decision.policies],
         policy_alone=view.decision.policy_alone,
+        foretold=list(view.foretold),
     )

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from tidegate.judge.foretelling import Traffic
     from tidegate.model.pipeline import Pipeline
 
-LEAST_REQUESTS = 100
-"""Of fewer in a week nothing is foretold."""
-
 
 def outlook_notes(pipeline: Pipeline, asked: str | None, failing: str) -> Iterator[str]:
     """What each canary can show at last week's traffic, as a server knows it; or at the traffic that is asked about."""
@@ -39,6 +36,7 @@ def _of_last_week(pipeline: Pipeline) -> dict[str, Traffic]:
     """Nothing where no server answers, or none knows the service: the file is valid all the same."""
     from tidegate.cli.client import find_client
     from tidegate.judge.foretelling import Traffic
+    from tidegate.model.traffic import LEAST_TO_FORETELL
 
     try:
         found = find_client(None).items("services", pipeline.service, "traffic")
@@ -47,5 +45,5 @@ def _of_last_week(pipeline: Pipeline) -> dict[str, Traffic]:
     return {
         one["environment"]: Traffic(one["per_minute"], one["errors"] / one["requests"])
         for one in found
-        if one["requests"] >= LEAST_REQUESTS
+        if one["requests"] >= LEAST_TO_FORETELL
     }

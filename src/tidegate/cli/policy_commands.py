@@ -79,6 +79,8 @@ def show(
         output.say(f"  {place}: {value}")
     for one in answer["missing"]:
         output.say(f"  {one['place']}: missing, {one['because']}")
+    for line in answer["foretold"]:
+        output.say(f"the rollout: {line}")
     for one in answer["policies"]:
         output.say(f"{one['source']}: {one['text']}")
     if answer["policy_alone"]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Connection
+
+from tidegate.engine.foretold import foretold_at
 from tidegate.engine.loading import Gone, load_run
 from tidegate.engine.parts import Parts
 from tidegate.engine.refusal import Refusal, Refused, not_found
@@ -16,7 +20,7 @@ from tidegate.model.evidence import Evidence
 from tidegate.model.evidence_schema import Lack, lacks, plain
 from tidegate.model.evidence_view import EvidenceView
 from tidegate.model.gate import GateDecision
-from tidegate.model.ids import ReleaseId, StageName
+from tidegate.model.ids import ReleaseId, StageName, placement_id
 from tidegate.model.release import Release
 from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunDraft
@@ -33,6 +37,8 @@ class GateView:
     stage: StageRun
     evidence: Evidence
     decision: GateDecision
+    foretold: tuple[str, ...] = ()
+    """What the rollout can show at last week's traffic, and what would show more."""
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -61,6 +67,7 @@ def look_at_gate(parts: Parts, run_id: str, stage: str) -> GateView:
             state = load_run(
                 connection, run, parts.environments, now, ReleaseId(parts.new_id()), shown=name, trains=parts.trains
             )
+            foretold = _foretold(connection, run, name, now)
         except Gone:
             raise not_found("service", run.service) from None
     draft = RunDraft(state, now)
@@ -69,7 +76,13 @@ def look_at_gate(parts: Parts, run_id: str, stage: str) -> GateView:
         raise Refused(Refusal.NOT_FOUND, f"run {run.id} has no stage {stage!r}; it has {known or 'none'}")
     question = question_at(draft, draft.stages[name])
     assert question.evidence is not None
-    return GateView(run, draft.release, draft.stages[name], question.evidence, decide_gate(question, draft.now))
+    decision = decide_gate(question, draft.now)
+    return GateView(run, draft.release, draft.stages[name], question.evidence, decision, foretold)
+
+
+def _foretold(connection: Connection, run: Run, name: StageName, now: datetime) -> tuple[str, ...]:
+    stage = next((one for one in run.pipeline.stages if one.name == name), None) if run.pipeline else None
+    return foretold_at(connection, placement_id(run.service, stage.environment), stage, now) if stage else ()
 
 
 def note_look(parts: Parts, run: Run, actor: Actor, what: Seen, stage: str = "") -> None:

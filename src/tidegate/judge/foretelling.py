@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from tidegate.judge.two_proportions import Counts, Line
 _RATES = 24
 """So many error rates are tried, from the first that is harm to one that fails every request."""
 
+_KEPT = 256
 _TRIED_AT_MOST = 480
 """Batches: what takes longer than two hours of 15 s is not seen in the time of a rollout."""
 
@@ -72,6 +74,7 @@ def outlook(
     return [_outlook(traffic, step, level, batch_seconds) for step in steps]
 
 
+@lru_cache(_KEPT)
 def _outlook(traffic: Traffic, step: Step, level: Level, batch_seconds: float) -> Outlook:
     canary, rest = traffic.per_minute * step.share, traffic.per_minute * (1 - step.share)
     if canary <= 0 or rest <= 0:

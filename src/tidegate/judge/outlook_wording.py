@@ -17,13 +17,19 @@ ENOUGH = 0.05
 def foretold(pipeline: Pipeline, traffic: Mapping[str, Traffic]) -> Iterator[str]:
     """For each canary in the file: what its shares can show at the traffic of its environment, and what would help."""
     for stage in pipeline.stages:
-        known = traffic.get(stage.environment)
-        steps = _steps(stage)
-        if known and steps and stage.verify:
-            outlooks = outlook(known, steps)
-            yield f"{stage.name}: {_at(known)}, " + "; ".join(_shown(one) for one in outlooks)
-            if any(_is_little(one) for one in outlooks):
-                yield f"{stage.name}: {_helps(stage, outlooks)}"
+        if known := traffic.get(stage.environment):
+            yield from (f"{stage.name}: {line}" for line in foretold_of(stage, known))
+
+
+def foretold_of(stage: Stage, traffic: Traffic) -> Iterator[str]:
+    """The same for one stage; nothing where it has no canary that is verified."""
+    steps = _steps(stage)
+    if not steps:
+        return
+    outlooks = outlook(traffic, steps)
+    yield f"{_at(traffic)}, " + "; ".join(_shown(one) for one in outlooks)
+    if any(_is_little(one) for one in outlooks):
+        yield _helps(stage, outlooks)
 
 
 def _steps(stage: Stage) -> list[Step]:

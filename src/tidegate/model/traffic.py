@@ -25,6 +25,10 @@ LOOKS_APART_AT_MOST = timedelta(minutes=2)
 """What was counted in a longer time belongs to no minute, only to the hour in which it was noticed."""
 
 
+LEAST_TO_FORETELL = 100
+"""Of fewer requests in a week nothing is said of what a rollout can show."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """Requests to a placement from `begin` on, whatever deployment had them; `latency` as in `Counters`."""

@@ -45,7 +45,7 @@ def gate_evidence(view: GateView) -> GateEvidence:
     """What was gathered, in words."""
     return GateEvidence(
         stage=view.stage.name,
-        facts=tuple(_facts(view.evidence, view.stage.name)),
+        facts=(*_facts(view.evidence, view.stage.name), *(Fact("the rollout", line) for line in view.foretold)),
         missing=tuple(dict.fromkeys(one.because for one in view.lacks if _is_worth_a_word(one))),
         policies=tuple(
             PolicyLine(one.text if one.source == THE_FILE else f"{one.text} ({one.source})", one.holds)

@@ -71,6 +71,7 @@ def test_the_evidence_of_a_run_is_shown_for_the_stage_in_question(contract: Cont
         "missing": [{"place": "release.scan", "because": "no scan was reported"}],
         "policies": [{"source": "tidegate.yaml", "text": "the policy does not hold: release.tests.failed is 2"}],
         "policy_alone": "policy would wait: the policy does not hold: release.tests.failed is 2",
+        "foretold": ["at 20 requests a minute of which 0.1% fail, 5% shows no harm at all within 30m"],
     }
     contract.answer("GET", f"/runs/{run['id']}/stages/load%20test/evidence", answer)
     ended = tidegate("policy", "show", str(run["id"]))
@@ -78,5 +79,6 @@ def test_the_evidence_of_a_run_is_shown_for_the_stage_in_question(contract: Cont
     assert "  release.tests.failed: 2\n" in ended.out
     assert '  stages["load test"].state: gate\n' in ended.out
     assert "  release.scan: missing, no scan was reported\n" in ended.out
+    assert "the rollout: at 20 requests a minute of which 0.1% fail, 5% shows no harm at all within 30m\n" in ended.out
     assert ended.out.endswith("policy would wait: the policy does not hold: release.tests.failed is 2\n")
     assert tidegate("policy", "show", str(run["id"]), "--json").document == answer

@@ -136,6 +136,18 @@ def test_a_policy_reads_what_is_left_of_the_budget(shop: Shop, users: ManyUsers)
     shop.settle_until(lambda: shop.serving() == shop.label(run))
 
 
+def test_the_gate_of_a_canary_says_what_its_shares_can_show_at_this_traffic(shop: Shop, users: ManyUsers) -> None:
+    canary = "deploy: {strategy: canary, shares: [10%, 50%, 100%]}"
+    run = shop.pushed(VERIFIED.replace("deploy: {strategy: blue-green}\n    verify", f"{canary}\n    verify"))
+    shop.built()
+    assert look_at_gate(shop.parts, run, "production").foretold == ()
+    for _ in range(30):
+        passes(shop, users, 1, failing=1)
+    (shown,) = look_at_gate(shop.parts, run, "production").foretold
+    assert shown.startswith("at ")
+    assert "; 50% shows within 30m when" in shown
+
+
 def test_a_service_that_uses_its_budget_up_loses_the_right_to_deploy_until_a_person_grants_it_anew(
     shop: Shop, users: ManyUsers
 ) -> None:
