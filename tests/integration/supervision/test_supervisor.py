@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -432,3 +433,19 @@ def request(method: str, *arguments: object) -> bytes:
     """A request to supervisord that keeps its connection."""
     body = xmlrpc.client.dumps(arguments, f"supervisor.{method}").encode()  # type: ignore[arg-type]
     return b"POST /RPC2 HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def test_what_is_sent_to_a_program_in_its_first_moment_ends_it() -> None:
+    script = """
+import os, signal, time
+from tidegate.supervision.supervisord import fork
+signal.signal(signal.SIGTERM, lambda *_: None)
+child = fork()
+if child == 0:
+    time.sleep(2)
+    os._exit(0)
+os.killpg(child, signal.SIGTERM)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    assert done.stdout == f"{-signal.SIGTERM}\n", done.stderr
