@@ -22,8 +22,9 @@ lint: $(VENV)/.installed-dev
 	MYPY_NUM_WORKERS=$(JOBS) $(BIN)/mypy
 	$(BIN)/lint-imports
 
+# one more for the stories in tests/acceptance, which mostly wait
 check: $(VENV)/.installed-dev
-	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n $$(($(JOBS) + 1)) --dist loadfile --no-loadscope-reorder
 
 sim: $(VENV)/.installed
 	$(BIN)/python -m tidegate.sim --seeds $(SEEDS) --jobs $(JOBS)

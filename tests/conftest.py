@@ -1,4 +1,4 @@
-"""What all tests share: how a missing component is dealt with."""
+"""What all tests share: how a missing component is dealt with, and how workers share the tests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests.workers import OneStoryAtATime, give_way_to_stories
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from tidegate.cli.loading import without_collecting
 
@@ -23,6 +26,17 @@ def pytest_collection() -> Iterator[None]:
     """Import all tests, and what they test, in half of the time."""
     with without_collecting():
         yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
+    """Share the tests by files, and the stories as one."""
+    return OneStoryAtATime(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give way to who has less time."""
+    give_way_to_stories(item)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
