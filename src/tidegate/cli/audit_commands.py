@@ -88,7 +88,7 @@ def say_pack(session: Session, file: Path) -> None:
 
 def _say_what_is_wrong(output: Output, answer: Document) -> None:
     if answer["first_bad"] is not None:
-        output.say(f"the record was changed: event {answer['first_bad']} of {answer['events']} is the first bad one")
+        output.say(f"the record was changed: event {answer['first_bad']} is the first bad one")
     for why in (answer.get("because"), answer.get("checkpoint_because")):
         if why:
             output.say(str(why))

@@ -198,9 +198,12 @@ def _extract(
 
 
 def _lines(connection: Connection, extract: Extract) -> Iterator[RecordLine]:
+    """The lines of the pack. Who is handed one whose lines do not fit would be told so by their own check only."""
+    previous = extract.previous
     for line in record_lines.lines(connection, extract.after, extract.last):
-        if isinstance(line, BrokenLine):
+        if isinstance(line, BrokenLine) or line.previous_hash != previous or line.made_hash() != line.hash:
             raise Refused(Refusal.CONFLICT, f"line {line.id} of the record was changed", "tidegate audit verify")
+        previous = line.hash
         yield line
 
 

@@ -406,6 +406,18 @@ def test_a_changed_record_is_not_signed(world: World) -> None:
     assert "line 2 was changed" in answer.json()["detail"]
 
 
+def test_what_was_changed_after_it_was_signed_is_handed_to_nobody(world: World) -> None:
+    world.add_shop()
+    pack_of(world, "/audit/export", service="shop")
+    of_shop = next(one["id"] for one in events_of(world) if one["about"].get("service") == "shop")
+    alter(world, f"UPDATE event SET text = 'nothing happened' WHERE id = {of_shop}")
+    with world.client() as client:
+        answer = client.get("/api/v1/audit/export", params={"service": "shop"})
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == f"line {of_shop} of the record was changed"
+    assert answer.json()["remedy"] == "tidegate audit verify"
+
+
 def test_after_a_change_of_keys_what_the_old_one_signed_still_counts(world: World, tmp_path: Path) -> None:
     world.add_shop()
     world.record.sign()
