@@ -89,7 +89,7 @@ class Needs:
             raise ProblemRaised(
                 HTTPStatus.FORBIDDEN,
                 f"{identity.actor.name} ({identity.roles}) lacks the permission {self.permission.value!r}",
-                "use a token of another role",
+                "an administrator gives roles: tidegate user grant NAME ROLE",
             )
         return identity.at(address_of(request), means_of(request))
 

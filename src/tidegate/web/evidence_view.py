@@ -71,7 +71,9 @@ def _facts(evidence: Evidence, stage: str) -> Iterator[Fact]:
             yield Fact(name, _stage(one))
     if evidence.error_budget:
         left, requests = evidence.error_budget.left, evidence.error_budget.requests
-        yield Fact("error budget", f"{left:g}% left, by {requests:,} requests in 30 days")
+        by = f"by {requests:,} requests in 30 days"
+        used = f"used up, {1 - left / 100:.3g} times as much as there is, {by}"
+        yield Fact("error budget", f"{left:.3g}% left, {by}" if left > 0 else used)
     reasons = "; ".join(evidence.risk.reasons) or "nothing adds to it"
     yield Fact("risk", f"{evidence.risk.score} of 100: {reasons}")
 
@@ -85,8 +87,9 @@ def _stage(stage: StageEvidence) -> str:
 
 def _figure(one: FigureEvidence) -> str:
     unit = one.unit if one.unit == "%" else f" {one.unit}"
-    new = "no data" if one.canary is None else f"{one.canary:g}{unit}"
-    old = "" if one.baseline is None else f", before {one.baseline:g}{unit}"
+    new = "no data" if one.canary is None else f"{one.canary:.3g}{unit}"
+    beside = "allowed" if one.name.endswith("(objective)") else "before"
+    old = "" if one.baseline is None else f", {beside} {one.baseline:.3g}{unit}"
     return f"{one.name} {new}{old}"
 
 
