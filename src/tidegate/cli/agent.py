@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import typer
 
 from tidegate.cli.connection import checked_server_url
+from tidegate.cli.dead_man import keep_watch
 from tidegate.cli.exit_code import CommandFailed, ExitCode
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ def agent(
             help="The user of steps, where the agent is root (default: one of their own; 0: root).",
         ),
     ] = None,
+    dead_man: Annotated[
+        Path | None,
+        typer.Option("--dead-man", metavar="DIR", hidden=True, help="Obey the notes of this data folder's server."),
+    ] = None,
 ) -> None:
     """Run an agent, which performs steps for a server. It only dials out.
 
@@ -82,6 +87,8 @@ def agent(
         token="" if token_file else _token(token),
     )
     _check_readable(settings, token)
+    if dead_man is not None:
+        keep_watch(dead_man)
     try:
         run(replace(settings, run_as=_user(run_as, settings.folder)))
     except AgentAlreadyRuns as error:

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from tidegate.artifacts.folder import FolderStore
+from tidegate.cli.dead_man import dead_mans_notes
 from tidegate.config import server_yaml
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.ids import new_ulid
@@ -19,6 +20,7 @@ from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.live_methods import MethodJudge
 from tidegate.metrics.envoy import EnvoyMetrics
 from tidegate.model.environment import ServerConfiguration
+from tidegate.routers.dead_man_notes import DeadManNotes
 from tidegate.routers.envoy import EnvoyRouter
 from tidegate.routers.envoy_admin import EnvoyAdmin
 from tidegate.routers.envoy_process import admin_socket_path, envoy_command, prepare_envoy
@@ -69,6 +71,7 @@ class ServerParts:
     artifacts: FolderStore
     mirrors: Mirrors
     secrets: SecretBox
+    dead_man: DeadManNotes
     engine: Parts
 
 
@@ -88,6 +91,7 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
     secrets = SecretBox(data / "secret-key")
     clock = SystemClock()
     admin = EnvoyAdmin(admin_socket_path(data / "run"))
+    dead_man = dead_mans_notes(data)
     parts = Parts(
         database=database,
         clock=clock,
@@ -102,8 +106,9 @@ def compose(data: Path, database_url: str | None) -> ServerParts:
         sources=mirrors,
         settings=Settings(batch=configuration.batch),
         trains=configuration.trains,
+        dead_man=dead_man,
     )
-    return ServerParts(data, configuration, isolation, supervisor, artifacts, mirrors, secrets, parts)
+    return ServerParts(data, configuration, isolation, supervisor, artifacts, mirrors, secrets, dead_man, parts)
 
 
 def _private_database(data: Path) -> Path:
@@ -128,9 +133,10 @@ def envoy_program(data: Path, binary: Path) -> Program:
 
 
 def agent_program(data: Path, address: str, isolation: Isolation) -> Program:
-    """The local agent, kept alive apart from the server."""
+    """The local agent, kept alive apart from the server; its process holds the dead man as well."""
     command = [sys.executable, "-m", "tidegate.cli.main", "agent"]
     command += ["--server", address, "--token-file", str(data / "agent-token"), "--folder", str(data / "agent")]
+    command += ["--dead-man", str(data)]
     if isolation.run_as is not None:
         command += ["--run-as", str(isolation.run_as)]
     return Program(

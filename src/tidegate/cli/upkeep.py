@@ -69,6 +69,7 @@ class Upkeep:
 
     def bring_up(self) -> None:
         """Have supervisord and its programs run; orphans of an earlier one are ended first, and recorded."""
+        self._parts.dead_man.somebody_is_here()
         ended = self._supervisor.ensure_running()
         for program in self._programs:
             self._supervisor.put(program)

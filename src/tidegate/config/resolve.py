@@ -171,6 +171,8 @@ def _verify(section: VerifySection) -> VerifyRule:
         undecided=section.undecided,
         no_data=section.no_data,
         alerts=section.alerts,
+        blind=section.blind,
+        blind_after=section.blind_after,
         metrics=section.rules(),
         method=section.method,
         mann_whitney=section.score() if section.method is Method.MANN_WHITNEY else default.mann_whitney,

@@ -32,6 +32,7 @@ from tidegate.config.values import (
     EnvironmentWord,
     ModeWord,
     OnAlertWord,
+    OnBlindWord,
     OnDoubtWord,
     People,
     PositiveDuration,
@@ -227,7 +228,8 @@ class ShareSection(Section):
 class DeploySection(Section):
     """How the stage deploys."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"blind", "baseline", "hooks"})
+    not_yet: ClassVar[frozenset[str]] = frozenset({"baseline", "hooks"})
+    misplaced: ClassVar[Mapping[str, str]] = {"blind": 'what happens while nobody judges belongs to "verify"'}
 
     strategy: Annotated[
         StrategyWord | None, Field(description="How the placement moves; by default from the risk and the instances.")
@@ -291,7 +293,7 @@ class VerifySection(ScoreWords):
 
     not_yet: ClassVar[frozenset[str]] = frozenset(
         {
-            *("blind", "checks", "load", "adoption", "usage", "alpha"),
+            *("checks", "load", "adoption", "usage", "alpha"),
             *("leak", "history"),
         }
     )
@@ -315,6 +317,16 @@ class VerifySection(ScoreWords):
         OnAlertWord,
         Field(description="What an alert does that comes in meanwhile; an incident is opened in any case."),
     ] = _VERIFY.alerts
+    blind: Annotated[
+        OnBlindWord | None,
+        Field(
+            description="What becomes of a share while nobody judges it, because the server is down; for a canary, "
+            "baseline by default, or hold at a share that people said yes to."
+        ),
+    ] = None
+    blind_after: Annotated[PositiveDuration, Field(description="After how long without a judgement that happens.")] = (
+        _VERIFY.blind_after
+    )
     method: Annotated[
         MethodWord, Field(description="How metrics of the service's own are judged; errors and latency always are.")
     ] = _VERIFY.method

@@ -14,7 +14,7 @@ from tidegate.config.resolve import default_strategy
 from tidegate.config.time_consistency import unknown_calendars_at
 from tidegate.config.values import canary_share
 from tidegate.model.ids import EnvironmentName
-from tidegate.model.pipeline import Risk, Runtime, Strategy
+from tidegate.model.pipeline import OnBlind, Risk, Runtime, Strategy
 from tidegate.model.quantity import parse_duration
 from tidegate.model.share import WHOLE, Share
 
@@ -69,6 +69,9 @@ def _strategy(document: Document, stage: Item, pipeline: Plain) -> Iterator[Prob
     if not mixes and strategy is not Strategy.BLUE_GREEN:
         message = f'"{strategy}" lets two versions serve beside each other, which mixed_versions: false forbids'
         yield document.problem((*stage.path, "deploy", "strategy"), message, "use blue-green")
+    if strategy is Strategy.ROLLING and get(stage.keys.get("verify"), "blind", str) == OnBlind.BASELINE:
+        message = "a rolling deployment leaves no old one whole that traffic could go back to"
+        yield document.problem((*stage.path, "verify", "blind"), message, "use canary or blue-green, or hold")
     if isinstance(deploy, dict) and "shares" in deploy and strategy is not Strategy.CANARY:
         message = f'"shares" belongs to a canary; the strategy here is {strategy}'
         hint = "remove it" if named or not mixes else 'add "strategy: canary"'

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from tidegate.config.problem import did_you_mean, quoted_list
 from tidegate.model.alert import OnAlert
 from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
-from tidegate.model.pipeline import Mode, OnDoubt, RetryCause, Risk, Strategy
+from tidegate.model.pipeline import Mode, OnBlind, OnDoubt, RetryCause, Risk, Strategy
 from tidegate.model.quantity import parse_duration, parse_percentage, parse_rate, parse_size
 from tidegate.model.share import Share
 
@@ -319,5 +319,6 @@ ModeWord = Annotated[Mode, *one_of(Mode)]
 StrategyWord = Annotated[Strategy, *one_of(Strategy, "recreate")]
 CauseWord = Annotated[RetryCause, *one_of(RetryCause)]
 OnAlertWord = Annotated[OnAlert, *one_of(OnAlert)]
+OnBlindWord = Annotated[OnBlind, *one_of(OnBlind)]
 OnDoubtWord = Annotated[OnDoubt, *one_of(OnDoubt)]
 People = Annotated[int, Field(strict=True, ge=1, le=20)]

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from tidegate.engine.dead_man import DeadMansNotes
 from tidegate.engine.drill_looks import look_at_drill
-from tidegate.engine.facts import NO_FACTS, Facts, judge_rollout, read_facts
+from tidegate.engine.facts import NO_FACTS, Facts, judge_rollout, read_facts, read_fallback
 from tidegate.engine.freeze_turns import tell_freezes
 from tidegate.engine.history import History, keep_history
 from tidegate.engine.loading import Gone, load_placement, load_run, with_facts
@@ -26,6 +27,7 @@ from tidegate.model.external import ExternalQuestion, QuestionState
 from tidegate.model.ids import IncidentId, PlacementId, ReleaseId, RunId, split_placement
 from tidegate.model.incident import Incident
 from tidegate.model.placement import Placement
+from tidegate.model.placement_draft import PlacementState
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import Run, StageRun
 from tidegate.model.run_draft import RunState
@@ -58,6 +60,7 @@ class Engine:
         self._measure = measure
         self._steps_ready = steps_ready
         self._performer = Performer(parts)
+        self._notes = DeadMansNotes(parts.dead_man, parts.settings.batch)
         self._history = History()
         self._recovered = False
 
@@ -172,7 +175,9 @@ class Engine:
 
     def _look_at_placement(self, placement: PlacementId) -> None:
         for _ in range(TURNS_AT_MOST):
-            decision = self._decide_placement(placement)
+            state, decision = self._decide_placement(placement)
+            if not self._leave_note(state, decision):
+                return
             self._hint_others(decision, split_placement(placement)[0], but=f"placement:{placement}")
             performed = self._performer.perform_due(placement)
             if not performed and not decision.changes and not decision.effects:
@@ -180,7 +185,19 @@ class Engine:
                 return
         self.queue.hint(f"placement:{placement}")
 
-    def _decide_placement(self, placement: PlacementId) -> Decision:
+    def _leave_note(self, state: PlacementState, decision: Decision) -> bool:
+        """Leave the dead man's note before anything else is done; where that fails, nothing is, until it can be."""
+        try:
+            self._notes.follow(state, decision)
+        except OSError as error:
+            log.error("%s: the dead man's note cannot be left, so nothing moves: %s", state.placement.id, error)
+            self.queue.hint(
+                f"placement:{state.placement.id}", self.parts.clock.now() + self.parts.settings.failure_pause
+            )
+            return False
+        return True
+
+    def _decide_placement(self, placement: PlacementId) -> tuple[PlacementState, Decision]:
         service, _ = split_placement(placement)
         facts = self._read_facts(placement)
         with self.parts.database.writing() as connection:
@@ -195,6 +212,7 @@ class Engine:
                     state,
                     observed=facts.observed,
                     measured=True,
+                    fell_back=facts.fell_back,
                     judgement=judge_rollout(connection, self.parts.judge, state, facts, self._history),
                 )
             decision = decide_placement(state, now)
@@ -202,15 +220,18 @@ class Engine:
             keep_history(connection, decision, now)
         if state.rollout and wants_reading(state.rollout):
             self._measure(placement)
-        return decision
+        return state, decision
 
     def _read_facts(self, placement: PlacementId) -> Facts:
         with self.parts.database.reading() as connection:
             found = queries.placement(connection, placement)
             rollout = queries.rollout(connection, found.rollout) if found else None
-        if found is None or not wants_figures(found, rollout, self.parts.clock.now()):
+        if found is None:
             return NO_FACTS
-        return read_facts(self.parts, found, rollout)
+        fell_back = read_fallback(self.parts, found)
+        if fell_back is None and not wants_figures(found, rollout, self.parts.clock.now(), self.parts.settings.batch):
+            return NO_FACTS
+        return read_facts(self.parts, found, rollout, fell_back)
 
     def _hint_again(self, placement: PlacementId, decision: Decision) -> None:
         with self.parts.database.reading() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from tidegate.engine.parts import Parts
 from tidegate.judge.judge import Case, Judge
 from tidegate.metrics.source import SourceFailed
 from tidegate.model.batches import LabelledSnapshot, cut_batches
+from tidegate.model.dead_man import Fallback
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId, Generation, RolloutId
 from tidegate.model.installation import Installation
@@ -20,10 +22,13 @@ from tidegate.model.metric_judgement import with_metrics
 from tidegate.model.placement import Placement
 from tidegate.model.placement_draft import PlacementState
 from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.rollout_blind import is_news, last_judged_step, on_fresh_figures
 from tidegate.model.share import NONE
 from tidegate.model.verdict import Judgement, Verdict
 from tidegate.store import metric_queries, queries
 from tidegate.targets.target import TargetAway
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +37,11 @@ class Facts:
 
     generation: Generation | None = None
     rollout: RolloutId | None = None
-    snapshot: Snapshot | None = None
+    snapshots: tuple[Snapshot, ...] = ()
     failed: str | None = None
     observed: Mapping[DeploymentId, Installation] = field(default_factory=dict)
+    fell_back: Fallback | None = None
+    """What the dead man did since the placement was last decided about; the snapshots are then from before that."""
 
     def fits(self, state: PlacementState) -> bool:
         """Whether they were read for what the placement still is."""
@@ -44,8 +51,21 @@ class Facts:
 NO_FACTS = Facts()
 
 
-def read_facts(parts: Parts, placement: Placement, rollout: Rollout | None) -> Facts:
-    """Ask the source for counters and the target for instances; a source that fails is a fact too."""
+def read_fallback(parts: Parts, placement: Placement) -> Fallback | None:
+    """What the dead man did, where nothing was decided about it yet."""
+    try:
+        fell_back = parts.dead_man.fell_back(placement.id)
+    except OSError as error:
+        log.error("%s", error)
+        return None
+    return fell_back if is_news(fell_back, placement.generation) else None
+
+
+def read_facts(parts: Parts, placement: Placement, rollout: Rollout | None, fell_back: Fallback | None = None) -> Facts:
+    """Ask the source for counters and the target for instances; a source that fails is a fact too.
+
+    Where the traffic fell back, what counts is what was counted until then: after that there was another split.
+    """
     observed: dict[DeploymentId, Installation] = {}
     for part in placement.arrangement.parts:
         if part.instances:
@@ -53,15 +73,15 @@ def read_facts(parts: Parts, placement: Placement, rollout: Rollout | None) -> F
                 observed[part.deployment] = parts.target.observe(part.deployment)
             except TargetAway:
                 continue
-    snapshot, failed = None, None
-    if rollout and not rollout.state.is_ended and placement.reached_at is not None:
+    snapshots, failed = fell_back.counted if fell_back else (), None
+    if fell_back is None and rollout and not rollout.state.is_ended and placement.reached_at is not None:
         wanted = [one for one in (rollout.new, rollout.old) if one]
         try:
             counters = parts.metrics.counters(placement.id, wanted)
-            snapshot = Snapshot(parts.clock.now(), placement.generation, counters)
+            snapshots = (Snapshot(parts.clock.now(), placement.generation, counters),)
         except SourceFailed as error:
             failed = str(error)
-    return Facts(placement.generation, placement.rollout, snapshot, failed, observed)
+    return Facts(placement.generation, placement.rollout, snapshots, failed, observed, fell_back)
 
 
 def judge_rollout(
@@ -71,17 +91,19 @@ def judge_rollout(
     rollout = state.rollout
     if rollout is None or rollout.state.is_ended or rollout.state is RolloutState.RETURNING or rollout.new is None:
         return None
-    if facts.snapshot:
-        queries.add_snapshot(connection, rollout.id, rollout.step, facts.snapshot)
+    step = last_judged_step(rollout) if facts.fell_back else rollout.step
+    for snapshot in facts.snapshots:
+        queries.add_snapshot(connection, rollout.id, step, snapshot)
     if rollout.verify is None or not rollout.plan:
         return None
     if facts.failed:
         return Judgement(Verdict.NO_DATA, f"the figures could not be read: {facts.failed}")
     taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
     batches = cut_batches(taken, rollout.new, rollout.old)
-    expects_baseline = rollout.old is not None and rollout.position.share.rest > NONE
+    expects_baseline = rollout.old is not None and rollout.plan[step].share.rest > NONE
     rules = rollout.verify.metrics
     before = history.of(connection, rollout) if history else NO_HISTORY
     metrics = series_of(rules, metric_queries.readings(connection, rollout.id), before) if rules else ()
-    judgement = judge.judge(Case(batches, rollout.step, rollout.verify, expects_baseline, metrics, before))
-    return with_metrics(judgement, metrics, rollout.step, expects_baseline=expects_baseline)
+    judgement = judge.judge(Case(batches, step, rollout.verify, expects_baseline, metrics, before))
+    judgement = with_metrics(judgement, metrics, step, expects_baseline=expects_baseline)
+    return on_fresh_figures(judgement, batches, rollout)

@@ -13,6 +13,7 @@ from tidegate.metrics.source import MetricsSource
 from tidegate.model.environment import Environment
 from tidegate.model.ids import EnvironmentName, ServiceName
 from tidegate.model.train import Train
+from tidegate.routers.dead_man import DeadMan, NobodyThere
 from tidegate.routers.router import Router
 from tidegate.store.database import Database
 from tidegate.targets.target import Target
@@ -75,6 +76,7 @@ class Parts:
     sources: Sources
     settings: Settings = field(default_factory=Settings)
     trains: Mapping[str, Train] = field(default_factory=dict)
+    dead_man: DeadMan = field(default_factory=NobodyThere)
 
     def environment(self, name: EnvironmentName) -> Environment:
         """The environment of that name; one that the configuration no longer has counts as protected."""

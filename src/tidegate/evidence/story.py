@@ -32,6 +32,7 @@ _VERIFICATION = (
     EventKind.ROLLOUT_PASSED,
     EventKind.ROLLOUT_PROMOTED,
     EventKind.ROLLOUT_HOLDS,
+    EventKind.ROLLOUT_FELL_BACK,
 )
 _MINOR = (EventKind.STEP_READY, EventKind.STEP_BEGAN)
 

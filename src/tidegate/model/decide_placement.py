@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tidegate.model.convergence import Convergence, Progress, converge, retry_install, tidy
 from tidegate.model.decision import Decision
@@ -14,6 +14,7 @@ from tidegate.model.placement import Arrangement, Part, Placement
 from tidegate.model.placement_draft import CHECK_EVERY, PlacementDraft, PlacementState
 from tidegate.model.placement_incident import look_after
 from tidegate.model.rollout import Rollout, RolloutKind, RolloutState
+from tidegate.model.rollout_blind import go_on_after_fallback, hear_of_fallback
 from tidegate.model.rollout_forward import advance, arrangement_of, find_harm, finish_watch
 from tidegate.model.rollout_return import decide_rollback, finish_return
 from tidegate.model.share import NONE
@@ -27,9 +28,12 @@ def decide_placement(state: PlacementState, now: datetime) -> Decision:
     """
     draft = PlacementDraft(state, now)
     rollout = draft.rollout
+    fell_back = hear_of_fallback(draft)
     if rollout and not rollout.state.is_ended:
         _begin(draft, rollout)
         _look_for_harm(draft)
+    if fell_back:
+        go_on_after_fallback(draft)
     _settle(draft)
     if draft.rollout and not draft.rollout.state.is_ended:
         _keep_measuring(draft, draft.rollout)
@@ -41,13 +45,18 @@ def decide_placement(state: PlacementState, now: datetime) -> Decision:
     return draft.decision()
 
 
-def wants_figures(placement: Placement, rollout: Rollout | None, now: datetime) -> bool:
+def wants_figures(placement: Placement, rollout: Rollout | None, now: datetime, batch: timedelta) -> bool:
     """Whether figures and the state of the instances are to be read before the decision."""
     if rollout and not rollout.state.is_ended:
         if rollout.state is RolloutState.RETURNING or rollout.rollback_asked:
             return False  # nothing that they could say would change the way back, and reading them takes time
-        return rollout.measure_at is not None and rollout.measure_at <= now
+        return rollout.measure_at is not None and _measure_due(rollout.measure_at, now, batch)
     return _check_due(placement, now)
+
+
+def _measure_due(measure_at: datetime, now: datetime, batch: timedelta) -> bool:
+    """Whether a batch is over, or the clock was set back since it began: a rollout does not go unjudged for that."""
+    return measure_at <= now or measure_at > now + batch
 
 
 def _check_due(placement: Placement, now: datetime) -> bool:
@@ -100,7 +109,7 @@ def _repair(draft: PlacementDraft, convergence: Convergence) -> None:
 def _keep_measuring(draft: PlacementDraft, rollout: Rollout) -> None:
     if rollout.state is RolloutState.RETURNING or rollout.measure_at is None:
         return
-    if draft.state.measured and rollout.measure_at <= draft.now:
+    if draft.state.measured and _measure_due(rollout.measure_at, draft.now, draft.state.batch):
         rollout = draft.update_rollout(measure_at=draft.now + draft.state.batch)
         if draft.placement.reached_at is not None and draft.state.observed is not None:
             _note_health(draft)

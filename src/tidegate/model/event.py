@@ -80,6 +80,7 @@ class EventKind(StrEnum):
     ROLLOUT_PROMOTED = "rollout.promoted"
     ROLLOUT_PASSED = "rollout.passed"
     ROLLOUT_HOLDS = "rollout.holds"
+    ROLLOUT_FELL_BACK = "rollout.fell_back"
     ROLLOUT_ENDED = "rollout.ended"
     VERDICT = "verification.verdict"
     METRIC_MISSING = "verification.metric_missing"

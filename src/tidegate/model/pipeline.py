@@ -55,6 +55,13 @@ class OnDoubt(StrEnum):
     ROLLBACK = "rollback"
 
 
+class OnBlind(StrEnum):
+    """What becomes of a rollout's share while nobody judges it, because the server is down."""
+
+    HOLD = "hold"
+    BASELINE = "baseline"
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """How often a step is attempted in all, and after which endings."""
@@ -260,6 +267,10 @@ class VerifyRule:
     undecided: OnDoubt = OnDoubt.HOLD
     no_data: OnDoubt = OnDoubt.HOLD
     alerts: OnAlert = OnAlert.NOTE
+    blind: OnBlind | None = None
+    """None where the file says nothing: then a canary's share goes back unless people asked for it."""
+
+    blind_after: timedelta = timedelta(minutes=5)
     metrics: tuple[MetricRule, ...] = ()
     """What is compared beside errors and latency."""
 

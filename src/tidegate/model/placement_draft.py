@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from tidegate.model.actor import SYSTEM, Actor
 from tidegate.model.approval import Approval
+from tidegate.model.dead_man import Fallback
 from tidegate.model.decision import Decision, Entity, WantedEffect
 from tidegate.model.deployment import Deployment
 from tidegate.model.effect import Act, Effect, act_key
@@ -62,6 +63,8 @@ class PlacementState:
     batch: timedelta = timedelta(seconds=10)
     incident: Incident | None = None
     new_incident: IncidentId = IncidentId("")
+    fell_back: Fallback | None = None
+    """What the dead man did at the placement the last time, as the router holds it."""
 
 
 @dataclass

@@ -10,10 +10,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from tidegate.model.dead_man import Fallback
 from tidegate.model.generation import StaleGeneration
 from tidegate.model.ids import DeploymentId, Generation, PlacementId
 from tidegate.model.installation import Endpoint, Route, Routing
 from tidegate.model.share import NONE, Share
+from tidegate.routers import fallback_json
 from tidegate.routers.router import RouterRefused
 
 
@@ -58,6 +60,8 @@ class RoutingRecord:
     confirmed_at: datetime | None = None
     sets: tuple[InstanceSet, ...] = ()
     left: tuple[InstanceSet, ...] = ()
+    fallback: Fallback | None = None
+    """Set where this generation is the dead man's."""
 
     @property
     def placement(self) -> PlacementId:
@@ -89,6 +93,7 @@ class RoutingRecord:
     def to_json(self) -> str:
         """The record as text that `from_json` reads; equal records give equal text."""
         fields = asdict(self) | {"confirmed_at": self.confirmed_at.isoformat() if self.confirmed_at else None}
+        fields["fallback"] = fallback_json.to_fields(self.fallback) if self.fallback else None
         return json.dumps(fields, sort_keys=True)
 
     @classmethod
@@ -98,13 +103,14 @@ class RoutingRecord:
         confirmed_at = fields["confirmed_at"]
         return cls(
             generation=Generation(fields["generation"]),
-            wanted=_routing(fields["wanted"]),
+            wanted=routing_of(fields["wanted"]),
             phase=Phase(fields["phase"]),
-            serving=_routing(fields["serving"]) if fields["serving"] else None,
+            serving=routing_of(fields["serving"]) if fields["serving"] else None,
             serving_generation=Generation(fields["serving_generation"]),
             confirmed_at=datetime.fromisoformat(confirmed_at) if confirmed_at else None,
             sets=_sets(fields["sets"]),
             left=_sets(fields["left"]),
+            fallback=fallback_json.from_fields(fields["fallback"]) if fields.get("fallback") else None,
         )
 
 
@@ -135,6 +141,7 @@ def begin(record: RoutingRecord | None, routing: Routing, generation: Generation
         confirmed_at=None,
         sets=sets,
         left=tuple(one for one in record.left if one not in sets),
+        fallback=None,
     )
 
 
@@ -148,7 +155,8 @@ def sets_of(routing: Routing) -> tuple[InstanceSet, ...]:
     return tuple(set_of(route) for route in routing.routes if route.endpoints)
 
 
-def _routing(fields: Mapping[str, Any]) -> Routing:
+def routing_of(fields: Mapping[str, Any]) -> Routing:
+    """The routing that `asdict` made these fields of. Raises KeyError or TypeError for others."""
     return Routing(
         placement=PlacementId(fields["placement"]),
         port=fields["port"],

@@ -12,9 +12,11 @@ from sqlalchemy import Connection
 
 from tidegate.integrations.asking import Heard, Outside
 from tidegate.metrics.source import MetricsSource
+from tidegate.model.dead_man import Fallback, Note
 from tidegate.model.figures import Counters
 from tidegate.model.ids import DeploymentId, Generation, PlacementId
 from tidegate.model.installation import DesiredInstallation, Endpoint, Installation, ObservedRouting, Routing
+from tidegate.routers.dead_man import DeadMan
 from tidegate.routers.router import Router
 from tidegate.store.database import Database
 from tidegate.targets.target import Target
@@ -152,6 +154,29 @@ class CrashingRouter:
         """As the router does."""
         self._points.reach(f"before draining {deployment}")
         return self._router.drained(placement, deployment, endpoints)
+
+
+class CrashingDeadMan:
+    """A DeadMan with a crash point before and after every note."""
+
+    def __init__(self, dead_man: DeadMan, points: CrashPoints) -> None:
+        self._dead_man = dead_man
+        self._points = points
+
+    def leave(self, note: Note) -> None:
+        """As the dead man does."""
+        self._points.reach("before a note is left")
+        self._dead_man.leave(note)
+        self._points.reach("after a note was left")
+
+    def forget(self, placement: PlacementId) -> None:
+        """As the dead man does."""
+        self._points.reach("before a note is taken back")
+        self._dead_man.forget(placement)
+
+    def fell_back(self, placement: PlacementId) -> Fallback | None:
+        """As the dead man does."""
+        return self._dead_man.fell_back(placement)
 
 
 class CrashingOutside:

@@ -28,11 +28,19 @@ class Once:
                 raise RuleBroken("every event once", f"{name} again, as event {recorded.id}")
         if recorded.event.kind is EventKind.RUN_RETRIED:
             self._begin_anew(recorded.event.about["run"])
+        if recorded.event.kind is EventKind.ROLLOUT_FELL_BACK:
+            self._reach_anew(recorded.event.about["rollout"])
 
     def _begin_anew(self, run: str) -> None:
         """What a person tries again happens again."""
         for name in self._seen:
             if run in name:
+                self._allowed[name] = self._seen[name]
+
+    def _reach_anew(self, rollout: str) -> None:
+        """A rollout whose traffic fell back comes to its shares again."""
+        for name in self._seen:
+            if name[:2] == (EventKind.ROLLOUT_SHARES, rollout):
                 self._allowed[name] = self._seen[name]
 
 
@@ -55,6 +63,8 @@ def _identities(recorded: RecordedEvent) -> Iterator[tuple[Name, int]]:
             yield (kind, about["rollout"]), 1
         case EventKind.ROLLOUT_SHARES:
             yield (kind, about["rollout"], str(data["step"])), 1
+        case EventKind.ROLLOUT_FELL_BACK:
+            yield (kind, about["rollout"], str(data["at"])), 1
         case EventKind.DEPLOYMENT_QUARANTINED:
             yield (kind, about["rollout"], about["deployment"]), 1
         case _:

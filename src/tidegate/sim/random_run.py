@@ -9,6 +9,7 @@ from random import Random
 
 from tidegate.judge.judge import Judge
 from tidegate.model.ids import RunId
+from tidegate.sim.blindness import Blindness
 from tidegate.sim.broken import RuleBroken
 from tidegate.sim.demands import Demands
 from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
@@ -74,6 +75,7 @@ class _RandomRun:
         self._world = world
         self._people = People(random)
         self._wardens = Wardens.of(seed, self._people)
+        self._blindness = Blindness.of(seed)
         self._rate = random.choice(RATES)
         names = ("shop", "mail") if random.random() < 0.1 else ("shop",)
         self._services = [SimulatedService(world, name, self._shape(), self._rate) for name in names]
@@ -84,6 +86,8 @@ class _RandomRun:
     def play(self) -> None:
         if self._demands:
             self._demands.begin(self._world, self._services)
+        if self._blindness:
+            self._blindness.begin(self._world)
         self._world.points.arm()
         for _ in range(self._random.randint(2, 4)):
             self._push()
@@ -110,6 +114,7 @@ class _RandomRun:
 
     def _shape(self) -> Shape:
         shape = draw_shape(self._random)
+        shape = self._blindness.shaped(shape) if self._blindness else shape
         shape = self._demands.shaped(shape) if self._demands else shape
         return self._wardens.shaped(shape) if self._wardens else shape
 
@@ -121,6 +126,8 @@ class _RandomRun:
                 self._people.do_something(self._random.choice(self._services))
             if self._wardens:
                 self._wardens.do_something(self._services[0])
+            if self._blindness:
+                self._blindness.do_something(self._world)
             if self._demands:
                 self._demands.do_something(self._world, self._people, self._services)
             if self._faulty and self._random.random() < 0.4:

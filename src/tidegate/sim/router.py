@@ -24,6 +24,8 @@ class Held:
     confirms_at: datetime
     serves: Routing | None = None
     confirmed_at: datetime | None = None
+    serving_generation: Generation = Generation(0)
+    """The generation of what it serves."""
 
 
 @dataclass(slots=True)
@@ -65,12 +67,18 @@ class SimulatedRouter:
             raise RouterRefused(f"generation {generation} of {routing.placement} asked for another split before")
         if held is None or generation > held.generation:
             self._on_told(routing, generation)
-            serves = held.serves if held else None
-            held = self._held[routing.placement] = Held(generation, routing, now + self._delay(), serves)
+            serves, its = (held.serves, held.serving_generation) if held else (None, Generation(0))
+            held = Held(generation, routing, now + self._delay(), serves, serving_generation=its)
+            self._held[routing.placement] = held
         self.settle()
         if held.confirmed_at is None:
             return None
         return ObservedRouting(held.generation, self.shown(held.confirmed_at))
+
+    def held(self, placement: PlacementId) -> Held | None:
+        """All that it holds of a placement."""
+        self.settle()
+        return self._held.get(placement)
 
     def shares(self, placement: PlacementId) -> Routing | None:
         """The split that is served."""
@@ -94,6 +102,7 @@ class SimulatedRouter:
         for placement, held in self._held.items():
             if held.confirmed_at is None and held.confirms_at <= self._clock.now():
                 before, held.serves, held.confirmed_at = held.serves, held.told, held.confirms_at
+                held.serving_generation = held.generation
                 self._note_leaving(before, held.serves)
                 self._on_change(placement, held.serves)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from tidegate.model.event import RecordedEvent
 from tidegate.model.ids import DeploymentId, Generation
 from tidegate.model.installation import Endpoint, Routing
+from tidegate.sim.blind_rules import BlindRules
 from tidegate.sim.demand_rules import DemandRules
 from tidegate.sim.evidence_rules import EvidenceRules
 from tidegate.sim.gate_rules import GateRules
@@ -32,6 +33,7 @@ class Rules:
         self._database = database
         self._rollbacks = RollbackRules(outside)
         gates, times, demands = GateRules(outside), TimeRules(outside), DemandRules(outside)
+        self._blind = BlindRules(outside)
         self._waiting = WaitingRules(gates, times, demands)
         self._traffic = TrafficRules(outside, gates.opened)
         self._lookers: tuple[Callable[[Connection, RecordedEvent], None], ...] = (
@@ -60,6 +62,11 @@ class Rules:
         """Look at what waits at gates when nothing moves any more. Raises RuleBroken."""
         with self._database.reading() as connection:
             self._waiting.check(connection, at)
+
+    def check_blind(self, down: timedelta) -> None:
+        """Look at what is served when a server comes that was away for so long. Raises RuleBroken."""
+        with self._database.reading() as connection:
+            self._blind.check(connection, down)
 
     def check_told(self, routing: Routing, generation: Generation) -> None:
         """Look at what the router is told, before it does so. Raises RuleBroken."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tidegate.model.pipeline import Mode, OnDoubt, Strategy
+from tidegate.model.pipeline import Mode, OnBlind, OnDoubt, Strategy
 from tidegate.sim.demand import NOTHING, THE_FILES_ADDRESS, Demand, gate_texts
 
 
@@ -39,6 +39,8 @@ class Shape:
     undecided: OnDoubt = OnDoubt.HOLD
     objective: str | None = None
     step_timeout: str = "2m"
+    blind: OnBlind | None = None
+    blind_after: str = "5m"
     window: Sequence[str] = ()
     """The hours (UTC) in which the gate to production opens; where there are none, at all times."""
 
@@ -103,5 +105,7 @@ def _verify(shape: Shape) -> str:
         f"{{soak: {shape.soak}, at_most: {shape.at_most}, watch: {shape.watch}, "
         f"undecided: {shape.undecided.value}, no_data: {shape.no_data.value}, "
         + (f"objective: {{availability: {shape.objective}}}, " if shape.objective else "")
+        + (f"blind: {shape.blind.value}, " if shape.blind else "")
+        + f"blind_after: {shape.blind_after}, "
         + "metrics: {latency: {quantiles: [0.5], tolerance: 25%}}}"
     )

@@ -33,12 +33,14 @@ from tidegate.sim.clock import BEGINNING, ServerClock, SimulatedClock
 from tidegate.sim.crash import (
     Crashed,
     CrashingDatabase,
+    CrashingDeadMan,
     CrashingMetrics,
     CrashingOutside,
     CrashingRouter,
     CrashingTarget,
     CrashPoints,
 )
+from tidegate.sim.dead_man import SimulatedDeadMan
 from tidegate.sim.demand import NOTHING, Demand, server_text
 from tidegate.sim.memory import fresh_database
 from tidegate.sim.queue import HintFaults
@@ -113,6 +115,8 @@ class World:
         self.router = SimulatedRouter(self.clock, Random(seed + 2), self._on_told, self._on_split)
         self.router.shown = self.server_clock.shown
         self.target = SimulatedTarget(self.clock, Random(seed + 3), self.versions.__getitem__, self._on_stop)
+        self.dead_man = SimulatedDeadMan(self.clock, Random(seed + 6), self.agenda, self.router, self.traffic)
+        self.dead_man.shown = self.server_clock.shown
         self.rules = Rules(self.database, self)
         self.agent = SimulatedAgent(
             self.clock, Random(seed + 4), self.agenda, self._leasing, self._result, chances.agent
@@ -128,6 +132,7 @@ class World:
         self._commits_checked = -1
         self._events_told = 0
         self._steps = (0, 0)
+        self._down_since: datetime | None = None
         self._start()
         self.agent.begin()
         self.agenda.plan(self.clock.now() + UPKEEP_EVERY, self._upkeep)
@@ -233,6 +238,7 @@ class World:
             sources=OneSource(),
             settings=SETTINGS,
             trains=self.trains,
+            dead_man=CrashingDeadMan(self.dead_man, self.points),
         )
 
     @property
@@ -286,10 +292,10 @@ class World:
             for listener in self.listeners:
                 listener(event)
 
-    def kill_the_server(self) -> None:
-        """Let the server end now, if it is up."""
+    def kill_the_server(self, down: timedelta | None = None) -> None:
+        """Let the server end now, if it is up, and come back after that time."""
         if self.server:
-            self._crash("between two looks")
+            self._crash("between two looks", down)
 
     def configure(self, floor: Demand) -> None:
         """Let the server end, and come back with a configuration that demands this."""
@@ -308,14 +314,17 @@ class World:
 
         self.agenda.plan(self.clock.now() + timedelta(seconds=self.random.uniform(0, 90)), arrive)
 
-    def _crash(self, place: str) -> None:
+    def _crash(self, place: str, down: timedelta | None = None) -> None:
         self.server = None
+        self._down_since = self.clock.now()
         for listener in self.crash_listeners:
             listener(place)
-        down = timedelta(seconds=self.random.uniform(0.5, self.chances.down_at_most_seconds))
+        down = down or timedelta(seconds=self.random.uniform(0.5, self.chances.down_at_most_seconds))
         self.agenda.plan(self.clock.now() + down, self._start)
 
     def _start(self) -> None:
+        if self._down_since:
+            self.rules.check_blind(self.clock.now() - self._down_since)
         outside = CrashingOutside(self.office, self.points)
         self.server = SimulatedServer(
             self.parts, self.server_clock, outside, self.random, self.chances.hints, self.agent.wake

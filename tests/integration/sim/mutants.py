@@ -44,7 +44,7 @@ from tidegate.model.gate import GateDecision, GateState, RuleVerdict
 from tidegate.model.gate_question import GateQuestion
 from tidegate.model.ids import IncidentId, PlacementId
 from tidegate.model.placement import Arrangement, Part
-from tidegate.model.placement_draft import PlacementDraft
+from tidegate.model.placement_draft import PlacementDraft, PlacementState
 from tidegate.model.reason import Reason
 from tidegate.model.rollout import Cause, Rollout, RolloutState
 from tidegate.model.run import RunStatus
@@ -308,7 +308,7 @@ def events_are_told_after_their_changes(patch: Patch) -> None:
 
 
 def events_are_told_before_their_changes(patch: Patch) -> None:
-    def decide(self: Engine, name: PlacementId) -> Decision:
+    def decide(self: Engine, name: PlacementId) -> tuple[PlacementState, Decision]:
         facts, parts = self._read_facts(name), self.parts
         with parts.database.writing() as connection:
             now = parts.clock.now()
@@ -322,7 +322,7 @@ def events_are_told_before_their_changes(patch: Patch) -> None:
             events.append(connection, decision.events, now)
         with parts.database.writing() as connection:
             saving.save(connection, replace(decision, events=()), now, parts.new_id)
-        return decision
+        return state, decision
 
     patch.setattr(Engine, "_decide_placement", decide)
 

@@ -17,6 +17,7 @@ from tidegate.model.pipeline import (
     Health,
     LatencyRule,
     Mode,
+    OnBlind,
     OnDoubt,
     Pipeline,
     Retry,
@@ -237,3 +238,10 @@ def test_an_anchored_part_can_be_used_twice() -> None:
     stages = "[{name: a, environment: x, verify: &v {soak: 1m}}, {name: b, environment: x, verify: *v}]"
     first, second = with_stages(stages)
     assert first.verify == second.verify
+
+
+def test_what_becomes_of_a_share_that_nobody_judges_is_read() -> None:
+    text = EVERYTHING.replace("    verify:\n", "    verify:\n      blind: hold\n      blind_after: 2m\n", 1)
+    assert text != EVERYTHING
+    rules = [stage.verify for stage in load(text, "tidegate.yaml", DEFAULT_ENVIRONMENTS).stages if stage.verify]
+    assert (OnBlind.HOLD, timedelta(minutes=2)) in [(rule.blind, rule.blind_after) for rule in rules]

@@ -142,8 +142,8 @@ def test_figures_are_read_when_a_batch_is_over_and_not_before() -> None:
     story = a_canary_story().hear(UNDECIDED)
     due = story.rollout.measure_at
     assert due is not None
-    assert not wants_figures(story.placement, story.state.rollout, due - SECOND)
-    assert wants_figures(story.placement, story.state.rollout, due)
+    assert not wants_figures(story.placement, story.state.rollout, due - SECOND, 10 * SECOND)
+    assert wants_figures(story.placement, story.state.rollout, due, 10 * SECOND)
 
 
 @pytest.mark.parametrize("asked", [True, False])
@@ -151,22 +151,22 @@ def test_nothing_is_read_on_the_way_back_since_it_would_only_take_time(asked: bo
     story = a_canary_story()
     state = RolloutState.JUDGING if asked else RolloutState.RETURNING
     rollout = replace(story.rollout, state=state, rollback_asked=Cause("by anna", True) if asked else None)
-    assert not wants_figures(story.placement, rollout, NOON + HOUR)
+    assert not wants_figures(story.placement, rollout, NOON + HOUR, 10 * SECOND)
 
 
 def test_a_rollout_that_has_not_reached_its_first_share_has_no_figures() -> None:
     story = an_upgrade(BLUE_GREEN)
-    assert not wants_figures(story.placement, story.rollout, NOON + HOUR)
+    assert not wants_figures(story.placement, story.rollout, NOON + HOUR, 10 * SECOND)
 
 
 def test_a_placement_at_rest_is_asked_for_its_instances_when_a_check_is_due() -> None:
     story = at_rest().settle()
-    assert not wants_figures(story.placement, story.state.rollout, NOON + CHECK_EVERY - SECOND)
-    assert wants_figures(story.placement, story.state.rollout, NOON + CHECK_EVERY)
+    assert not wants_figures(story.placement, story.state.rollout, NOON + CHECK_EVERY - SECOND, 10 * SECOND)
+    assert wants_figures(story.placement, story.state.rollout, NOON + CHECK_EVERY, 10 * SECOND)
 
 
 def test_an_empty_placement_is_not_asked() -> None:
-    assert not wants_figures(a_placement(), None, NOON + HOUR)
+    assert not wants_figures(a_placement(), None, NOON + HOUR, 10 * SECOND)
 
 
 def test_a_batch_that_was_measured_sets_the_time_of_the_next() -> None:
