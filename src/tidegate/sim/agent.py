@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 
 from tidegate.engine.giving import Ask, Held
@@ -66,6 +67,8 @@ class SimulatedAgent:
         self._in_vain: set[tuple[StepRunId, int]] = set()
         self.knows_promises = True
         self.begun_by_itself = 0
+        self._finished: set[Held] = set()
+        self._ended: set[Held] = set()
         self._poll_planned = False
         self._reports = 0
         self.late_reports_refused = 0
@@ -74,6 +77,21 @@ class SimulatedAgent:
         """Poll and renew from now on."""
         self._plan(timedelta(0), self._poll_regularly)
         self._plan(RENEW_EVERY, self._renew_regularly)
+
+    @property
+    def performs_something(self) -> bool:
+        """Whether a command of it runs."""
+        return bool(self._unfinished())
+
+    def end(self) -> None:
+        """Let it end with all that it performs, and come back: what it cannot find any more, it says to be lost."""
+        for held in self._unfinished():
+            self._ended.add(held)
+            self._plan(TRY_AGAIN, partial(self._report_if_held, held, Result(StepOutcome.LOST)))
+
+    def _unfinished(self) -> list[Held]:
+        over = (*self._finished, *self._ended, *self._following)
+        return [one for one in self._held.values() if one not in over]
 
     def wake(self) -> None:
         """Ask for work soon: the server says that there is some."""
@@ -116,6 +134,9 @@ class SimulatedAgent:
         return timedelta(seconds=self._random.uniform(0.2, 8))
 
     def _finish(self, lease: Lease, held: Held) -> None:
+        if held in self._ended:
+            return
+        self._finished.add(held)
         lost = self._random.random() < self.faults.attempt_lost
         self._report(held, Result(StepOutcome.LOST) if lost else self._result(lease))
 

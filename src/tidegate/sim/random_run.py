@@ -16,6 +16,7 @@ from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
 from tidegate.sim.ending import check_ending
 from tidegate.sim.expectations import check_expectations
 from tidegate.sim.people import People
+from tidegate.sim.rehearsed import RehearsedFaults
 from tidegate.sim.rest import is_at_rest, why_restless
 from tidegate.sim.shape import Shape
 from tidegate.sim.shop import SimulatedService
@@ -76,6 +77,7 @@ class _RandomRun:
         self._people = People(random)
         self._wardens = Wardens.of(seed, self._people)
         self._blindness = Blindness.of(seed)
+        self._rehearsed = RehearsedFaults.of(seed)
         self._rate = random.choice(RATES)
         names = ("shop", "mail") if random.random() < 0.1 else ("shop",)
         self._services = [SimulatedService(world, name, self._shape(), self._rate) for name in names]
@@ -108,6 +110,8 @@ class _RandomRun:
         version = self._world.version(f"v{self._versions}")
         if self._versions > 1 or self._random.random() < 0.3:
             draw_behaviour(self._random, version)
+        if self._rehearsed and self._versions > 1:
+            self._rehearsed.put_into(version)
         if self._demands:
             self._demands.reported_by(version)
         service.push(version, self._shape() if self._random.random() < 0.2 else None)
@@ -130,6 +134,8 @@ class _RandomRun:
                 self._blindness.do_something(self._world)
             if self._demands:
                 self._demands.do_something(self._world, self._people, self._services)
+            if self._rehearsed:
+                self._rehearsed.do_something(self._world)
             if self._faulty and self._random.random() < 0.4:
                 self._harm()
 

@@ -31,7 +31,8 @@ WATCHED = Shape(
 )
 
 
-def _ends(run: SimulatedRun, status: RunStatus, serving: str | None) -> None:
+def ends(run: SimulatedRun, status: RunStatus, serving: str | None) -> None:
+    """Wait for the run's end. Raises ToldOtherwise where it, or what serves in production, is another."""
     run.service.world.advance(until=run.decided)
     shop = run.service
     if run.outcome is not status:
@@ -40,7 +41,7 @@ def _ends(run: SimulatedRun, status: RunStatus, serving: str | None) -> None:
         raise ToldOtherwise(f"{shop.serving()} serves in production, not {serving}")
 
 
-def _let_in(shop: SimulatedService, version: str, shape: Shape) -> SimulatedRun:
+def let_in(shop: SimulatedService, version: str, shape: Shape) -> SimulatedRun:
     """Push a version, and approve it as soon as production asks."""
     run = shop.push(version, shape)
     shop.world.advance(until=run.waits_at("production"))
@@ -48,16 +49,17 @@ def _let_in(shop: SimulatedService, version: str, shape: Shape) -> SimulatedRun:
     return run
 
 
-def _first_is_out(shop: SimulatedService, shape: Shape = QUICK) -> None:
-    _ends(_let_in(shop, "v1", shape), RunStatus.SUCCEEDED, "v1")
+def first_is_out(shop: SimulatedService, shape: Shape = QUICK) -> None:
+    """A first version serves in production."""
+    ends(let_in(shop, "v1", shape), RunStatus.SUCCEEDED, "v1")
 
 
 def _first_is_rolled_out(shop: SimulatedService) -> None:
-    _first_is_out(shop, ROLLING)
+    first_is_out(shop, ROLLING)
 
 
 def _first_is_watched(shop: SimulatedService) -> None:
-    _first_is_out(shop, WATCHED)
+    first_is_out(shop, WATCHED)
 
 
 def _nothing(shop: SimulatedService) -> None:
@@ -66,7 +68,7 @@ def _nothing(shop: SimulatedService) -> None:
 
 def _first_release(shop: SimulatedService) -> None:
     run = shop.push("v1", Shape(keep_warm="0s"))
-    _ends(run, RunStatus.SUCCEEDED, "v1")
+    ends(run, RunStatus.SUCCEEDED, "v1")
     if shop.serving("staging") != "v1":
         raise ToldOtherwise("it does not serve in staging")
 
@@ -77,14 +79,14 @@ def _good_canary(shop: SimulatedService) -> None:
     shop.approve(run, ANNA)
     shop.world.advance(until=run.rollout_is(RolloutState.ASKING))
     shop.approve(run, BEN)
-    _ends(run, RunStatus.SUCCEEDED, "v2")
+    ends(run, RunStatus.SUCCEEDED, "v2")
 
 
 def _bad_canary(shop: SimulatedService) -> None:
     shop.world.version("v2").fails(0.2)
-    run = _let_in(shop, "v2", CANARY)
-    _ends(run, RunStatus.ROLLED_BACK, "v1")
-    _must_be_quarantined(shop, quarantined=True)
+    run = let_in(shop, "v2", CANARY)
+    ends(run, RunStatus.ROLLED_BACK, "v1")
+    must_be_quarantined(shop, quarantined=True)
 
 
 def _breach_while_asking(shop: SimulatedService) -> None:
@@ -93,15 +95,15 @@ def _breach_while_asking(shop: SimulatedService) -> None:
     shop.approve(run, ANNA)
     shop.world.advance(until=run.rollout_is(RolloutState.ASKING))
     shop.world.version("v2").fails(0.3)
-    _ends(run, RunStatus.ROLLED_BACK, "v1")
+    ends(run, RunStatus.ROLLED_BACK, "v1")
 
 
 def _newer_arrives(shop: SimulatedService) -> None:
     """The second is rolling out when the third arrives, and is finished first."""
-    second = _let_in(shop, "v2", QUICK)
+    second = let_in(shop, "v2", QUICK)
     shop.world.advance(until=second.rollout_is(RolloutState.MOVING))
-    third = _let_in(shop, "v3", QUICK)
-    _ends(third, RunStatus.SUCCEEDED, "v3")
+    third = let_in(shop, "v3", QUICK)
+    ends(third, RunStatus.SUCCEEDED, "v3")
     if second.outcome is not RunStatus.SUCCEEDED:
         raise ToldOtherwise(f"the one before is {second.outcome.value}")
 
@@ -113,43 +115,43 @@ def _superseded(shop: SimulatedService) -> None:
     third = shop.push("v3", QUICK)
     shop.world.advance(until=third.waits_at("production"))
     shop.approve(third, ANNA)
-    _ends(third, RunStatus.SUCCEEDED, "v3")
-    _ends(second, RunStatus.SUPERSEDED, "v3")
+    ends(third, RunStatus.SUCCEEDED, "v3")
+    ends(second, RunStatus.SUPERSEDED, "v3")
 
 
 def _rolled_back_by_a_person(shop: SimulatedService) -> None:
-    run = _let_in(shop, "v2", ROLLING)
+    run = let_in(shop, "v2", ROLLING)
     shop.world.advance(until=run.rollout_is(RolloutState.MOVING, step=1))
     shop.roll_back()
-    _ends(run, RunStatus.ROLLED_BACK, "v1")
-    _must_be_quarantined(shop, quarantined=True)
+    ends(run, RunStatus.ROLLED_BACK, "v1")
+    must_be_quarantined(shop, quarantined=True)
 
 
 def _cancelled_while_installing(shop: SimulatedService) -> None:
-    run = _let_in(shop, "v2", CANARY)
+    run = let_in(shop, "v2", CANARY)
     shop.world.advance(until=lambda: _is_present(shop, "v2"))
     shop.cancel(run)
-    _ends(run, RunStatus.CANCELLED, "v1")
+    ends(run, RunStatus.CANCELLED, "v1")
     if run.stage("production").state not in (StageState.CANCELLED, StageState.ROLLED_BACK):
         raise ToldOtherwise(f"its stage is {run.stage('production').state.value}")
-    _must_be_quarantined(shop, quarantined=False)
+    must_be_quarantined(shop, quarantined=False)
 
 
 def _never_healthy(shop: SimulatedService) -> None:
     shop.world.version("v2").never_healthy = True
-    _ends(_let_in(shop, "v2", QUICK), RunStatus.ROLLED_BACK, "v1")
-    _must_be_quarantined(shop, quarantined=True)
+    ends(let_in(shop, "v2", QUICK), RunStatus.ROLLED_BACK, "v1")
+    must_be_quarantined(shop, quarantined=True)
 
 
 def _first_good_second_bad(shop: SimulatedService) -> None:
-    _first_is_out(shop)
+    first_is_out(shop)
     _never_healthy(shop)
 
 
 def _line_stopped(shop: SimulatedService) -> None:
     """The third is the second in a row to go back for cause, so the fourth waits until a person says go."""
     shop.world.version("v3").never_healthy = True
-    _ends(_let_in(shop, "v3", QUICK), RunStatus.ROLLED_BACK, "v1")
+    ends(let_in(shop, "v3", QUICK), RunStatus.ROLLED_BACK, "v1")
     fourth = shop.push("v4", QUICK)
     shop.world.advance(until=fourth.waits_at("production"))
     if fourth.decided() or not any(one.rule == "line" for one in fourth.row.because):
@@ -157,25 +159,25 @@ def _line_stopped(shop: SimulatedService) -> None:
 
 
 def _two_are_out(shop: SimulatedService) -> None:
-    _first_is_out(shop, ROLLING)
-    _ends(_let_in(shop, "v2", ROLLING), RunStatus.SUCCEEDED, "v2")
+    first_is_out(shop, ROLLING)
+    ends(let_in(shop, "v2", ROLLING), RunStatus.SUCCEEDED, "v2")
     shop.world.advance(until=lambda: not _is_present(shop, "v1"))
 
 
 def _another_way_back(shop: SimulatedService) -> None:
     """While the third goes back to the second, somebody says that it should be the first."""
-    third = _let_in(shop, "v3", ROLLING)
+    third = let_in(shop, "v3", ROLLING)
     shop.world.advance(until=third.rollout_is(RolloutState.MOVING, step=1))
     shop.roll_back(by=ANNA)
     shop.roll_back(by=BEN, to=shop.world.version("v1"))
-    _ends(third, RunStatus.ROLLED_BACK, "v1")
+    ends(third, RunStatus.ROLLED_BACK, "v1")
 
 
 def _removed(shop: SimulatedService) -> None:
-    second = _let_in(shop, "v2", CANARY)
+    second = let_in(shop, "v2", CANARY)
     shop.world.advance(until=lambda: _is_present(shop, "v2"))
     shop.remove()
-    _ends(second, RunStatus.CANCELLED, None)
+    ends(second, RunStatus.CANCELLED, None)
 
 
 def _approved_before(shop: SimulatedService) -> None:
@@ -190,7 +192,7 @@ def _approved_before(shop: SimulatedService) -> None:
     fourth = shop.push("v4", QUICK)
     shop.world.advance(until=fourth.waits_at("production"))
     shop.approve(second, BEN)
-    _ends(third, RunStatus.SUCCEEDED, "v3")
+    ends(third, RunStatus.SUCCEEDED, "v3")
     if fourth.outcome is not RunStatus.WAITING:
         raise ToldOtherwise(f"the fourth is {fourth.outcome.value}")
 
@@ -206,12 +208,12 @@ def _expired(shop: SimulatedService) -> None:
     shop.approve(third, ANNA)
     shop.world.advance(timedelta(seconds=30))
     shop.approve(second, BEN)
-    _ends(second, RunStatus.SUCCEEDED, "v2")
+    ends(second, RunStatus.SUCCEEDED, "v2")
     shop.world.advance(timedelta(seconds=60))
     if third.outcome is not RunStatus.WAITING:
         raise ToldOtherwise(f"the third is {third.outcome.value}")
     shop.approve(third, ANNA)
-    _ends(third, RunStatus.SUCCEEDED, "v3")
+    ends(third, RunStatus.SUCCEEDED, "v3")
 
 
 def _held(shop: SimulatedService) -> None:
@@ -223,7 +225,7 @@ def _held(shop: SimulatedService) -> None:
     if run.outcome is not RunStatus.WAITING:
         raise ToldOtherwise(f"a held run is {run.outcome.value}")
     shop.let_go(run)
-    _ends(run, RunStatus.SUCCEEDED, "v2")
+    ends(run, RunStatus.SUCCEEDED, "v2")
 
 
 def _overtaken_while_held(shop: SimulatedService) -> None:
@@ -235,8 +237,8 @@ def _overtaken_while_held(shop: SimulatedService) -> None:
     third = shop.push("v3", QUICK)
     shop.world.advance(until=third.waits_at("production"))
     shop.approve(third, ANNA)
-    _ends(third, RunStatus.SUCCEEDED, "v3")
-    _ends(second, RunStatus.SUPERSEDED, "v3")
+    ends(third, RunStatus.SUCCEEDED, "v3")
+    ends(second, RunStatus.SUPERSEDED, "v3")
 
 
 def _nobody_approves(shop: SimulatedService) -> None:
@@ -253,7 +255,7 @@ def _breach_upstream(shop: SimulatedService) -> None:
     run = shop.push("v2", WATCHED)
     shop.world.advance(until=run.waits_at("production"))
     shop.world.version("v2").fails(0.3)
-    _ends(run, RunStatus.ROLLED_BACK, "v1")
+    ends(run, RunStatus.ROLLED_BACK, "v1")
     if shop.serving("staging") != "v1":
         raise ToldOtherwise(f"{shop.serving('staging')} serves in staging")
 
@@ -264,7 +266,8 @@ def _rolled_back_while_paused(shop: SimulatedService) -> None:
     shop.world.advance(until=lambda: shop.serving() == "v1")
 
 
-def _must_be_quarantined(shop: SimulatedService, *, quarantined: bool) -> None:
+def must_be_quarantined(shop: SimulatedService, *, quarantined: bool) -> None:
+    """Raise ToldOtherwise where the second version is quarantined in production, or is not, unlike it should."""
     second = _deployment(shop, "v2")
     told = shop.count(EventKind.DEPLOYMENT_QUARANTINED)
     if second is None or second.is_quarantined != quarantined or told != quarantined:
@@ -289,22 +292,22 @@ def _deployment(shop: SimulatedService, version: str) -> Deployment | None:
 
 STORIES = (
     Story("a first release", _first_release, _nothing),
-    Story("a good canary with approvals", _good_canary, _first_is_out),
-    Story("a bad canary", _bad_canary, _first_is_out),
-    Story("a breach while people are asked", _breach_while_asking, _first_is_out),
-    Story("a newer release arrives during a rollout", _newer_arrives, _first_is_out),
-    Story("a newer release arrives at the gate", _superseded, _first_is_out),
+    Story("a good canary with approvals", _good_canary, first_is_out),
+    Story("a bad canary", _bad_canary, first_is_out),
+    Story("a breach while people are asked", _breach_while_asking, first_is_out),
+    Story("a newer release arrives during a rollout", _newer_arrives, first_is_out),
+    Story("a newer release arrives at the gate", _superseded, first_is_out),
     Story("a person rolls back a rolling rollout", _rolled_back_by_a_person, _first_is_rolled_out),
-    Story("a cancel while it is being installed", _cancelled_while_installing, _first_is_out),
-    Story("a deployment that never becomes healthy", _never_healthy, _first_is_out),
+    Story("a cancel while it is being installed", _cancelled_while_installing, first_is_out),
+    Story("a deployment that never becomes healthy", _never_healthy, first_is_out),
     Story("two bad releases in a row", _line_stopped, _first_good_second_bad),
     Story("another way back is named on the way", _another_way_back, _two_are_out),
-    Story("a service is removed during a rollout", _removed, _first_is_out),
-    Story("an approved release waits while a newer one comes", _approved_before, _first_is_out),
-    Story("an approval expires while it waits", _expired, _first_is_out),
-    Story("a run is held and let go", _held, _first_is_out),
-    Story("a held release is overtaken", _overtaken_while_held, _first_is_out),
-    Story("two releases wait and nobody approves", _nobody_approves, _first_is_out),
+    Story("a service is removed during a rollout", _removed, first_is_out),
+    Story("an approved release waits while a newer one comes", _approved_before, first_is_out),
+    Story("an approval expires while it waits", _expired, first_is_out),
+    Story("a run is held and let go", _held, first_is_out),
+    Story("a held release is overtaken", _overtaken_while_held, first_is_out),
+    Story("two releases wait and nobody approves", _nobody_approves, first_is_out),
     Story("a breach in staging while production waits", _breach_upstream, _first_is_watched),
     Story("a rollback while the service is paused", _rolled_back_while_paused, _two_are_out),
 )

@@ -24,7 +24,9 @@ _LOG_MEDIAN, _LOG_SIGMA = float(np.log(20.0)), 0.7
 
 @dataclass(slots=True)
 class Tally:
-    """What one deployment has done since its counters were last at zero, and ever."""
+    """What one deployment has done since its counters were last at zero, and ever; it serves since `began_at`."""
+
+    began_at: datetime
 
     requests: int = 0
     errors: int = 0
@@ -66,8 +68,8 @@ class SimulatedTraffic:
     def reset(self, deployment: DeploymentId) -> None:
         """Let a deployment's counters begin at zero again."""
         self.count()
-        ever = self.tallies[deployment].ever if deployment in self.tallies else 0
-        self.tallies[deployment] = Tally(ever=ever)
+        known = self.tallies.get(deployment)
+        self.tallies[deployment] = Tally(known.began_at, ever=known.ever) if known else Tally(self._clock.now())
 
     def reset_one(self, random: Random) -> None:
         """Let the counters of one deployment begin at zero again."""
@@ -103,13 +105,20 @@ class SimulatedTraffic:
 
     def _serve(self, deployment: DeploymentId, requests: int) -> None:
         version = self._version_of(deployment)
-        tally = self.tallies.setdefault(deployment, Tally())
+        tally = self.tallies.setdefault(deployment, Tally(self._counted_to))
         slowness = version.slowness if version else 1.0
         tally.requests += requests
         tally.ever += requests
-        tally.errors += int(self._random.binomial(requests, version.error_share if version else 1.0))
+        tally.errors += int(self._random.binomial(requests, self._failing(version, tally)))
         for index, count in enumerate(self._random.multinomial(requests, self._chances_at(slowness))):
             tally.latency[index] += int(count)
+
+    def _failing(self, version: Version | None, tally: Tally) -> float:
+        """Which share of the requests fails now."""
+        if version is None:
+            return 1.0
+        minutes = (self._clock.now() - tally.began_at) / timedelta(minutes=1)
+        return min(1.0, version.error_share + version.leak_a_minute * minutes)
 
     def _chances_at(self, slowness: float) -> list[float]:
         """How probable each bucket is: latency is lognormal."""

@@ -20,6 +20,9 @@ class Version:
     order: int
     error_share: float = GOOD_ERROR_SHARE
     slowness: float = 1.0
+    leak_a_minute: float = 0.0
+    """How much its share of errors grows in a minute, from when a deployment of it first serves."""
+
     build_fails: bool = False
     tests_fail: bool = False
     prepare_fails: bool = False
@@ -33,6 +36,11 @@ class Version:
     def fails(self, share: float) -> Version:
         """Let a share of its requests fail."""
         self.error_share = share
+        return self
+
+    def leaks(self, share_a_minute: float) -> Version:
+        """Let so much more of its requests fail with every minute."""
+        self.leak_a_minute = share_a_minute
         return self
 
     def slows(self, factor: float) -> Version:
@@ -53,7 +61,7 @@ class Version:
     @property
     def does_no_harm(self) -> bool:
         """Whether its users notice nothing of it."""
-        return self.error_share <= GOOD_ERROR_SHARE and self.slowness <= 1
+        return self.error_share <= GOOD_ERROR_SHARE and self.slowness <= 1 and not self.leak_a_minute
 
     @property
     def is_harmful(self) -> bool:

@@ -6,14 +6,17 @@ from functools import cache
 
 import pytest
 
-from tidegate.sim.stories import STORIES
+from tidegate.sim.rehearsal_stories import REHEARSAL_STORIES
+from tidegate.sim.stories import STORIES as SHORT_STORIES
 from tidegate.sim.telling import Story, Telling
+
+STORIES = (*SHORT_STORIES, *REHEARSAL_STORIES)
 
 SHORT = ("a cancel while it is being installed", "two releases wait and nobody approves")
 """Every crash point of these is in the test command; of the others every so many-th, and all in `make crashes`."""
 
 SAMPLED = 6
-"""How many crash points of a longer story are in the test command."""
+"""How many crash points of a longer story are in the test command; of the faults of a rehearsal two."""
 
 by_name = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 short_by_name = pytest.mark.parametrize(
@@ -44,7 +47,7 @@ def test_a_crash_at_any_point_of_a_short_story_is_only_a_delay(story: Story) -> 
 @long_by_name
 def test_a_crash_at_a_point_of_a_longer_story_is_only_a_delay(story: Story) -> None:
     told = without_a_crash(story)
-    apart = told.points // SAMPLED
+    apart = told.points // (2 if story in REHEARSAL_STORIES else SAMPLED)
     for point in range(apart // 2, told.points + 1, apart):
         told.tell_again(crash_at=point)
 
