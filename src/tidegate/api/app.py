@@ -26,6 +26,7 @@ from tidegate.api import (
     probes,
     questions,
     recordings,
+    rehearsals,
     releases,
     runs,
     services,
@@ -66,7 +67,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.git_transfers = Transfers()
     # a route is looked for in this order, and agents ask most often
     of_runs = (runs, questions, evidence, freezes, releases, trains, steps, tests, events, audit, recordings)
-    things = (services, placements, *of_runs, incidents, drills)
+    things = (services, placements, *of_runs, incidents, drills, rehearsals)
     about_people = (people, authorship, sign_in, sign_in_codes)
     nouns = (agents, *things, *about_people, gates, notifications, agent_acts, git, artifacts)
     routers = (

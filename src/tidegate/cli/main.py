@@ -178,6 +178,7 @@ _PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "deploy": placement_commands.deploy,
         "rollback": rollback.rollback,
         "rehearse": rehearsal_commands.rehearse,
+        "rehearsals": rehearsal_commands.rehearsals,
         "freeze": freeze_commands.freeze,
         "thaw": freeze_commands.thaw,
         "freezes": freeze_commands.freezes,

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from tidegate.cli.client import Document
 from tidegate.cli.options import DataOption, JsonOption
 from tidegate.cli.placement_commands import ServiceArgument
+from tidegate.cli.run_view import local_time
 from tidegate.cli.session import begin
 from tidegate.model.rehearsal import Fault
 
@@ -63,3 +65,30 @@ def rehearse(
         data=data,
     )
     raise typer.Exit(module.rehearse(session, wish))
+
+
+def rehearsals(
+    service: Annotated[
+        str | None, typer.Argument(metavar="SERVICE", help="Of this service only.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+    data: DataOption = None,
+) -> None:
+    """List the rehearsals, the newest first."""
+    session = begin(json, data)
+    found = session.client.items("rehearsals", service=service)
+    session.output.document(found)
+    session.output.table(
+        ("service", "commit", "environment", "played", "by", "found", "harmed at most", "went wrong"),
+        (_row(one) for one in found),
+    )
+    if not found:
+        session.output.note("nothing was rehearsed yet: tidegate rehearse SERVICE")
+
+
+def _row(one: Document) -> tuple[object, ...]:
+    outcomes = one["outcomes"]
+    wrong = [each["fault"] for each in outcomes if not each["went_well"]]
+    found = f"{sum(each['found'] for each in outcomes)} of {len(outcomes)}"
+    begun = (one["commit"][:8], one["environment"], local_time(one["began_at"]), one["by"]["name"])
+    return (one["service"], *begun, found, max(each["harmed"] for each in outcomes), ", ".join(wrong))

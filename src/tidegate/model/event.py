@@ -95,6 +95,7 @@ class EventKind(StrEnum):
     ERROR_BUDGET_CALM = "error_budget.calm"
     DRILL_BEGAN = "drill.began"
     DRILL_ENDED = "drill.ended"
+    REHEARSED = "rehearsal.played"
     INCIDENT_OPENED = "incident.opened"
     INCIDENT_NOTED = "incident.noted"
     INCIDENT_CLOSED = "incident.closed"

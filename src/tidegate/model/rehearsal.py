@@ -111,11 +111,9 @@ class Rehearsal:
     it. The figures in it are as they were measured: a time was `quick` times as long without that.
     """
 
-    id: str
     service: ServiceName
     commit: Commit
     environment: str
-    by: Actor
     began_at: datetime
     ended_at: datetime
     quick: float
@@ -126,3 +124,21 @@ class Rehearsal:
     def went_well(self) -> bool:
         """Whether every fault was found and ended on a known release."""
         return bool(self.outcomes) and all(one.went_well for one in self.outcomes)
+
+    @property
+    def in_words(self) -> str:
+        """What came of it, in a line."""
+        wrong = [one.fault.value for one in self.outcomes if not one.went_well]
+        count = len(self.outcomes)
+        well = "all went well" if not wrong else f"{', '.join(wrong)} went wrong"
+        faults = f"{count} fault{'' if count == 1 else 's'}"
+        return f"{self.commit[:8]} of {self.service} was rehearsed with {faults} in {self.environment}: {well}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRehearsal:
+    """A rehearsal as it is in the record: the number of its line, and who played it."""
+
+    id: int
+    by: Actor
+    rehearsal: Rehearsal

@@ -81,6 +81,14 @@ def of_service(connection: Connection, service: str, after: int = 0, limit: int 
     return tuple(map(_recorded, connection.execute(query.order_by(tables.event.c.id).limit(limit)).mappings()))
 
 
+def newest(connection: Connection, kind: EventKind, service: str | None, limit: int) -> tuple[RecordedEvent, ...]:
+    """The newest events of a kind, of one service or of all, newest first."""
+    c = tables.event.c
+    query = select(tables.event).where(c.kind == kind.value)
+    query = query if service is None else query.where(c.service == service)
+    return tuple(map(_recorded, connection.execute(query.order_by(c.id.desc()).limit(limit)).mappings()))
+
+
 def any_of(connection: Connection, kinds: Collection[EventKind], after: int) -> bool:
     """Whether there are events of these kinds after the given one."""
     c = tables.event.c

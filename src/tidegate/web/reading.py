@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from tidegate.engine import waiting
 from tidegate.engine.parts import Parts
 from tidegate.engine.refusal import not_found
+from tidegate.engine.rehearsals import rehearsals
 from tidegate.engine.trains import all_trains, at_its_gates, ready_for, travellers
 from tidegate.model.decide_train import choose_aboard
 from tidegate.model.environment import Environment
@@ -40,6 +41,7 @@ _RELEASES = 15
 _EVENTS_AT_MOST = 2000
 _PASSAGES = 8
 _INCIDENTS = 10
+_REHEARSALS = 5
 _DRILLS = 20
 
 
@@ -97,7 +99,10 @@ def read_service(
     owed = runs_of(gate_queries.unreviewed_glass(connection))
     drills = drill_queries.drills(connection, name, limit=_DRILLS)
     incidents = incident_queries.incidents(connection, name, limit=_INCIDENTS)
-    return service_view(service, histories, runs, releases, tests, environments, now, owed, known, incidents, drills)
+    played = rehearsals(connection, name, limit=_REHEARSALS)
+    return service_view(
+        service, histories, runs, releases, tests, environments, now, owed, known, incidents, drills, played
+    )
 
 
 def read_run(connection: Connection, run_id: str, now: datetime) -> RunView:

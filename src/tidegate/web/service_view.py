@@ -13,6 +13,7 @@ from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName, ReleaseId, RunId
 from tidegate.model.incident import Incident
 from tidegate.model.known_test import KnownTest
+from tidegate.model.rehearsal import RecordedRehearsal
 from tidegate.model.release import Release
 from tidegate.model.run import Run
 from tidegate.model.service import Service, mode_of
@@ -21,6 +22,7 @@ from tidegate.web.board_view import PlacementCell, RunLine, in_order, placement_
 from tidegate.web.drill_view import DrillLine, drill_lines
 from tidegate.web.freeze_view import FreezePanel, freeze_panel
 from tidegate.web.incident_view import IncidentLine, incident_line
+from tidegate.web.rehearsal_view import RehearsalLine, rehearsal_lines
 from tidegate.web.tests_view import TestRow, expired_in_words, rows_of_tests
 from tidegate.web.wording import Badge, Moment, moment, percent
 
@@ -83,6 +85,7 @@ class ServiceView:
     freezes: FreezePanel
     incidents: tuple[IncidentLine, ...]
     drills: tuple[DrillLine, ...]
+    rehearsals: tuple[RehearsalLine, ...]
     expired: tuple[str, ...]
     """What is said of quarantines of tests that have expired."""
 
@@ -110,9 +113,10 @@ def service_view(
     freezes: Sequence[Freeze] = (),
     incidents: Sequence[Incident] = (),
     drills: Sequence[Drill] = (),
+    rehearsals: Sequence[RecordedRehearsal] = (),
 ) -> ServiceView:
     """A service's page, from what was read; `owed` are the runs of which the review of a break-glass is owed, `freezes`
-    those that concern it and hold or are planned, `incidents` and `drills` its newest."""
+    those that concern it and hold or are planned, `incidents`, `drills` and `rehearsals` its newest."""
     cards = {one.record.placement.environment: _card(one, now) for one in placements}
     words = str(mode_of(service).because)
     return ServiceView(
@@ -131,6 +135,7 @@ def service_view(
         freezes=freeze_panel(freezes, environments, (), now),
         incidents=tuple(incident_line(one, now) for one in incidents),
         drills=drill_lines(drills, now),
+        rehearsals=rehearsal_lines(rehearsals, now),
         expired=tuple(expired_in_words(one) for one in tests if one.is_expired(now)),
     )
 

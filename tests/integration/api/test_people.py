@@ -62,6 +62,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/rollbacks": {"service": "shop", "environment": "production"},
     "POST /api/v1/freezes": {"environment": "production", "ends": "2099-01-01T00:00:00Z", "reason": "x"},
     "POST /api/v1/drills": {"service": "shop", "environment": "staging"},
+    "POST /api/v1/rehearsals": {
+        "service": "shop", "commit": "1a2b3c4d" * 5, "environment": "production", "quick": 1, "per_second": 5,
+        "began_at": "2026-03-02T12:00:00Z", "ended_at": "2026-03-02T12:07:00Z", "outcomes": [
+            {"fault": "errors", "found": True, "why": "", "seconds": 1, "requests": 1, "harmed": 1, "end": "before"}
+        ],
+    },
     "POST /api/v1/incidents": {"service": "shop", "environment": "production", "reason": "x"},
     "POST /api/v1/tests/quarantine": {
         "service": "shop", "test": "t", "owner": "o", "until": "2026-12-01T00:00:00Z", "reason": "",
