@@ -9,7 +9,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,8 +55,15 @@ class Command:
 
     def as_process(self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Ended:
         """Run it in a process of its own, with pipes."""
+        return self._ended(self._argv(arguments), stdin, env)
+
+    def in_bash(self, *arguments: str) -> Ended:
+        """Run it as a person does who types it in bash."""
+        return self._ended(["bash", "-c", '"$@"; exit $?', "bash", *self._argv(arguments)])
+
+    def _ended(self, argv: Sequence[str], stdin: str = "", env: Mapping[str, str] | None = None) -> Ended:
         done = subprocess.run(
-            self._argv(arguments),
+            argv,
             input=stdin,
             capture_output=True,
             text=True,

@@ -163,7 +163,7 @@ def test_a_table_is_plain_in_a_pipe_and_drawn_on_a_terminal(tidegate: Command, c
 
 
 def test_completion_is_offered_for_the_shell(alone: Command) -> None:
-    ended = alone.as_process("--show-completion", "bash")
+    ended = alone.in_bash("--show-completion")  # which shell it is, it finds out by who called it
     assert ended.code == 0
     assert "_TIDEGATE_COMPLETE" in ended.out or "_tidegate_completion" in ended.out
 
