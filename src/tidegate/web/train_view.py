@@ -159,10 +159,12 @@ def _in_turn(
     return tuple(placed)
 
 
-def _member(member: Member, waits: str = "") -> Carried:
+def _member(member: Member, waits: str) -> Carried:
     return Carried(member.service, waits, member.label, member.run, _ABOARD[member.state], member.because)
 
 
 def _ended(passage: TrainRun, now: datetime) -> PassageLine:
-    members = tuple(_member(one) for one in passage.members)
+    by_service = {one.service: one for one in passage.members}
+    turns = _in_turn(tuple(by_service), passage.after)
+    members = tuple(_member(by_service[one], ", ".join(passage.after.get(one, ()))) for one in turns)
     return PassageLine(passage.id, _TRAINS[passage.state], passage.because, moment(passage.ended_at, now), members)
