@@ -42,7 +42,7 @@ class _OneOrMany:
 
 Policies = Annotated[
     tuple[PolicySection, ...],
-    Field(max_length=MOST_POLICIES),
+    Field(min_length=1, max_length=MOST_POLICIES),
     BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
     _OneOrMany(),
 ]

@@ -85,6 +85,7 @@ def test_a_gate_may_have_several_windows() -> None:
         ("window: [{timezone: UTC}, {timezone: UTC, hurs: x}]", '8:49: unknown key "hurs" (did you mean "hours"?)'),
         ("window: [{timezone: UTC}, {timezone: Europe/Pariss}]", '8:44: there is no time zone "Europe/Pariss"'),
         ("window: []", '8:15: "window" is empty'),
+        ("policy: []", '8:15: "policy" is empty'),
         ("window: 09:00-16:30", "8:15: expected a list, found the text"),
         ("schedule: {cron: 0 0 31 2 *, timezone: UTC}", '8:24: "0 0 31 2 *" is no schedule: there is no such day'),
         (
