@@ -10,6 +10,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 IDENTIFIER = r"^[0-9A-Za-z][0-9A-Za-z._-]{0,199}$"
 DIGEST = r"^sha256:[0-9a-f]{64}$"
+ACCOUNT = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+PATTERNS_IN_WORDS = {
+    NAME: "small letters, digits and -, at most 40 of them, with a letter or a digit at both ends",
+    ACCOUNT: 'small letters, digits and "._-", at most 63 of them, with a letter or a digit at the beginning',
+    IDENTIFIER: 'letters, digits and "._-", at most 200 of them, with a letter or a digit at the beginning',
+    DIGEST: "sha256: and 64 of the digits 0-9 and a-f",
+}
+"""What is said where something does not match."""
+
 TEXT_AT_MOST = 2000
 MOST_ATTEMPTS = 2**31 - 1
 """What the column of attempts, and that of fences, holds."""

@@ -9,7 +9,7 @@ from fastapi import Path
 from pydantic import Field, StringConstraints
 
 from tidegate.api.answers import Answer
-from tidegate.api.fields import Body, IdentifierPath, Name, TextField
+from tidegate.api.fields import ACCOUNT, Body, IdentifierPath, Name, TextField
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.parts import ApiParts
 from tidegate.api.routing import noun_router
@@ -24,7 +24,6 @@ router = noun_router("people", route_class=ActRoute)
 tokens = noun_router("people")
 """Apart from the acts, whose answers are kept for whoever asks again: a token is not."""
 
-ACCOUNT = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 NamePath = Annotated[str, Path(pattern=ACCOUNT)]
 AccountField = Annotated[str, StringConstraints(pattern=ACCOUNT)]
 

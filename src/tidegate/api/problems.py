@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from tidegate.api.fields import PATTERNS_IN_WORDS
 from tidegate.artifacts.store import ArtifactCorrupt, ArtifactMissing, ArtifactNotKept
 from tidegate.engine.refusal import Refusal, Refused
 from tidegate.security.attempts import TooManyAttempts
@@ -157,6 +158,9 @@ def _in_words(error: Mapping[str, Any]) -> str:
     """`body.approvals: input should be …`; what was sent is not repeated, since it may be a secret."""
     place = ".".join(str(part) for part in cast(Sequence[object], error.get("loc", ())))
     said = str(error.get("msg", "cannot be read")).removeprefix("Value error, ")  # pydantic's words before our own
+    pattern = error.get("ctx", {}).get("pattern")
+    if pattern in PATTERNS_IN_WORDS:
+        said = f"should be {PATTERNS_IN_WORDS[pattern]}"
     return f"{place[:_LONGEST_INPUT]}: {said}"
 
 

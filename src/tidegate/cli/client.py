@@ -173,7 +173,7 @@ class Client:
             detail = "; ".join(str(one.get("msg", one)) if isinstance(one, dict) else str(one) for one in detail)
         remedy = problem.get("remedy")
         if status == 401:
-            remedy = remedy or self.unauthorized
+            remedy = self.unauthorized  # the server's own words are for programs, about a header
         if 300 <= status < 400:
             detail = f"{self.connection.url} sends requests elsewhere; name the address of the server itself"
         return CommandFailed(_CODES.get(status, ExitCode.FAILED), str(detail), str(remedy) if remedy else None)

@@ -97,7 +97,9 @@ def _in_words(error: Exception, arguments: Sequence[str]) -> CommandFailed | Non
         case typer.Abort():
             return CommandFailed(ExitCode.INTERRUPTED, "nothing was done")
         case WrongUsage():
-            return CommandFailed(ExitCode.USAGE, error.format_message(), _help_of(arguments))
+            return CommandFailed(
+                ExitCode.USAGE, error.format_message().replace("Value error, ", ""), _help_of(arguments)
+            )
         case OSError() if error.strerror:
             named = f": {error.filename}" if error.filename else ""
             return CommandFailed(ExitCode.FAILED, f"{error.strerror}{named}")

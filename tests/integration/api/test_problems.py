@@ -50,7 +50,8 @@ def test_what_is_not_there_is_named(world: World, path: str, names: str) -> None
     ("method", "path", "body", "says"),
     [
         ("POST", "/services", {}, "body.repository: Field required"),
-        ("POST", "/services", {"repository": "/r", "name": "No Good"}, "body.name"),
+        ("POST", "/services", {"repository": "/r", "name": "No Good"}, "body.name: should be small letters"),
+        ("POST", "/accounts", {"name": "Ä b"}, "body.name: should be small letters, digits and"),
         ("POST", "/services", {"repository": "/r", "colour": "red"}, "body.colour: Extra inputs are not permitted"),
         ("POST", "/services", {"repository": "a\nb"}, "body.repository"),
         ("POST", "/services", {"repository": "/r", "path": "../.."}, 'body.path: "../.." leads out of the repository'),
@@ -62,7 +63,12 @@ def test_what_is_not_there_is_named(world: World, path: str, names: str) -> None
         ("GET", f"/steps/{UNKNOWN}/log.txt?attempt={2**31}", None, "query.attempt"),
         ("GET", f"/steps/{UNKNOWN}/log?first={2**70}", None, "query.first"),
         ("POST", "/rollbacks", {"service": "shop"}, "body.environment: Field required"),
-        ("POST", "/deployments", {"service": "shop", "release": "x y", "environment": "production"}, "body.release"),
+        (
+            "POST",
+            "/deployments",
+            {"service": "shop", "release": "x y", "environment": "production"},
+            "body.release: should be letters",
+        ),
         ("POST", "/services/shop/mode", {"mode": "sometimes", "reason": "x"}, "body.mode"),
         ("POST", f"/runs/{UNKNOWN}/approve", {"comment": "x" * 3000}, "body.comment"),
         ("POST", f"/runs/{UNKNOWN}/approve", {"comment": "\x1b[2J"}, "control characters are not allowed"),

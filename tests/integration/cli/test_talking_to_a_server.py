@@ -82,14 +82,12 @@ def test_what_a_server_refuses_ends_with_the_code_that_scripts_know(
     contract.refuse("POST", f"/runs/{RUN}/promote", status, "the next share waits for approvals", "tidegate approve R")
     ended = tidegate("promote", RUN, "--json")
     assert ended.code == code
+    ours = f"{tidegate.data}/admin-token is not of the server at {contract.address}; start it again: tidegate server"
+    remedy = ours if status == 401 else "tidegate approve R"
     assert ended.document == {
-        "error": {
-            "message": "the next share waits for approvals",
-            "remedy": "tidegate approve R",
-            "exit_code": code,
-        }
+        "error": {"message": "the next share waits for approvals", "remedy": remedy, "exit_code": code}
     }
-    assert "tidegate: the next share waits for approvals\nnext: tidegate approve R\n" in ended.err
+    assert f"tidegate: the next share waits for approvals\nnext: {remedy}\n" in ended.err
 
 
 def test_something_else_than_a_tidegate_server_is_said_to_be_so(tidegate: Command, contract: ContractServer) -> None:
@@ -113,6 +111,13 @@ def test_a_command_that_does_not_exist_names_the_nearest(alone: Command) -> None
     assert ended.code == 2
     assert "No such command 'staus'. Did you mean 'status'" in ended.err
     assert "next: tidegate --help" in ended.err
+
+
+def test_a_role_that_does_not_exist_is_said_in_our_own_words(alone: Command) -> None:
+    ended = alone("user", "grant", "vera", "chief")
+    assert ended.code == 2
+    assert "'chief' is not one of 'viewer'" in ended.err
+    assert "Value error" not in ended.err
 
 
 def test_an_option_that_does_not_exist_is_wrong_usage_in_json_too(alone: Command) -> None:
