@@ -11,14 +11,15 @@ from pydantic import Field
 from tidegate.api.answers import ActorAnswer, Answer
 from tidegate.api.fields import Body, IdentifierPath, Name, RunPath, StageField, TextField
 from tidegate.api.idempotency import ActRoute
+from tidegate.api.parts import ApiParts
 from tidegate.api.people import AccountField
 from tidegate.api.routing import noun_router
 from tidegate.api.security import Approver, Operator, Parts, Reader
 from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.delegation import Delegation
-from tidegate.security.permission import Permission
-from tidegate.store import gate_queries, queries, rows
+from tidegate.security.permission import PERMISSIONS, Permission
+from tidegate.store import gate_queries, people_queries, queries, rows
 
 router = noun_router("gates", route_class=ActRoute)
 
@@ -118,9 +119,26 @@ def delegate(parts: Parts, who: Approver, body: DelegateRequest) -> DelegationAn
         raise Refused(Refusal.INVALID, f"{who.actor.name} has no account to stand in for", "name one: --from ACCOUNT")
     if giver != who.account:
         parts.authority.check(who, Permission.ADMINISTER)
+    _check_taker(parts, body.taker, body.service)
     span = timedelta(days=body.days)
     made = parts.authorship.delegate(giver, body.taker, span, body.service, who.actor)
     return DelegationAnswer.model_validate(made)
+
+
+def _check_taker(parts: ApiParts, taker: str, service: str | None) -> None:
+    """Raise Refused where the taker may answer no gate there: what they said in another's place would not count."""
+    with parts.engine.parts.database.reading() as connection:
+        known = people_queries.account(connection, taker)
+        if known is None:
+            raise not_found("account", taker, "tidegate user list")
+        held = people_queries.roles_of(connection, known, None)
+    if known.disabled_because is not None:
+        raise Refused(Refusal.CONFLICT, f"the account {taker} is disabled", f"tidegate user enable {taker}")
+    answers = (one for one in held if Permission.APPROVE in PERMISSIONS[one.role])
+    if not any(service is None or one.service in (None, service) for one in answers):
+        of, option = (f" of {service}", f" --service {service}") if service else ("", "")
+        text = f"{taker} may answer no gate{of}, and without a role what is said in another's place does not count"
+        raise Refused(Refusal.CONFLICT, text, f"first tidegate user grant {taker} approver{option}")
 
 
 @router.delete("/delegations/{delegation}")

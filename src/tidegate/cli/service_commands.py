@@ -101,7 +101,7 @@ def show(service: ServiceArgument, json: JsonOption = False, data: DataOption = 
         for demand in demands:
             session.output.say(f"the server demands in {environment}: {demand}")
     if because["remedy"]:
-        session.output.next(str(because["remedy"]).replace("SERVICE", service))
+        session.output.next(str(because["remedy"]))
     if found.get("paused_because") or found.get("line_stopped_because"):
         session.output.next(f"tidegate service resume {service}")
 
@@ -123,7 +123,7 @@ def mode(
     session.done(answer, f"{service} is granted mode: {granted.value}")
     if not json and answer["effective_mode"] != granted.value:
         session.output.say(because["text"])
-        session.output.next(str(because["remedy"] or f"tidegate service show {service}").replace("SERVICE", service))
+        session.output.next(str(because["remedy"] or f"tidegate service show {service}"))
 
 
 @app.command()

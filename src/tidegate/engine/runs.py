@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -108,9 +108,9 @@ class RunActs:
         with self._changing(run_id) as (connection, run):
             if run.status.is_ended or run.release is None:
                 raise Refused(Refusal.CONFLICT, f"run {run.id} is {run.status.value}: there is nothing to take back")
-            asked = self._asked(connection, run, stage)
-            check(run, asked.stage)
             words = [one for one in queries.approvals(connection, run.id) if one.actor.name == actor.name]
+            asked = self._asked(connection, run, stage, taken_back=words)
+            check(run, asked.stage)
             here = latest_words(one for one in words if (one.stage, one.point) == (asked.stage, asked.point))
             if not here or here[0].answer is not Answer.APPROVED:
                 text = f"{actor.name} has said no yes to {run.label} for {_where(asked)}"
@@ -208,7 +208,7 @@ class RunActs:
         with self._parts.database.reading() as connection:
             return queries.rollouts_of_run(connection, run_id)
 
-    def _asked(self, connection: Connection, run: Run, named: str | None) -> Asked:
+    def _asked(self, connection: Connection, run: Run, named: str | None, taken_back: Iterable[Approval] = ()) -> Asked:
         stages = queries.stages(connection, run.id)
         if named is not None and named not in {one.name for one in stages}:
             known = ", ".join(one.name for one in stages)
@@ -217,6 +217,11 @@ class RunActs:
             if named in (None, stage.name) and (asked := self._asks(connection, run, stage, named)):
                 return asked
         states = ", ".join(f"{one.name} is {one.state.value}" for one in stages)
+        spoken = {one.stage for one in latest_words(taken_back) if one.answer is Answer.APPROVED}
+        for stage in stages:
+            if stage.name in spoken and named in (None, stage.name):
+                text = f"{stage.name} of run {run.id} has begun, and a yes is taken back only before ({states})"
+                raise Refused(Refusal.CONFLICT, text, f"to stop what it let in: tidegate cancel {run.id}")
         raise Refused(Refusal.CONFLICT, f"run {run.id} asks nobody now ({states})", f"tidegate watch {run.id}")
 
     def _asks(self, connection: Connection, run: Run, stage: StageRun, named: str | None) -> Asked | None:

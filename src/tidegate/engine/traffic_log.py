@@ -110,7 +110,8 @@ class TrafficLog:
             return
         because = f"{errors:,} of {requests:,} requests failed in {placement.environment}: its error budget is used up"
         rows.put(connection, replace(service, demoted_because=because))
-        text = f"a person opens the gates again: {because}"
+        anew = f"an administrator grants the mode anew: tidegate service mode {service.name} deployment --reason …"
+        text = f"a person opens the gates again: {because}; {anew}"
         self._say(connection, placement, EventKind.SERVICE_DEMOTED, text, now)
 
     def _alert(self, connection: Connection, placement: Placement, alert: Alert) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -65,6 +65,11 @@ class GateDecision:
 
     policy_alone: str = ""
     """Where a person is asked: what policy alone would have decided."""
+
+    def of(self, service: str) -> GateDecision:
+        """The same with the service's name in what its rules say to do."""
+        because = tuple(one.of(service) for one in self.because)
+        return replace(self, because=because, blocking=tuple(one.of(service) for one in self.blocking))
 
 
 def opens(rule: str, text: str, look_again_at: datetime | None = None) -> RuleVerdict:

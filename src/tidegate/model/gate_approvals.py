@@ -117,13 +117,14 @@ def _one_rule(question: GateQuestion, source: str, rule: ApprovalRule, now: date
     text = f"{len(given)} of {rule.people} approvals{asked_by}{so_far}"
     notes = [*_missing(given, rule, voters), *_not_counted(question, rule, now, given, voters)]
     text = "; ".join([text, *notes])
-    return RuleVerdict(GateState.WAITING, Reason(RULE, text, _remedy(question, rule, voters)), expires)
+    return RuleVerdict(GateState.WAITING, Reason(RULE, text, _remedy(question, rule, given, voters)), expires)
 
 
-def _remedy(question: GateQuestion, rule: ApprovalRule, voters: Voters) -> str:
+def _remedy(question: GateQuestion, rule: ApprovalRule, given: Sequence[Approval], voters: Voters) -> str:
+    """Where only unknown authors keep it shut, to say who they are; else one more yes."""
     if rule.not_author:
         _, unknown = voters.people.accounts_of(voters.authors)
-        if len(unknown) > MOST_UNKNOWN:
+        if len(unknown) > MOST_UNKNOWN or (unknown and _fills(given, rule, voters.people)):
             return f"tidegate user address NAME {unknown[0].email}"
     return f"tidegate approve {question.run}"
 
@@ -170,7 +171,16 @@ def _missing(given: Sequence[Approval], rule: ApprovalRule, voters: Voters) -> I
         _, unknown = voters.people.accounts_of(voters.authors)
         if unknown:
             who = ", ".join(author.email for author in unknown)
-            yield f"nobody has verified who {who} is, so each may be one of those who approve"
+            yield f"nobody has verified who {who} is, {_until_known(len(unknown))}"
+
+
+def _until_known(unknown: int) -> str:
+    """What is asked for authors whom nobody has verified, in words that follow their addresses."""
+    if unknown > MOST_UNKNOWN:
+        return "and of so many any may be those who approve: an operator says who they are"
+    if unknown == 1:
+        return "who may be one of those who approve: so one more yes is needed, or an operator says who it is"
+    return f"who may be among those who approve: so {unknown} more are needed, or an operator says who they are"
 
 
 def _is_in(one: Approval, group: ApprovalGroup, rule: ApprovalRule, people: KnownPeople) -> bool:

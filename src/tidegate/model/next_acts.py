@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tidegate.model.reason import Reason
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
@@ -38,7 +37,7 @@ def _acts(
             if stage.state is StageState.GATE and stage.gate:
                 for reason in stage.gate.blocking:
                     if reason.rule != "hold":
-                        yield NextAct(f"{stage.name}: {reason.text}", _command(reason, run))
+                        yield NextAct(f"{stage.name}: {reason.text}", reason.of(run.service).remedy)
     for rollout in rollouts:
         yield from _of_rollout(run, rollout)
 
@@ -62,8 +61,3 @@ def _of_rollout(run: Run, rollout: Rollout) -> Iterator[NextAct]:
     elif rollout.state is RolloutState.JUDGING and rollout.holds_because:
         yield NextAct(f"{rollout.stage} holds: {rollout.holds_because}. To go on", f"tidegate promote {run.id}")
         yield NextAct("to go back", f"tidegate cancel {run.id}")
-
-
-def _command(reason: Reason, run: Run) -> str | None:
-    """A rule knows no service's name, so its remedy says SERVICE."""
-    return reason.remedy.replace("SERVICE", run.service) if reason.remedy else None

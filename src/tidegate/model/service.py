@@ -56,9 +56,10 @@ class EffectiveMode:
 
 def mode_of(service: Service) -> EffectiveMode:
     """The mode by which the gates to protected environments go, as the service's newest file stands."""
-    return effective_mode(
+    found = effective_mode(
         service.mode, service.grant, protected=True, lacks=service.lacks, demoted_because=service.demoted_because
     )
+    return EffectiveMode(found.mode, found.because.of(service.name))
 
 
 def effective_mode(

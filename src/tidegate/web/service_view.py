@@ -123,7 +123,7 @@ def service_view(
         name=service.name,
         repository=service.repository if service.path == "." else f"{service.repository}, folder {service.path}",
         branch=service.branch or "",
-        mode_because=(words[:1].upper() + words[1:]).replace("SERVICE", service.name),
+        mode_because=words[:1].upper() + words[1:],
         notes=service_notes(service),
         trouble=service.trouble,
         paused=service.paused_because,

@@ -77,6 +77,9 @@ def test_an_author_whom_nobody_has_verified_may_be_the_one_who_approves(
     run = waiting("approvals: {count: 1, not_author: true}")
     assert say(world, bob, f"runs/{run}/approve")[0] == 200
     eventually(lambda: "nobody has verified who ada@example.com is" in why(world, run), "the unknown author")
+    assert "so one more yes is needed" in why(world, run)
+    remedies = [one["command"] for one in world.get(f"/runs/{run}")["next"]]
+    assert remedies == ["tidegate user address NAME ada@example.com"]
     world.post("/accounts", {"name": "ada"})
     world.post("/accounts/ada/addresses", {"address": "ada@example.com"})
     assert opens(world, run) == "approved by bob"
@@ -119,7 +122,8 @@ def test_a_yes_can_be_taken_back_before_anything_began(world: World, waiting: Ca
     eventually(lambda: "1 of 2 approvals (bob)" in why(world, run), "one approval")
     assert say(world, ada, f"runs/{run}/approve")[0] == 200
     assert opens(world, run) == "approved by bob, ada"
-    assert say(world, ada, f"runs/{run}/withdraw", stage="production")[0] == 409
+    status, problem = say(world, ada, f"runs/{run}/withdraw", stage="production")
+    assert (status, "production of run" in problem["detail"]) == (409, True)
 
 
 def test_somebody_stands_in_for_another_while_it_lasts_and_where_the_rule_lets_them(
@@ -137,6 +141,19 @@ def test_somebody_stands_in_for_another_while_it_lasts_and_where_the_rule_lets_t
     with world.client(bob) as client:
         assert client.delete(f"/api/v1/delegations/{given['id']}").json()["revoked_at"]
     assert world.get("/delegations") == []
+
+
+def test_nobody_stands_in_who_may_answer_no_gate_there(world: World) -> None:
+    ada = approver(world, "ada")
+    account(world, "bob", {"role": "developer"})
+    world.add_shop()
+    status, problem = say(world, ada, "delegations", taker="bob", service="shop")
+    assert (status, problem["remedy"]) == (409, "first tidegate user grant bob approver --service shop")
+    world.post("/accounts/bob/grants", {"role": "approver", "service": "shop"})
+    assert say(world, ada, "delegations", taker="bob", service="shop")[0] == 201
+    world.post("/accounts/bob/disable", {"reason": "left"})
+    assert say(world, ada, "delegations", taker="bob", service="shop")[1]["detail"] == "the account bob is disabled"
+    assert say(world, ada, "delegations", taker="eve")[0] == 404
 
 
 def test_breaking_the_glass_opens_the_gate_at_once_is_told_and_owes_a_review(

@@ -36,7 +36,9 @@ def test_a_mode_is_granted_with_a_reason_and_then_policy_opens_the_gate(world: W
     text = text.replace("strategy: blue-green}\n", "strategy: blue-green}\n    verify: {}\n")
     world.repositories.text = text.replace("    gate: {approvals: {count: 1}}\n", "")
     first = world.add_shop()
-    assert "not granted" in world.get("/services/shop")["effective_because"]["text"]
+    because = world.get("/services/shop")["effective_because"]
+    assert "not granted" in because["text"]
+    assert because["remedy"] == "tidegate service mode shop deployment --reason …"
     world.post("/services/shop/mode", {"mode": "deployment", "reason": "two good months"})
     world.build()
     ended = world.ends(first)

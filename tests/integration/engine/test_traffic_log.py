@@ -158,11 +158,12 @@ def test_a_service_that_uses_its_budget_up_loses_the_right_to_deploy_until_a_per
     passes(shop, users, 5, failing=20)
     demoted = "20 of 6,000 requests failed in production: its error budget is used up"
     assert service(shop).demoted_because == demoted
+    anew = "an administrator grants the mode anew: tidegate service mode shop deployment --reason …"
     assert [text for text in shop.said() if text.startswith("a person opens")] == [
-        f"a person opens the gates again: {demoted}"
+        f"a person opens the gates again: {demoted}; {anew}"
     ]
     mode = mode_of(replace(service(shop), mode=Mode.DEPLOYMENT, lacks=()))
-    assert (mode.mode, mode.because.remedy) == (Mode.DELIVERY, "tidegate service mode SERVICE deployment --reason …")
+    assert (mode.mode, mode.because.remedy) == (Mode.DELIVERY, "tidegate service mode shop deployment --reason …")
     shop.services.grant_mode(SHOP, Mode.DEPLOYMENT, OWNER, "it was the network")
     passes(shop, users, 60)
     assert service(shop).demoted_because is None, "what came before the new grant is forgiven"
