@@ -45,7 +45,7 @@ class AuthorshipActs:
             self._say(
                 connection, EventKind.AUTHOR_KNOWN, f"{actor.name} says that {address} is {account}", actor, account
             )
-        self._look_again()
+        self._engine.hint_gates()
         return made
 
     def forget_address(self, address: str, actor: Actor) -> AuthorAddress:
@@ -57,7 +57,7 @@ class AuthorshipActs:
             rows.drop(connection, known)
             text = f"{actor.name} says no more that {known.address} is {known.account}"
             self._say(connection, EventKind.AUTHOR_UNKNOWN, text, actor, known.account)
-        self._look_again()
+        self._engine.hint_gates()
         return known
 
     def know_key(self, account: str, public_key: str, actor: Actor) -> AuthorKey:
@@ -77,7 +77,7 @@ class AuthorshipActs:
             rows.put(connection, made)
             text = f"{actor.name} says that the key {fingerprint} is {account}'s"
             self._say(connection, EventKind.AUTHOR_KNOWN, text, actor, account)
-        self._look_again()
+        self._engine.hint_gates()
         return made
 
     def forget_key(self, fingerprint: str, actor: Actor) -> AuthorKey:
@@ -89,7 +89,7 @@ class AuthorshipActs:
             rows.drop(connection, known)
             text = f"{actor.name} says no more that the key {fingerprint} is {known.account}'s"
             self._say(connection, EventKind.AUTHOR_UNKNOWN, text, actor, known.account)
-        self._look_again()
+        self._engine.hint_gates()
         return known
 
     def delegate(self, giver: str, taker: str, span: timedelta, service: str | None, actor: Actor) -> Delegation:
@@ -129,9 +129,3 @@ class AuthorshipActs:
 
     def _say(self, connection: Connection, kind: EventKind, text: str, actor: Actor, account: str) -> None:
         events.append(connection, [Event(kind, text, {"account": account}, actor)], self._parts.clock.now())
-
-    def _look_again(self) -> None:
-        """Gates may now say something else of the changes that wait at them."""
-        with self._parts.database.reading() as connection:
-            services: set[str] = {one.name for one in queries.services(connection)}
-        self._engine.hint_service(services)

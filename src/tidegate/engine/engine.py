@@ -272,6 +272,12 @@ class Engine:
                     subjects.add(f"placement:{entity.id}")
         self.hint_service({service} if moved else set(), subjects, but=but)
 
+    def hint_gates(self) -> None:
+        """Look at every run that waits at a gate: what gates know of people has changed."""
+        with self.parts.database.reading() as connection:
+            services: set[str] = {one.name for one in queries.services(connection)}
+        self.hint_service(services)
+
     def hint_service(self, services: set[str], subjects: set[str] | None = None, but: str | None = None) -> None:
         """Look at the given subjects, and at every run of these services that waits at a gate; not at `but`."""
         found = set(subjects or ())

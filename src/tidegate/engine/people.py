@@ -37,6 +37,7 @@ class PeopleActs:
     """Each act is one transaction that changes rows and records who did it."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._parts = engine.parts
 
     def add(self, name: str, kind: AccountKind, full_name: str, actor: Actor) -> Account:
@@ -60,6 +61,7 @@ class PeopleActs:
             sign_in_queries.drop_links(connection, LinkPurpose.PASSWORD, name)
             text = f"{actor.name} disables the account {name}: {changed.disabled_because}"
             self._say(connection, EventKind.ACCOUNT_DISABLED, text, actor, account=name)
+        self._engine.hint_gates()
         return changed
 
     def enable(self, name: str, actor: Actor) -> Account:
@@ -69,6 +71,7 @@ class PeopleActs:
             rows.put(connection, changed)
             text = f"{actor.name} enables the account {name} again"
             self._say(connection, EventKind.ACCOUNT_ENABLED, text, actor, account=name)
+        self._engine.hint_gates()
         return changed
 
     def set_team(self, name: str, members: Collection[str], actor: Actor) -> Team:
@@ -82,6 +85,7 @@ class PeopleActs:
             rows.put(connection, changed)
             text = f"{actor.name} lets the team {name} be {', '.join(changed.members) or 'empty'}"
             self._say(connection, EventKind.TEAM_CHANGED, text, actor, team=name)
+        self._engine.hint_gates()
         return changed
 
     def remove_team(self, name: str, actor: Actor) -> Team:
@@ -94,6 +98,7 @@ class PeopleActs:
             rows.drop(connection, known)
             text = f"{actor.name} removes the team {name}"
             self._say(connection, EventKind.TEAM_REMOVED, text, actor, team=name)
+        self._engine.hint_gates()
         return known
 
     def grant(self, holder_kind: HolderKind, holder: str, held: Held, actor: Actor) -> RoleGrant:
