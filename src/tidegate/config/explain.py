@@ -77,12 +77,12 @@ def _without_value(document: Document, node: Node, path: Path, refused: list[Pat
 
 
 def _is_said_elsewhere(detail: ErrorDetails, document: Document) -> bool:
-    """Whether the complaint is about an absent value, of which `_without_value` already speaks, or about a list as
-    too short because pydantic does not count the items that it complains about."""
+    """Whether the complaint is about an absent value, of which `_without_value` already speaks, or about a list (or
+    one item in its place) as too short because pydantic does not count the items that it complains about."""
     if detail["type"] in ("missing", "extra_forbidden"):
         return False
     node = document.node(_path(detail))
-    if detail["type"] == "too_short" and node.children:
+    if detail["type"] == "too_short" and (node.children or node.scalar is not None):
         return True
     return node.children is None and node.scalar is None
 
