@@ -40,7 +40,7 @@ def decide_gate(question: GateQuestion, now: datetime) -> GateDecision:
         opened_by=_opener(question, now) if state is GateState.OPEN else "",
         look_again_at=min(again, default=None),
         closing=next((verdict.closing for verdict in verdicts if verdict.closing), None),
-        blocking=tuple(verdict.reason for verdict in verdicts if verdict.state is not GateState.OPEN),
+        blocking=tuple(one.reason for one in verdicts if one.state is state and state is not GateState.OPEN),
         policies=policies,
         policy_alone=gate_policy.alone(question, _verdicts(gate_policy.by_policy(question), policies, now)),
     )

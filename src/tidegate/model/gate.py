@@ -58,7 +58,7 @@ class GateDecision:
     look_again_at: datetime | None = None
     closing: Closing | None = None
     blocking: tuple[Reason, ...] = ()
-    """Of the reasons, those that keep it from opening."""
+    """Of the reasons, those that keep it from opening; where it is closed, those that close it, whatever else waits."""
 
     policies: tuple[PolicyResult, ...] = ()
     """What each policy said, and the values that it read."""
