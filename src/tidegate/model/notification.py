@@ -212,7 +212,8 @@ def _text(event: Event, topic: Topic) -> str:
     service, place = event.about.get("service", ""), event.about.get("environment", "")
     match topic:
         case Topic.APPROVAL if event.kind is EventKind.ROLLOUT_HOLDS:
-            return f"{service} asks for {event.data['approvals']} approvals in {place} before its next share."
+            asked = event.data["approvals"]
+            return f"{service} asks for {asked} approval{'' if asked == 1 else 's'} in {place} before its next share."
         case Topic.APPROVAL:
             label = event.about.get("commit", "")[:8]
             return f"{service} {label} asks for approval to {event.about.get('stage', place)}: {_blocking(event)}."

@@ -150,7 +150,7 @@ def _judge(draft: PlacementDraft, rollout: Rollout) -> None:
     elif rollout.plan[rollout.step + 1].approvals:
         rollout = draft.update_rollout(state=RolloutState.ASKING)
         asked = rollout.plan[rollout.step + 1].approvals
-        draft.say(EventKind.ROLLOUT_HOLDS, f"waits for {asked} approvals", approvals=asked)
+        draft.say(EventKind.ROLLOUT_HOLDS, f"waits for {asked} approval{'' if asked == 1 else 's'}", approvals=asked)
         _ask(draft, rollout)
     else:
         _next_step(draft, rollout)

@@ -123,6 +123,11 @@ def train(kind: EventKind, text: str, state: str = "moving") -> Event:
             "asks for 2 approvals in production before its next share",
         ),
         (
+            about(EventKind.ROLLOUT_HOLDS, "waits for 1 approval", approvals=1),
+            Topic.APPROVAL,
+            "shop asks for 1 approval in production before its next share.",
+        ),
+        (
             about(EventKind.ROLLOUT_HOLDS, "holds: no data; to go on: tidegate promote 01r"),
             Topic.HOLD,
             "shop in production holds: no data",
