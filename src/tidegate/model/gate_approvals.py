@@ -130,10 +130,8 @@ def _remedy(question: GateQuestion, rule: ApprovalRule, given: Sequence[Approval
 
 
 def _why_not(one: Approval, rule: ApprovalRule, now: datetime, voters: Voters, authors: Collection[str]) -> str | None:
-    """Why a yes does not count, in words that follow the person's name."""
+    """Why a yes does not count, in words that follow the person's name; its age last, which another yes mends."""
     name = one.actor.name
-    if rule.expires is not None and not one.at <= now < one.at + rule.expires:
-        return "said yes too long ago"
     if name in voters.people.disabled:
         return "has no access any more"
     if rule.not_author and name in authors:
@@ -144,6 +142,8 @@ def _why_not(one: Approval, rule: ApprovalRule, now: datetime, voters: Voters, a
         return "gave no comment"
     if not any(_is_in(one, group, rule, voters.people) for group in rule.groups):
         return "is in none of the groups that are asked"
+    if rule.expires is not None and not one.at <= now < one.at + rule.expires:
+        return "said yes too long ago"
     return None
 
 

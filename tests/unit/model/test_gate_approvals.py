@@ -14,7 +14,7 @@ from tests.unit.model.builders import NOON, UNHURRIED, an_approval
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.approval import Answer, Approval
 from tidegate.model.change import Author
-from tidegate.model.gate_approvals import Voters, is_enough, latest_words, valid_approvals
+from tidegate.model.gate_approvals import Voters, is_enough, latest_words, not_counted, valid_approvals
 from tidegate.model.gate_rules import ApprovalGroup, ApprovalRule, GateRules
 from tidegate.model.known_people import KnownPeople
 
@@ -109,6 +109,13 @@ def test_a_yes_without_words_counts_for_nothing_where_words_are_wanted() -> None
     rule = ApprovalRule(1, comment=True)
     assert decided(rule, yes("ada", comment=" ")) == ("", False)
     assert decided(rule, yes("ada", comment="I have read it")) == ("ada", True)
+
+
+def test_who_would_not_count_anew_either_is_not_told_that_the_yes_was_too_long_ago() -> None:
+    rule = ApprovalRule(1, timedelta(minutes=30), not_author=True)
+    voters, later = Voters(PEOPLE, (ADA,)), NOON + timedelta(hours=1)
+    assert not_counted(yes("ada"), [rule], later, voters) == "made one of the changes"
+    assert not_counted(yes("bob"), [rule], later, voters) == "said yes too long ago"
 
 
 def test_the_word_of_somebody_who_was_shut_out_meanwhile_counts_no_more() -> None:
