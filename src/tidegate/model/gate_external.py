@@ -29,17 +29,17 @@ def _verdict(rule: ExternalRule, asked: ExternalQuestion | None, question: GateQ
     if asked is None:
         return waits(RULE, f"{whom} is asked")
     said = f": {asked.reason}" if asked.reason else ""
+    until = say_when(asked.expires_at, "UTC")
+    trouble = f"; it could not be asked: {asked.detail}" if asked.detail else ""
     match asked.state:
         case QuestionState.APPROVED:
             return opens(RULE, f"{whom} approved{said}")
         case QuestionState.REJECTED:
             return closes(RULE, f"{whom} rejected{said}", Closing.REJECTED, f"tidegate retry {question.run}")
         case QuestionState.EXPIRED:
-            return waits(RULE, f"{whom} did not answer until {say_when(asked.expires_at, 'UTC')}", again)
-    until = say_when(asked.expires_at, "UTC")
+            return waits(RULE, f"{whom} did not answer until {until}{trouble}", again)
     if now >= asked.expires_at:
-        return waits(RULE, f"{whom} did not answer until {until}", again)
+        return waits(RULE, f"{whom} did not answer until {until}{trouble}", again)
     if asked.state is QuestionState.ASKED:
         return waits(RULE, f"{whom} was asked, and may answer until {until}", look_again_at=asked.expires_at)
-    trouble = f"; it could not be asked so far: {asked.detail}" if asked.detail else ""
     return waits(RULE, f"{whom} is asked, and may answer until {until}{trouble}", look_again_at=asked.expires_at)

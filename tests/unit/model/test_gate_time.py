@@ -205,6 +205,9 @@ def test_nobody_asked_and_an_answer_that_is_overdue_are_no_yes() -> None:
     late = decide_gate(question(rules=(TICKETS,), external=(asked(),)), MONDAY_NOON + HOUR)
     assert late.state is GateState.WAITING
     assert late.blocking[0].remedy == "tidegate gate ask run"
+    never_taken = replace(asked(QuestionState.EXPIRED), detail="Connection refused")
+    decision = decide_gate(question(rules=(TICKETS,), external=(never_taken,)), MONDAY_NOON + HOUR)
+    assert said(decision, "external answer")[0].endswith("; it could not be asked: Connection refused")
 
 
 def test_the_latest_question_counts() -> None:
