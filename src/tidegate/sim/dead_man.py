@@ -79,7 +79,9 @@ class SimulatedDeadMan:
         if self._clock.now() >= judged_at + note.counts_after(len(counted)):
             self._count(note)
         if self._clock.now() < overdue_at or held is None:
-            self._plan(placement, min(overdue_at, judged_at + note.counts_after(len(counted))))
+            # what could not be counted is due still, and he looks once a second all the same
+            due = min(overdue_at, judged_at + note.counts_after(len(counted)))
+            self._plan(placement, max(due, self._clock.now() + _AGAIN))
         elif note.is_for(held.generation, held.serves) and not self._falls_back(note, overdue_at):
             self._plan(placement, self._clock.now() + _AGAIN)
 

@@ -18,6 +18,7 @@ FOUND = {
     6: "after a restore of the rows a placement was stuck for ever, at the very generation that its router held",
     4063: "a world counted as at rest in the moment in which its server had just come back, with an instance ill",
     443: "broken glass ended the hold of a run, and its rollout to the stage before stayed held for ever",
+    930177: "the simulated dead man looked without end where there was nothing to be counted",
     88: "a run that was superseded at a gate left the steps of that stage open",
 }
 """Seeds that failed once, and what each of them found. Seeds that nobody could fail any more are of no use: where what
