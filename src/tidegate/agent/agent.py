@@ -227,9 +227,8 @@ class Agent:
         lease = ended.promised(time.monotonic())
         if lease is None or ended.following or report.outcome is not StepOutcome.SUCCEEDED or self.leaving:
             return
-        ended.keep(report)
         # what follows must be known to follow a success, also to the next agent
-        if ended.record.report() and (following := self._keep(lease, after=ended.held)):
+        if ended.keep(report) and (following := self._keep(lease, after=ended.held)):
             with self.changed:
                 ended.is_followed_by(following)
             self._start_ahead(following)

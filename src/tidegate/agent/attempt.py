@@ -88,7 +88,9 @@ class Attempt:
     promise: tuple[Lease, float] | None = None
     """What it may begin so, and until when, as `time.monotonic` says it."""
 
-    _is_kept: bool = False
+    _is_kept: bool | None = None
+    """Whether its report is on disk, None before that was tried."""
+
     _started: set[Part] = field(default_factory=set)
     """The commands that were started: by an earlier agent, or by this one."""
 
@@ -122,7 +124,7 @@ class Attempt:
         """
         try:
             kept = self.record.report()
-            self._is_kept = kept is not None
+            self._is_kept = True if kept else None
             report = kept or self._work()
             self._until_settled(report)
             go_ahead(report)
@@ -216,20 +218,22 @@ class Attempt:
         if self.dropped.is_set():
             raise Dropped
 
-    def keep(self, report: StepReport) -> None:
-        """Have the report on disk, and the checkout free for others: the report is made of it."""
-        if self._is_kept:
-            return
-        self._is_kept = True
+    def keep(self, report: StepReport) -> bool:
+        """Have the report on disk, and the checkout free for others: the report is made of it. Whether it is there."""
+        if self._is_kept is not None:
+            return self._is_kept
         why = f", {report.detail}" if report.detail else ""
         named = (self.held, self.lease.service, self.lease.step.name)
         _log.info("attempt %s of %s, %s: %s%s", *named, report.outcome.value, why)
         try:
             self.record.keep_report(report)
+            self._is_kept = True
         except OSError as error:
+            self._is_kept = False
             # it is handed over from memory; an agent that is killed before makes it again from what is on disk
             _log.error("the report of attempt %s could not be kept: %s", self.held, error)
         self._give_back()
+        return self._is_kept
 
     def _find_checkout(self) -> Checkout:
         """The checkout to work in: the one in which the attempt began, or a clean one."""

@@ -43,7 +43,7 @@ class HandOver:
         """Send a part of that, and say whether there is more. Raises ServerAway, or Refused."""
         return self.spool.send_some(lambda first, lines: self.link.log(self.held, first, lines))
 
-    def deliver(self, report: StepReport, then: Then, keep: Callable[[], None]) -> ResultAnswer:
+    def deliver(self, report: StepReport, then: Then, keep: Callable[[], object]) -> ResultAnswer:
         """Send the rest of the log and then the report, until the server has them; gives what it answers.
 
         `keep` has the report on disk, where it is not yet: it is called while the server answers where that is at
@@ -56,7 +56,7 @@ class HandOver:
         finally:
             keep()
 
-    def _deliver(self, report: StepReport, then: Then, keep: Callable[[], None]) -> ResultAnswer:
+    def _deliver(self, report: StepReport, then: Then, keep: Callable[[], object]) -> ResultAnswer:
         backoff = Backoff(self.stop)
         while not self.stop.is_set():
             if self.dropped.is_set():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from tidegate.api.answers import Answer, ReasonAnswer
 from tidegate.api.placement_answers import PlacementAnswer
@@ -12,7 +12,7 @@ from tidegate.model.demands import demands_of
 from tidegate.model.environment import Environment
 from tidegate.model.pipeline import Mode, Risk
 from tidegate.model.service import Service, mode_of
-from tidegate.model.traffic import Traffic
+from tidegate.model.traffic import Traffic, minutes_since_first
 
 
 class ServiceAnswer(Answer):
@@ -67,14 +67,13 @@ class TrafficAnswer(Answer):
 def traffic_answer(environment: str, hours: Sequence[Traffic], now: datetime) -> TrafficAnswer:
     """The sum of at least one hour."""
     since = hours[0].begin
-    minutes = max((now - since) / timedelta(minutes=1), 1.0)
     requests = sum(one.requests for one in hours)
     return TrafficAnswer(
         environment=environment,
         since=since,
         requests=requests,
         errors=sum(one.errors for one in hours),
-        per_minute=requests / minutes,
+        per_minute=requests / minutes_since_first(hours, now),
     )
 
 

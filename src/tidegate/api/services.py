@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -26,13 +25,12 @@ from tidegate.api.service_answers import (
 )
 from tidegate.engine.refusal import not_found
 from tidegate.model.pipeline import Mode
-from tidegate.model.traffic import Span
+from tidegate.model.traffic import A_WEEK, Span
 from tidegate.security.permission import Permission
 from tidegate.store import placement_queries, queries, traffic_queries
 
 router = noun_router("services", prefix="/services", route_class=ActRoute)
 
-A_WEEK = timedelta(days=7)
 
 SECRET_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"  # noqa: S105  the pattern of names
 SecretName = Annotated[str, StringConstraints(pattern=SECRET_NAME)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -10,10 +10,8 @@ from tidegate.judge.foretelling import Traffic
 from tidegate.judge.outlook_wording import foretold_of
 from tidegate.model.ids import PlacementId
 from tidegate.model.pipeline import Stage
-from tidegate.model.traffic import LEAST_TO_FORETELL, Span
+from tidegate.model.traffic import A_WEEK, LEAST_TO_FORETELL, Span, minutes_since_first
 from tidegate.store import traffic_queries
-
-A_WEEK = timedelta(days=7)
 
 
 def foretold_at(connection: Connection, placement: PlacementId, stage: Stage, now: datetime) -> tuple[str, ...]:
@@ -22,7 +20,7 @@ def foretold_at(connection: Connection, placement: PlacementId, stage: Stage, no
     requests = sum(one.requests for one in hours)
     if requests < LEAST_TO_FORETELL:
         return ()
-    minutes = max((now - hours[0].begin) / timedelta(minutes=1), 1.0)
+    minutes = minutes_since_first(hours, now)
     errors = sum(one.errors for one in hours)
     # rounded as it is said, so that the judge is not asked anew with every request
     return tuple(foretold_of(stage, Traffic(_rounded(requests / minutes), _rounded(errors / requests))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +24,9 @@ KEPT_FOR = {Span.MINUTE: timedelta(hours=7), Span.HOUR: timedelta(days=35)}
 LOOKS_APART_AT_MOST = timedelta(minutes=2)
 """What was counted in a longer time belongs to no minute, only to the hour in which it was noticed."""
 
+
+A_WEEK = timedelta(days=7)
+"""What is foretold, is so from this much."""
 
 LEAST_TO_FORETELL = 100
 """Of fewer requests in a week nothing is said of what a rollout can show."""
@@ -76,6 +79,11 @@ class TrafficReading:
             then = before.deployments.get(name)
             total = _sum(total, (now.since(then) if then else now) or now)
         return total
+
+
+def minutes_since_first(hours: Sequence[Traffic], now: datetime) -> float:
+    """The minutes that these rows, of which there is at least one, are about; at least one."""
+    return max((now - hours[0].begin) / timedelta(minutes=1), 1.0)
 
 
 def spans_of(reading: TrafficReading, before: TrafficReading) -> tuple[tuple[Span, datetime], ...]:
