@@ -130,7 +130,7 @@ class ProcessRunner:
         force_until = time.monotonic() + _FORCE_SECONDS
         while members:
             if time.monotonic() > force_until:
-                raise StepWillNotEnd(f"the processes {sorted(members)} survived SIGKILL for {_FORCE_SECONDS:g} s")
+                raise StepWillNotEnd(f"the processes {members} survived SIGKILL for {_FORCE_SECONDS:g} s")
             _signal(members, signal.SIGKILL)
             time.sleep(_POLL_SECONDS)
             members = _members(handle, self._uid)
@@ -183,13 +183,17 @@ def _leader_runs(handle: StepHandle) -> bool:
     return leader is not None and leader.started == handle.started and not leader.ended
 
 
-def _members(handle: StepHandle, uid: int) -> set[int]:
-    """The running processes of the attempt: its keeper, its group, and those that carry its mark."""
+def _members(handle: StepHandle, uid: int) -> list[int]:
+    """The running processes of the attempt: its keeper, its group, and those that carry its mark.
+
+    Oldest first, so that a signal reaches a script before its commands: one that learns first that its command was
+    ended takes that for a failure, and leaves without cleaning up.
+    """
     mark = mark_of(handle.folder)
     leader = see(handle.pid)
     # a pid is not given away again while a group has its number: another leader means that the group is gone
     has_group = (leader is None or leader.started == handle.started) and _group_exists(handle.pid)
-    found = set()
+    found: list[SeenProcess] = []
     # the keeper does not count as its user's for the system, because it changed its user while it ran
     came = newcomers(_STARTED_BEFORE.get(handle), uid)
     for pid in {handle.pid, *(pids(uid) if came is None else came)}:
@@ -197,8 +201,8 @@ def _members(handle: StepHandle, uid: int) -> set[int]:
         if seen is None or seen.ended or seen.started < handle.started:
             continue
         if _is_keeper(seen, handle) or (has_group and _is_of_group(seen, handle)) or has_mark(pid, MARK, mark):
-            found.add(pid)
-    return found
+            found.append(seen)
+    return [one.pid for one in sorted(found, key=lambda one: (one.started, one.pid))]
 
 
 def _is_keeper(seen: SeenProcess, handle: StepHandle) -> bool:
@@ -219,7 +223,7 @@ def _is_of_group(seen: SeenProcess, handle: StepHandle) -> bool:
     return seen.group == handle.pid and seen.session == handle.pid
 
 
-def _signal(members: set[int], number: signal.Signals) -> None:
+def _signal(members: list[int], number: signal.Signals) -> None:
     for pid in members:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)

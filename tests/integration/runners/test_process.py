@@ -25,6 +25,7 @@ from tests.integration.runners.contract import (
 from tests.processes import is_running
 
 from tidegate.model.lease import ProcessState, StepCommand, StepHandle
+from tidegate.runners import process
 from tidegate.runners.process import ProcessRunner
 
 
@@ -145,3 +146,21 @@ def test_a_command_cannot_read_what_is_not_its_users(as_root: None, bench: Bench
     assert bench.ended(handle).exit_code != 0
     assert "Permission denied" in output(handle)
     assert "hunter2" not in output(handle)
+
+
+def test_a_script_is_asked_to_end_before_its_commands(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = " | ".join(["sleep 30"] * 40)
+    handle = bench.start(f"echo $$ > script.pid; {commands}")
+    until(lambda: len(process._members(handle, bench.run_as or os.geteuid())) == 42)
+    asked: list[int] = []
+    kill = os.kill
+
+    def noted(pid: int, number: int) -> None:
+        if number == signal.SIGTERM:
+            asked.append(pid)
+        kill(pid, number)
+
+    monkeypatch.setattr(os, "kill", noted)
+    bench.runner.cancel(handle, GENTLY)
+    assert len(asked) == 42
+    assert asked[:2] == [handle.pid, int((bench.work / "script.pid").read_text())]
