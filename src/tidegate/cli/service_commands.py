@@ -95,7 +95,8 @@ def show(service: ServiceArgument, json: JsonOption = False, data: DataOption = 
         if found.get(key) is not None:
             session.output.say(f"{key.replace('_', ' ')}: {found[key]}")
     because = found["effective_because"]
-    session.output.say(f"mode: {found['effective_mode']} ({because['text']})")
+    mode, why = f"mode: {found['effective_mode']}", because["text"]
+    session.output.say(why if why.startswith(mode) else f"{mode} ({why})")
     session.output.say(f"state: {_state(found)}")
     for environment, demands in found.get("demands", {}).items():
         for demand in demands:

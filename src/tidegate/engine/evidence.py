@@ -17,7 +17,16 @@ from tidegate.engine.refusal import Refusal, Refused, not_found
 from tidegate.evidence.pack import Pack
 from tidegate.evidence.page import Figures, PageHead, evidence_page, stories_file
 from tidegate.evidence.record_file import Extract, record_file
-from tidegate.evidence.story import ReleaseSources, ReleaseStory, RunSources, Told, is_break_glass, tell, tell_release
+from tidegate.evidence.story import (
+    ReleaseSources,
+    ReleaseStory,
+    RunSources,
+    Told,
+    is_approval,
+    is_break_glass,
+    tell,
+    tell_release,
+)
 from tidegate.model.event import EventKind, RecordedEvent
 from tidegate.model.record_line import BrokenLine, RecordLine
 from tidegate.model.release import Release
@@ -163,12 +172,13 @@ class _Counter:
 
     def __init__(self) -> None:
         self._kinds: dict[EventKind, int] = {}
-        self._lines = self._break_glass = 0
+        self._lines = self._approvals = self._break_glass = 0
 
     def add(self, recorded: RecordedEvent) -> None:
         kind = recorded.event.kind
         self._lines += 1
         self._kinds[kind] = self._kinds.get(kind, 0) + 1
+        self._approvals += is_approval(recorded.event)
         self._break_glass += is_break_glass(recorded.event)
 
     def figures(self, releases: int) -> Figures:
@@ -176,7 +186,7 @@ class _Counter:
         return Figures(
             lines=self._lines,
             releases=releases,
-            approvals=kinds.get(EventKind.APPROVAL_GIVEN, 0),
+            approvals=self._approvals,
             rollouts=kinds.get(EventKind.ROLLOUT_BEGAN, 0),
             rollbacks=kinds.get(EventKind.ROLLBACK_DECIDED, 0),
             break_glass=self._break_glass,

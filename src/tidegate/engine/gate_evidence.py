@@ -76,7 +76,7 @@ def look_at_gate(parts: Parts, run_id: str, stage: str) -> GateView:
         raise Refused(Refusal.NOT_FOUND, f"run {run.id} has no stage {stage!r}; it has {known or 'none'}")
     question = question_at(draft, draft.stages[name])
     assert question.evidence is not None
-    decision = decide_gate(question, draft.now).of(run.service)
+    decision = decide_gate(question, draft.now).of(run.service, run.label, question.environment)
     return GateView(run, draft.release, draft.stages[name], question.evidence, decision, foretold)
 
 

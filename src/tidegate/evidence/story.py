@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from tidegate.model.approval import Answer
 from tidegate.model.break_glass import BreakGlass
 from tidegate.model.change import Author
 from tidegate.model.event import Event, EventKind, RecordedEvent
@@ -208,6 +209,11 @@ def tell(recorded: RecordedEvent) -> Told:
         text=event.text,
         details=tuple(_details(event.data)),
     )
+
+
+def is_approval(event: Event) -> bool:
+    """Whether a line tells that somebody said yes at a gate; a no is told in the same way."""
+    return event.kind is EventKind.APPROVAL_GIVEN and event.data.get("answer") == Answer.APPROVED.value
 
 
 def is_break_glass(event: Event) -> bool:

@@ -66,10 +66,11 @@ class GateDecision:
     policy_alone: str = ""
     """Where a person is asked: what policy alone would have decided."""
 
-    def of(self, service: str) -> GateDecision:
-        """The same with the service's name in what its rules say to do."""
-        because = tuple(one.of(service) for one in self.because)
-        return replace(self, because=because, blocking=tuple(one.of(service) for one in self.blocking))
+    def of(self, service: str, release: str, environment: str) -> GateDecision:
+        """The same with these names in what its rules say to do."""
+        because = tuple(one.of(service, release, environment) for one in self.because)
+        blocking = tuple(one.of(service, release, environment) for one in self.blocking)
+        return replace(self, because=because, blocking=blocking)
 
 
 def opens(rule: str, text: str, look_again_at: datetime | None = None) -> RuleVerdict:

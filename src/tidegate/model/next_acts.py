@@ -37,7 +37,8 @@ def _acts(
             if stage.state is StageState.GATE and stage.gate:
                 for reason in stage.gate.blocking:
                     if reason.rule != "hold":
-                        yield NextAct(f"{stage.name}: {reason.text}", reason.of(run.service).remedy)
+                        named = reason.of(run.service, run.label, stage.environment)
+                        yield NextAct(f"{stage.name}: {named.text}", named.remedy)
     for rollout in rollouts:
         yield from _of_rollout(run, rollout)
 

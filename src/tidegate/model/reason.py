@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 
@@ -13,9 +14,14 @@ class Reason:
     text: str
     remedy: str | None = None
 
-    def of(self, service: str) -> Reason:
-        """The same with the service's name in its remedy: rules know none, and say SERVICE."""
-        return replace(self, remedy=self.remedy.replace("SERVICE", service)) if self.remedy else self
+    def of(self, service: str, release: str | None = None, environment: str | None = None) -> Reason:
+        """The same with names in its remedy: rules know none, and say SERVICE, `--release R` and `--env E`."""
+        if self.remedy is None:
+            return self
+        remedy = self.remedy.replace("SERVICE", service)
+        for word, name in (("--release R", release), ("--env E", environment)):
+            remedy = re.sub(rf"{word}\b", f"{word[:-1]}{name}", remedy) if name else remedy
+        return replace(self, remedy=remedy)
 
     def __str__(self) -> str:
         return f"{self.text} ({self.remedy})" if self.remedy else self.text

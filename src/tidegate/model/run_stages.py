@@ -71,7 +71,7 @@ def _ask_gate(draft: RunDraft, name: StageName) -> None:
     decision = decide_gate(question, draft.now)
     if decision.state is GateState.WAITING and ask_outside(draft, stage, question.rules):
         decision = decide_gate(question_at(draft, stage), draft.now)
-    decision = decision.of(draft.run.service)
+    decision = decision.of(draft.run.service, draft.run.label, stage.environment)
     if decision.look_again_at:
         draft.wakes.append(decision.look_again_at)
     if stage.gate is None or decision.because != stage.gate.because or decision.state is not stage.gate.state:

@@ -20,6 +20,8 @@ from sqlalchemy import text
 
 from tidegate.evidence import verify
 from tidegate.evidence.pack import Pack
+from tidegate.evidence.story import is_approval
+from tidegate.model.approval import Answer
 from tidegate.model.event import Event, EventKind
 from tidegate.model.verdict import Verdict
 from tidegate.store import events
@@ -255,6 +257,12 @@ def test_broken_glass_is_told_with_its_reason_and_its_review(told: World) -> Non
     assert any(one["line"] == glass["line"] and one["kind"] == "glass.broken" for one in story["lines"])
     assert "shop is &lt;i&gt;down&lt;/i&gt;" in page
     assert '<div class="bad"><dt>break-glass</dt><dd>1</dd></div>' in page
+
+
+@pytest.mark.parametrize(("answer", "counts"), [(Answer.APPROVED, True), (Answer.REJECTED, False)])
+def test_a_rejection_is_not_counted_among_the_approvals(answer: Answer, counts: bool) -> None:
+    assert is_approval(Event(EventKind.APPROVAL_GIVEN, "", {}, data={"answer": answer.value})) is counts
+    assert not is_approval(Event(EventKind.APPROVAL_WITHDRAWN, "", {}, data={"answer": answer.value}))
 
 
 def test_an_approval_says_what_the_person_had_looked_at(pack: bytes) -> None:

@@ -147,10 +147,12 @@ def test_nothing_is_offered_for_a_service_that_was_removed() -> None:
     assert next_acts(replace(WAITING, status=RunStatus.FAILED), removed, (), ()) == ()
 
 
-def test_no_command_that_is_named_still_says_service_instead_of_a_name() -> None:
+def test_commands_name_the_service_the_release_and_the_environment() -> None:
     remedies = ("tidegate service resume SERVICE", "tidegate deploy SERVICE --release R --env E")
     stages = at_gate(*(Reason(str(number), "why", remedy) for number, remedy in enumerate(remedies)))
-    assert [command for _, command in acts(stages=stages) if command and "SERVICE" in command] == []
+    deploy = f"tidegate deploy {WAITING.service} --release {WAITING.label} --env {stages[0].environment}"
+    named = [command for _, command in acts(stages=stages)]
+    assert named == [f"tidegate service resume {WAITING.service}", deploy]
 
 
 def test_a_run_that_waits_at_one_gate_after_another_names_what_ends_each() -> None:
