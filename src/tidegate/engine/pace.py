@@ -36,7 +36,7 @@ def pace_at(
     return Pace(
         cadence=run.pipeline.cadence if is_limited else Cadence(),
         batch=batch,
-        collected=cadence_queries.collected(connection, placement) if batch else Collected(),
+        collected=cadence_queries.collected(connection, placement, run.order) if batch else Collected(),
         others={one: cadence_queries.serving(connection, one, placement.environment) for one in sorted(required)},
         train=_train(connection, run, placement.environment, trains),
         asked_by=run.actor.name if run.trigger is not Trigger.PUSH and run.by_person else None,

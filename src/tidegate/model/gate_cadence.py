@@ -38,9 +38,8 @@ def batch(rule: Batch, collected: Collected, asked_by: str | None, now: datetime
     """Whether the batch is full, or its time is over."""
     if asked_by:
         return opens(BATCH_RULE, f"{asked_by} asked for exactly this release")
-    releases = max(collected.releases, 1)  # the first comes to the gate before it is counted there
-    count = f"{releases} release{'' if releases == 1 else 's'}"
-    if rule.at_most is not None and releases >= rule.at_most:
+    count = f"{collected.releases} release{'' if collected.releases == 1 else 's'}"
+    if rule.at_most is not None and collected.releases >= rule.at_most:
         return opens(BATCH_RULE, f"{count} collected, and {rule.at_most} are a full batch")
     over_at = collected.since + rule.within if collected.since else now + rule.within
     if over_at <= now:

@@ -17,11 +17,12 @@ from tidegate.store import gate_queries, queries, rows, tables
 from tidegate.store.columns import Utc
 
 
-def collected(connection: Connection, placement: Placement) -> Collected:
-    """The releases that came to a placement's gate since the newest that went through: those that wait, and those
-    whose place a newer one took."""
+def collected(connection: Connection, placement: Placement, order: int) -> Collected:
+    """The releases that came to a placement's gate since the newest that went through: those that wait, those whose
+    place a newer one took, and the one of that order, which asks and may not be known to wait yet."""
+    others = func.nullif(tables.run.c.order, order).distinct()
     query = (
-        select(func.count(tables.run.c.order.distinct()), func.min(tables.stage_run.c.began_at, type_=Utc()))
+        select(func.count(others), func.min(tables.stage_run.c.began_at, type_=Utc()))
         .join(tables.stage_run, tables.stage_run.c.run == tables.run.c.id)
         .where(
             tables.run.c.service == placement.service,
@@ -33,7 +34,7 @@ def collected(connection: Connection, placement: Placement) -> Collected:
         )
     )
     count, since = connection.execute(query).one()
-    return Collected(count, since)
+    return Collected(count + 1, since)
 
 
 def serving(connection: Connection, service: ServiceName, environment: EnvironmentName) -> Serving:

@@ -117,6 +117,7 @@ def test_a_full_batch_goes_on_at_once(shop: Shop) -> None:
     third = shop.pushed()
     shop.built()
     shop.settle_until(lambda: shop.run(third).status == "succeeded")
+    assert [line for line in shop.said() if "releases collected" in line] == [], "the second never waited"
 
 
 def catalog(shop: Shop, version: str | None, *, new: bool = False, requires: str = "") -> str:

@@ -50,7 +50,10 @@ def test_those_that_wait_and_those_whose_place_was_taken_are_a_batch(database: D
             rows.put(connection, run)
             rows.put(connection, replace(stage, gate=waits if state is StageState.GATE else None))
     with database.reading() as connection:
-        assert cadence_queries.collected(connection, placement) == Collected(2, NOW + 2 * MINUTE)
+        assert cadence_queries.collected(connection, placement, 3) == Collected(2, NOW + 2 * MINUTE)
+        assert cadence_queries.collected(connection, placement, 5) == Collected(3, NOW + 2 * MINUTE), (
+            "it comes just now"
+        )
         assert cadence_queries.run_ids_that_require(connection) == (a_run(3).id,)
         assert [run.id for run, _ in train_queries.at_gates(connection, PRODUCTION)] == [a_run(3).id]
         brought = gate_queries.changes_between(connection, SHOP, 1, 3)

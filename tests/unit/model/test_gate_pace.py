@@ -107,13 +107,6 @@ def test_a_batch_goes_on_when_it_is_full_or_its_time_is_over(releases: int, minu
         assert blocking(decision) == ["batch"]
 
 
-def test_what_came_to_the_gate_just_now_counts_in_its_batch_at_once() -> None:
-    decision = decided(at_a_gate(Pace(batch=Batch(HOUR), collected=Collected())))
-    assert [one.text for one in decision.blocking] == ["1 release collected; the newest goes on at 13:01:00 UTC"]
-    full = decided(at_a_gate(Pace(batch=Batch(HOUR, 1), collected=Collected())))
-    assert full.state is GateState.OPEN
-
-
 def test_what_serves_already_waits_for_no_time() -> None:
     pace = Pace(ON_DEMAND, Batch(HOUR), Collected(1, NOON), train=TrainSign("payments", False, "leaves"), serves=True)
     assert decided(at_a_gate(pace)).state is GateState.OPEN
