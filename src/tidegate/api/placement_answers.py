@@ -10,7 +10,9 @@ from tidegate.model.deployment import Deployment
 from tidegate.model.environment import Environment
 from tidegate.model.ids import split_placement
 from tidegate.model.pipeline import Mode
+from tidegate.model.placement import Placement
 from tidegate.model.rollout import RolloutState
+from tidegate.model.rollout_floor import way_on
 from tidegate.model.service import Service, mode_of
 from tidegate.model.step_environment import address_of
 from tidegate.store.placement_queries import PlacementRecord
@@ -39,6 +41,18 @@ class MoveAnswer(Answer):
     holds_because: str | None
 
 
+class FloorAnswer(Answer):
+    """Below which no release can serve: since a step of this one, which cannot be undone, may have begun. `because`
+    says so in words, and `remedy` what is left to do."""
+
+    label: str
+    order: int
+    step: str
+    since: datetime
+    because: str
+    remedy: str
+
+
 class PlacementAnswer(Answer):
     """A service in an environment: what serves there, which share of the traffic each commit gets, and where."""
 
@@ -54,6 +68,7 @@ class PlacementAnswer(Answer):
     reached_at: datetime | None
     stuck_because: str | None
     rollbacks_in_a_row: int
+    floor: FloorAnswer | None
     rollout: MoveAnswer | None
     deployments: list[DeploymentAnswer]
 
@@ -98,8 +113,23 @@ def placement_answer(record: PlacementRecord) -> PlacementAnswer:
         reached_at=placement.reached_at,
         stuck_because=placement.stuck_because,
         rollbacks_in_a_row=placement.rollbacks_in_a_row,
+        floor=_floor(placement),
         rollout=MoveAnswer.model_validate(rollout) if rollout and not rollout.state.is_ended else None,
         deployments=[deployment_answer(one) for one in record.deployments.values()],
+    )
+
+
+def _floor(placement: Placement) -> FloorAnswer | None:
+    floor = placement.floor
+    if floor is None:
+        return None
+    return FloorAnswer(
+        label=floor.label,
+        order=floor.order,
+        step=floor.step,
+        since=floor.since,
+        because=floor.words,
+        remedy=way_on(placement),
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from fastapi import Response
+from pydantic import Field
 from sqlalchemy import Connection
 
 from tidegate.api.answers import Answer
-from tidegate.api.fields import Body, IdentifierPath, LabelField, Name, ServiceQuery
+from tidegate.api.fields import Body, IdentifierPath, LabelField, Name, ServiceQuery, TextField
 from tidegate.api.freeze_answers import FreezeAnswer, freeze_answer
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.placement_answers import (
@@ -49,6 +51,14 @@ class RollbackRequest(Body):
     environment: Name
     release: LabelField | None = None
     stop: bool = False
+
+
+class FloorLiftRequest(Body):
+    """Where older releases can serve again, and why."""
+
+    service: Name
+    environment: Name
+    reason: Annotated[TextField, Field(min_length=1)]
 
 
 class DeployPlanAnswer(Answer):
@@ -180,6 +190,16 @@ def roll_back(parts: Parts, who: Operator, body: RollbackRequest) -> RollbackAns
         label_from=new.label if new else None,
         label_to=old.label if old else None,
     )
+
+
+@router.post("/floors/lift")
+def lift_floor(parts: Parts, who: Operator, body: FloorLiftRequest) -> PlacementAnswer:
+    """Say that what could not be undone was undone by hand: older releases can serve again."""
+    parts.authority.check(who, Permission.OPERATE, body.service, body.environment)
+    lifted = parts.placements.lift_floor(body.service, body.environment, who.actor, body.reason)
+    with parts.engine.parts.database.reading() as connection:
+        (record,) = (one for one in placement_queries.records(connection) if one.placement.id == lifted.id)
+    return placement_answer(record)
 
 
 @router.get("/rollouts/{rollout}")

@@ -74,6 +74,7 @@ class RolloutAnswer(Answer):
     step_since: datetime | None
     held: bool
     holds_because: str | None
+    held_at_floor: CauseAnswer | None
     judgement: JudgementAnswer | None
     cause: CauseAnswer | None
     began_at: datetime

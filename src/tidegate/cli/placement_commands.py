@@ -86,6 +86,8 @@ def _say_troubles(output: Output, status: Document) -> None:
         output.say(f"{name} in {freeze['environment']} is frozen {since}until {until} {why}")
     for environment, there in status["environments"].items():
         rollout = there["rollout"] or {}
+        if there["floor"]:
+            output.say(f"{name} in {environment} has a floor: {there['floor']['because']}")
         if there["stuck_because"]:
             output.say(f"{name} in {environment} is stuck: {there['stuck_because']}")
         if rollout.get("holds_because"):

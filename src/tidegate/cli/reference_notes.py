@@ -59,7 +59,8 @@ ENDS_WITH = {
     "approve": "1 where the run has ended or does not ask, 2 where there is no such run.",
     "reject": "1 where the run has ended or does not ask, 2 where there is no such run.",
     "deploy": "2 where the release, or its pipeline's stage for the environment, does not exist.",
-    "rollback": "3 where there is nothing to return to; it then names the command that stops the service.",
+    "rollback": "3 where there is nothing to return to (it then names the command that stops the service), and at a "
+    "placement's floor, where the traffic stays.",
     "rehearse": "1 where a fault was not found or did not end on a known release, or it cannot be played.",
     "server": "1 where it cannot start: the port or the data folder is in use, there is no Envoy, the file is wrong.",
     "down": "1 where something could not be stopped; it names the processes.",

@@ -11,6 +11,7 @@ import typer
 
 from tidegate.cli.client import Document
 from tidegate.cli.exit_code import CommandFailed, ExitCode
+from tidegate.cli.floor import floor_of
 from tidegate.cli.options import DataOption, JsonOption
 from tidegate.cli.output import Output, printable
 from tidegate.cli.placement_commands import EnvironmentOption, ServiceArgument
@@ -42,6 +43,10 @@ def rollback(
     begun: Document = session.client.post("rollbacks", body=body)
     try:
         routed = _wait_until_routed(session, str(begun["rollout"]["id"]), f"{service} in {environment}")
+        if routed["held_at_floor"]:
+            floor = floor_of(session, service, environment) or {}
+            why = f"{service} in {environment} cannot go back, and its traffic stays where it is"
+            raise CommandFailed(ExitCode.REFUSED, f"{why}: {floor.get('because', '')}", floor.get("remedy"))
     except KeyboardInterrupt:
         session.output.note(f"the rollback goes on; to see it: tidegate status {service}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
@@ -56,7 +61,7 @@ def _wait_until_routed(session: Session, rollout: str, what: str) -> Document:
     with _progress(session.output, what) as show:
         while True:
             current: Document = session.client.patiently("rollouts", rollout)
-            if current["seconds"] is not None:
+            if current["seconds"] is not None or (current["held_at_floor"] and current["state"] != "returning"):
                 return current
             if current["state"] in ("succeeded", "rolled_back"):
                 raise CommandFailed(

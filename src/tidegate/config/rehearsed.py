@@ -65,7 +65,9 @@ def longest(pipeline: Pipeline, quick: float) -> timedelta:
 
 
 def _stage(written: dict[str, Any], stage: Stage, quick: float) -> dict[str, Any]:
-    kept: dict[str, Any] = {key: written[key] for key in ("name", "environment", "needs", "steps") if key in written}
+    kept: dict[str, Any] = {key: written[key] for key in ("name", "environment", "needs") if key in written}
+    if "steps" in written:
+        kept["steps"] = [one for one in written["steps"] if not one.get("irreversible")]
     if stage.deploy:
         kept["deploy"] = {
             "strategy": stage.deploy.strategy.value,
@@ -105,6 +107,8 @@ def _left_out(plain: dict[str, Any], pipeline: Pipeline) -> Iterator[str]:
             yield f"its {key}"
     if gated := [stage["name"] for stage in plain["stages"] if stage.get("gate")]:
         yield f"the gates of {_listed(gated)}"
+    if final := [step.name for stage in pipeline.stages for step in stage.steps if step.irreversible]:
+        yield f"the steps {_listed(final)}, which cannot be undone"
     own = {rule.name for stage in pipeline.stages if stage.verify for rule in stage.verify.metrics}
     if own:
         yield f"the metrics {_listed(sorted(own))}, whose source does not know a rehearsal's deployments"

@@ -15,12 +15,13 @@ from tidegate.config.step_sections import (
     SetupSection,
     SidecarSection,
     StageStepSection,
+    StepSection,
 )
 from tidegate.model.ids import StepName
 from tidegate.model.matrix import IMAGE, name_of
 from tidegate.model.pipeline import Build, Concurrency, FolderCache, Retry, Setup, Sidecar, SidecarHealth, Step
 
-_S = TypeVar("_S", bound=StageStepSection)
+_S = TypeVar("_S", bound=StepSection)
 
 
 def build(section: BuildSection) -> Build:
@@ -33,8 +34,13 @@ def build(section: BuildSection) -> Build:
 
 
 def stage_steps(sections: Sequence[StageStepSection]) -> tuple[Step, ...]:
-    """The steps of a stage."""
-    return _expanded(sections, _step)
+    """The steps of a stage; what cannot be undone needs all that can."""
+    steps = _expanded(sections, _step)
+    before = tuple(step.name for step in steps if not step.irreversible)
+    return tuple(
+        replace(step, needs=tuple(dict.fromkeys((*step.needs, *before)))) if step.irreversible else step
+        for step in steps
+    )
 
 
 def _expanded(sections: Sequence[_S], resolve: Callable[[_S], Step]) -> tuple[Step, ...]:
@@ -44,7 +50,7 @@ def _expanded(sections: Sequence[_S], resolve: Callable[[_S], Step]) -> tuple[St
     return tuple(replace(step, needs=_needs(step.needs, names)) for step in chain.from_iterable(many.values()))
 
 
-def _combined(step: Step, section: StageStepSection) -> tuple[Step, ...]:
+def _combined(step: Step, section: StepSection) -> tuple[Step, ...]:
     if section.matrix is None:
         return (step,)
     return tuple(_variant(step, combination) for combination in matrix_of(section.matrix).combinations())
@@ -64,7 +70,7 @@ def _needs(needs: Sequence[StepName], names: Mapping[StepName, tuple[StepName, .
     return tuple(dict.fromkeys(chain.from_iterable(names.get(name, (name,)) for name in needs)))
 
 
-def _step(section: StageStepSection) -> Step:
+def _step(section: StepSection) -> Step:
     return Step(
         name=section.name,
         run=section.run,
@@ -82,6 +88,7 @@ def _step(section: StageStepSection) -> Step:
         image=section.image,
         sidecars=tuple(_sidecar(name, one) for name, one in section.services.items()),
         labels=tuple(section.labels),
+        irreversible=isinstance(section, StageStepSection) and section.irreversible,
         concurrency=Concurrency(section.concurrency.group, section.concurrency.limit) if section.concurrency else None,
     )
 

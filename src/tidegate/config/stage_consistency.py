@@ -30,6 +30,7 @@ def contradictions_in_stage(
     yield from contradictions_in_policies(document, (*stage.path, "gate"), stage_names(pipeline))
     if at(pipeline, ("runtime",)) is None:
         yield from _nothing_to_deploy(document, stage)
+        yield from _no_floor(document, stage)
     else:
         yield from _strategy(document, stage, pipeline)
     yield from _shares(document, stage)
@@ -56,6 +57,15 @@ def _nothing_to_deploy(document: Document, stage: Item) -> Iterator[Problem]:
         yield document.problem((*stage.path, key), message, remedy, on_key=True)
     if not stage.keys.get("steps") and not about_deployment:
         yield document.problem(stage.path, "the stage does nothing: it has no steps", f"add steps, or {remedy}")
+
+
+def _no_floor(document: Document, stage: Item) -> Iterator[Problem]:
+    """What cannot be undone binds what the stage deploys."""
+    for index, step in enumerate(get(stage.keys, "steps", list) or ()):
+        if isinstance(step, dict) and step.get("irreversible") is True:
+            message = "the stage deploys nothing that could not go back after it"
+            path = (*stage.path, "steps", index, "irreversible")
+            yield document.problem(path, message, 'remove it, or say in a "runtime" section how it runs', on_key=True)
 
 
 def _strategy(document: Document, stage: Item, pipeline: Plain) -> Iterator[Problem]:

@@ -33,6 +33,16 @@ def contradictions_in_steps(document: Document, steps: Collection[Item]) -> Iter
         yield from _services(document, step)
         yield from _condition(document, step, names)
         yield from _failed_first(document, step)
+        yield from _irreversible(document, step, steps)
+
+
+def _irreversible(document: Document, step: Item, steps: Collection[Item]) -> Iterator[Problem]:
+    """What cannot be undone comes last."""
+    final = {one.name for one in steps if one.keys.get("irreversible") is True}
+    for path, word in words(step, "needs"):
+        if word in final and step.name not in final:
+            message = f'it needs "{word}", which cannot be undone and therefore runs last'
+            yield document.problem(path, message, "remove it, or mark this step irreversible as well")
 
 
 def _variables(document: Document, step: Item) -> Iterator[Problem]:

@@ -138,16 +138,8 @@ Matrix = Annotated[
 ]
 
 
-class StageStepSection(Section):
-    """A command that a stage runs after its deployment."""
-
-    not_yet: ClassVar[frozenset[str]] = frozenset({"secrets"})
-    misplaced: ClassVar[Mapping[str, str]] = {
-        "artifacts": "artifacts are made by the build's steps only: built once, promoted everywhere",
-        "inputs": _ALWAYS_RUN,
-        "outputs": _ALWAYS_RUN,
-        "cache": _ALWAYS_RUN,
-    }
+class StepSection(Section):
+    """A command, of a build or of a stage."""
 
     name: Annotated[StepWord, Field(description="What the step is called; unique among its neighbours.")]
     run: Annotated[Script, Field(description="A script for `sh -eu`, run in the checkout.")]
@@ -198,12 +190,34 @@ class StageStepSection(Section):
     ] = None
 
 
-class BuildStepSection(StageStepSection):
+class StageStepSection(StepSection):
+    """A command that a stage runs after its deployment."""
+
+    not_yet: ClassVar[frozenset[str]] = frozenset({"secrets"})
+    misplaced: ClassVar[Mapping[str, str]] = {
+        "artifacts": "artifacts are made by the build's steps only: built once, promoted everywhere",
+        "inputs": _ALWAYS_RUN,
+        "outputs": _ALWAYS_RUN,
+        "cache": _ALWAYS_RUN,
+    }
+
+    irreversible: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether an older release can no longer serve once it has begun; it runs last, after "
+            "verification.",
+        ),
+    ] = _STEP.irreversible
+
+
+class BuildStepSection(StepSection):
     """A command of the build."""
 
     not_yet: ClassVar[frozenset[str]] = frozenset()
     misplaced: ClassVar[Mapping[str, str]] = {
-        "secrets": "a build step gets no environment's secrets; what needs them belongs to a stage"
+        "secrets": "a build step gets no environment's secrets; what needs them belongs to a stage",
+        "irreversible": "a build changes nothing that serves; what cannot be undone is a step of a stage",
     }
 
     inputs: Annotated[

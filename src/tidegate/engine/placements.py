@@ -18,6 +18,7 @@ from tidegate.model.placement import Placement
 from tidegate.model.release import Release
 from tidegate.model.rollout import Cause, Rollout, RolloutState, RolloutStep, plan_rollout
 from tidegate.model.rollout_begin import begin_return, end_of_watch
+from tidegate.model.rollout_floor import forbids
 from tidegate.model.run import Run
 from tidegate.store import events, queries, rows
 
@@ -66,13 +67,12 @@ class PlacementActs:
     ) -> Rollout:
         """Return a placement to its last good deployment (or to `release`, or with `stop` to nothing) at once.
 
-        Needs no approval and no window. Raises Refused where there is nothing to return to.
+        Needs no approval and no window. Below the placement's floor nothing moves: the rollout says so, and its
+        incident is open. Raises Refused where there is nothing to return to.
         """
         with self._parts.database.writing() as connection:
             self._parts.database.lock_service(connection, service)
-            placement = queries.placement(connection, placement_id(ServiceName(service), EnvironmentName(environment)))
-            if placement is None:
-                raise not_found("placement", f"{service} in {environment}", f"tidegate status {service}")
+            placement = self._placement(connection, service, environment)
             owner = queries.rollout(connection, placement.rollout)
             if owner and owner.state is RolloutState.RETURNING and release is None and not stop:
                 return owner
@@ -80,9 +80,40 @@ class PlacementActs:
             if serving is None:
                 raise Refused(Refusal.CONFLICT, f"nothing of {service} serves in {environment}")
             back_to = None if stop else self._back_to(connection, placement, owner, release)
+            if back_to and forbids(placement.floor, back_to) and owner and owner.state.owns_placement:
+                _refuse_below_floor(placement, back_to)
             rollout = self._begin(connection, placement, owner, back_to, actor)
         self._engine.queue.hint(f"placement:{placement.id}")
         return rollout
+
+    def lift_floor(self, service: str, environment: str, actor: Actor, reason: str) -> Placement:
+        """Note that somebody has undone by hand what a step did that Tidegate cannot undo.
+
+        Raises Refused where the placement has no floor.
+        """
+        with self._parts.database.writing() as connection:
+            self._parts.database.lock_service(connection, service)
+            placement = self._placement(connection, service, environment)
+            if placement.floor is None:
+                raise Refused(Refusal.CONFLICT, f"{service} has no floor in {environment}: it can go back as it is")
+            now = self._parts.clock.now()
+            lifted = replace(placement, floor=None, wake_at=now)
+            rows.put(connection, lifted)
+            owner = queries.rollout(connection, placement.rollout)
+            if owner and owner.held_at_floor:
+                rows.put(connection, replace(owner, held_at_floor=None))
+            text = f"{actor.name} lifts the floor of {placement.id}, set by {placement.floor.step}: {reason}"
+            about = {"service": service, "environment": environment}
+            said = Event(EventKind.FLOOR_LIFTED, text, about, actor, {"reason": reason, "floor": placement.floor.label})
+            events.append(connection, [said], now)
+        self._engine.sweep()
+        return lifted
+
+    def _placement(self, connection: Connection, service: str, environment: str) -> Placement:
+        found = queries.placement(connection, placement_id(ServiceName(service), EnvironmentName(environment)))
+        if found is None:
+            raise not_found("placement", f"{service} in {environment}", f"tidegate status {service}")
+        return found
 
     def _begin(
         self,
@@ -157,3 +188,10 @@ class PlacementActs:
             Refusal.INVALID,
             f"the pipeline of {release.label} has no stage in {environment!r}; it has {known}",
         )
+
+
+def _refuse_below_floor(placement: Placement, back_to: Deployment) -> None:
+    """While a newer release rolls out, the way back is to what served before; what is older never serves again."""
+    assert placement.floor is not None
+    back = f"tidegate rollback {placement.service} --env {placement.environment}"
+    raise Refused(Refusal.REFUSED, f"not back to {back_to.label}: {placement.floor.words}", back)

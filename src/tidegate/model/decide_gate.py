@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tidegate.model import gate_order, gate_policy
 from tidegate.model.break_glass import BreakGlass
-from tidegate.model.gate import HOLD_RULE, PLACEMENT_RULE, GateDecision, GateState, RuleVerdict
+from tidegate.model.gate import FLOOR_RULE, HOLD_RULE, PLACEMENT_RULE, GateDecision, GateState, RuleVerdict
 from tidegate.model.gate_approvals import approvals, approved_by
 from tidegate.model.gate_external import external_answers
 from tidegate.model.gate_pace import pace
@@ -17,7 +17,7 @@ from tidegate.model.gate_time import time_rules
 from tidegate.model.policy import PolicyResult
 from tidegate.model.reason import Reason
 
-_NEVER_OVERRULED = (PLACEMENT_RULE, HOLD_RULE)
+_NEVER_OVERRULED = (PLACEMENT_RULE, HOLD_RULE, FLOOR_RULE)
 
 
 def decide_gate(question: GateQuestion, now: datetime) -> GateDecision:
@@ -55,6 +55,7 @@ def _verdicts(question: GateQuestion, policies: Sequence[PolicyResult], now: dat
         gate_order.newer_release(question, asked.state is GateState.OPEN),
         gate_order.order(question),
         gate_order.quarantine(question),
+        *gate_order.floor(question),
         asked,
         *gate_policy.verdicts(question, policies, now),
         *pace(question, now),

@@ -15,6 +15,7 @@ from tidegate.model.placement_draft import CHECK_EVERY, PlacementDraft, Placemen
 from tidegate.model.placement_incident import look_after
 from tidegate.model.rollout import Rollout, RolloutKind, RolloutState
 from tidegate.model.rollout_blind import go_on_after_fallback, hear_of_fallback
+from tidegate.model.rollout_floor import hold_at_floor
 from tidegate.model.rollout_forward import advance, arrangement_of, find_harm, finish_watch
 from tidegate.model.rollout_return import decide_rollback, finish_return
 from tidegate.model.share import NONE
@@ -78,10 +79,10 @@ def _begin(draft: PlacementDraft, rollout: Rollout) -> None:
 def _look_for_harm(draft: PlacementDraft) -> None:
     rollout = draft.rollout
     assert rollout is not None
-    if rollout.state is RolloutState.RETURNING:
+    if rollout.state is RolloutState.RETURNING or (rollout.held_at_floor and not rollout.rollback_asked):
         return
     cause = find_harm(draft)
-    if cause:
+    if cause and not hold_at_floor(draft, cause):
         decide_rollback(draft, cause)
 
 

@@ -153,8 +153,8 @@ def _follow(draft: TrainDraft, member: Member, boarded: Boarded | None) -> None:
         draft.set_member(member.service, MemberState.FAILED, "its run is gone")
         return
     stage, rollout = boarded.stage, boarded.rollout
-    if rollout and (rollout.cause or rollout.rollback_asked):
-        cause = rollout.cause or rollout.rollback_asked
+    if rollout and (rollout.cause or rollout.rollback_asked or rollout.held_at_floor):
+        cause = rollout.cause or rollout.rollback_asked or rollout.held_at_floor
         draft.set_member(member.service, MemberState.FAILED, cause.text if cause else "")
     elif stage.state in _BAD:
         draft.set_member(member.service, MemberState.FAILED, stage.because or stage.state.value)

@@ -12,6 +12,7 @@ from tidegate.model.reason import Reason
 PLACEMENT_RULE = "placement"
 """The rule that keeps a release out as long as something else moves there."""
 
+FLOOR_RULE = "floor"
 HOLD_RULE = "hold"
 """The rule that keeps a release out as long as a person holds its run."""
 

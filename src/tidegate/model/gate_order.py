@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tidegate.model.approval import Answer
-from tidegate.model.gate import HOLD_RULE, PLACEMENT_RULE, Closing, RuleVerdict, closes, opens, waits
+from tidegate.model.gate import FLOOR_RULE, HOLD_RULE, PLACEMENT_RULE, Closing, RuleVerdict, closes, opens, waits
 from tidegate.model.gate_question import GateQuestion
 
 DEPLOY = "tidegate deploy SERVICE --release R --env E"
@@ -65,6 +67,13 @@ def quarantine(question: GateQuestion) -> RuleVerdict:
     if question.by_person:
         return opens("quarantine", f"quarantined ({question.quarantined_because}), but a person asked for it")
     return closes("quarantine", f"quarantined: {question.quarantined_because}", Closing.QUARANTINED, DEPLOY)
+
+
+def floor(question: GateQuestion) -> Iterator[RuleVerdict]:
+    """Where something was done that cannot be undone, nothing older can serve."""
+    if question.floor and question.order < question.floor.order:
+        lift = f"tidegate floor SERVICE --env {question.environment} --lift --reason …"
+        yield waits(FLOOR_RULE, question.floor.words, lift)
 
 
 def hold(question: GateQuestion) -> RuleVerdict:

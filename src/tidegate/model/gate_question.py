@@ -18,6 +18,7 @@ from tidegate.model.ids import EnvironmentName
 from tidegate.model.known_people import KnownPeople
 from tidegate.model.pace import Pace
 from tidegate.model.pipeline import Mode
+from tidegate.model.placement import PlacementFloor
 from tidegate.model.service import EffectiveMode
 
 ONE_PERSON = ApprovalRule(1)
@@ -59,6 +60,9 @@ class GateQuestion:
     newest_order: int = 0
     quarantined_because: str | None = None
     busy_with: str | None = None
+    floor: PlacementFloor | None = None
+    """Below which no release can serve there, where something was done that cannot be undone."""
+
     must_have_passed: tuple[EnvironmentName, ...] = ()
     """The environments that a release must have passed before it may come here, as the server demands."""
 

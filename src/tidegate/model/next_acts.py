@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tidegate.model.ids import split_placement
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.service import Service
@@ -55,6 +56,10 @@ def _after_the_end(run: Run, service: Service | None) -> Iterator[NextAct]:
 
 
 def _of_rollout(run: Run, rollout: Rollout) -> Iterator[NextAct]:
+    if rollout.held_at_floor:
+        _, environment = split_placement(rollout.placement)
+        text = f"{rollout.stage} should go back and cannot ({rollout.held_at_floor.text}): release what mends it; why"
+        yield NextAct(text, f"tidegate floor {run.service} --env {environment}")
     if rollout.state is RolloutState.ASKING:
         following = rollout.plan[rollout.step + 1]
         people = "one approval" if following.approvals == 1 else f"{following.approvals} approvals"

@@ -47,6 +47,7 @@ class Notification:
 _TOPICS: Mapping[EventKind, Topic] = {
     EventKind.GLASS_BROKEN: Topic.BREAK_GLASS,
     EventKind.ROLLBACK_DECIDED: Topic.ROLLBACK,
+    EventKind.ROLLBACK_HELD: Topic.ROLLBACK,
     EventKind.PLACEMENT_STUCK: Topic.STUCK,
     EventKind.LINE_STOPPED: Topic.LINE_STOPPED,
     EventKind.FREEZE_SET: Topic.FREEZE,
@@ -94,6 +95,7 @@ _HEADLINES: Mapping[EventKind, str] = {
     EventKind.ERROR_BUDGET_CALM: "the error budget burns no longer",
     EventKind.INCIDENT_OPENED: "an incident began",
     EventKind.INCIDENT_CLOSED: "the incident is over",
+    EventKind.ROLLBACK_HELD: "it cannot go back",
     EventKind.GATE_UNANSWERED: "a question was not answered in time",
     EventKind.GATE_ANSWERED: "the answer from outside is no",
 }

@@ -156,6 +156,8 @@ class Step:
     """It runs only on agents that have all of these."""
 
     concurrency: Concurrency | None = None
+    irreversible: bool = False
+    """Once it may begin, no older release serves where its stage deploys: see `PlacementFloor`."""
 
     @property
     def is_tests(self) -> bool:

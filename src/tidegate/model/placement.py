@@ -40,6 +40,24 @@ class Arrangement:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacementFloor:
+    """The oldest release that can still serve at a placement: a step of it, which cannot be undone, may have begun.
+
+    `order` and `label` are the release's.
+    """
+
+    order: int
+    label: str
+    step: str
+    since: datetime
+
+    @property
+    def words(self) -> str:
+        """Why nothing older serves, as a sentence."""
+        return f"the step {self.step} of {self.label} cannot be undone, and no older release can serve after it"
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """A service in an environment.
 
@@ -64,6 +82,7 @@ class Placement:
     checked_at: datetime | None = None
     health: str = "empty"
     wake_at: datetime | None = None
+    floor: PlacementFloor | None = None
 
     @property
     def serving(self) -> DeploymentId | None:

@@ -25,7 +25,8 @@ class RolloutState(StrEnum):
     """How far a rollout is.
 
     MOVING brings the placement to the step's arrangement, JUDGING collects evidence at it, ASKING waits for people
-    before the step, WATCHING passed and goes on looking, RETURNING moves back.
+    before the step, WATCHING passed and goes on looking, RETURNING moves back. HELD is how a rollback ends that would
+    have gone below the placement's floor: nothing moved.
     """
 
     MOVING = "moving"
@@ -35,11 +36,12 @@ class RolloutState(StrEnum):
     RETURNING = "returning"
     SUCCEEDED = "succeeded"
     ROLLED_BACK = "rolled_back"
+    HELD = "held"
 
     @property
     def is_ended(self) -> bool:
         """Whether the rollout does nothing more."""
-        return self in (RolloutState.SUCCEEDED, RolloutState.ROLLED_BACK)
+        return self in (RolloutState.SUCCEEDED, RolloutState.ROLLED_BACK, RolloutState.HELD)
 
     @property
     def owns_placement(self) -> bool:
@@ -105,6 +107,9 @@ class Rollout:
 
     rollback_asked: Cause | None = None
     cause: Cause | None = None
+    held_at_floor: Cause | None = None
+    """Why it should have gone back where that would have been below the placement's floor; the first cause counts."""
+
     decided_at: datetime | None = None
     routed_at: datetime | None = None
     holds_because: str | None = None

@@ -27,6 +27,7 @@ from tidegate.model.run import Run, StageRun, StageState, Trigger
 from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import EffectiveMode, Service, effective_mode
 from tidegate.model.stage_evidence import evidence_at
+from tidegate.model.stage_floor import has_passed, set_floor, steps_in_turn
 from tidegate.model.step_condition import is_wanted
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
 from tidegate.model.step_run import StepState
@@ -137,6 +138,7 @@ def question_at(draft: RunDraft, stage: StageRun) -> GateQuestion:
         line_stopped_because=service.line_stopped_because,
         upstream_failed=_upstream_failure(draft, stage),
         newer_waiting=site.newer_waiting,
+        floor=site.placement.floor if definition.deploy else None,
         newest_order=site.placement.highest_order if definition.deploy and not _serves(site, known) else 0,
         quarantined_because=known.quarantined_because if known else None,
         busy_with=_busy(draft, site),
@@ -225,6 +227,8 @@ def _upstream_failure(draft: RunDraft, stage: StageRun) -> str | None:
         rollout = draft.rollout(need)
         if rollout and rollout.cause:
             return f"{need} went back: {rollout.cause.text}"
+        if rollout and rollout.held_at_floor:
+            return f"{need} should have gone back and cannot: {rollout.held_at_floor.text}"
         known = _known_deployment(draft, draft.state.sites[need])
         if known and known.quarantined_because:
             return f"{need} went back: {known.quarantined_because}"
@@ -284,38 +288,52 @@ def _work(draft: RunDraft, name: StageName) -> None:
         return
     steps = _advance_steps(draft, name, rollout)
     if rollout is None:
-        _end_without_rollout(draft, stage, steps)
+        _end_by_steps(draft, stage, steps)
         return
-    if steps is Outcome.FAILED and not rollout.state.is_ended:
+    if steps is Outcome.FAILED and not rollout.state.is_ended and not rollout.held_at_floor:
         failed = first_failure(draft.scope(name))
         text = f"step {failed.name} {failed.state.value}" if failed else "its steps did not run"
         ask_rollback(draft, rollout, Cause(text, for_cause=True))
         return
     if steps is Outcome.SUCCEEDED and rollout.needs_steps and not rollout.steps_passed:
         draft.others[rollout.id] = replace(rollout, steps_passed=True)
-    if rollout.state in (RolloutState.WATCHING, RolloutState.SUCCEEDED):
-        _stop_steps(draft, name)  # a person ended the last share before they had
-        draft.update_stage(name, state=StageState.PASSED, ended_at=draft.now)
-        draft.say(EventKind.STAGE_ENDED, f"{name} passed", stage=name)
+    if has_passed(rollout):
+        _end_after_rollout(draft, stage, rollout, steps)
+
+
+def _end_after_rollout(draft: RunDraft, stage: StageRun, rollout: Rollout, steps: Outcome) -> None:
+    if rollout.held_at_floor and steps is not Outcome.OPEN:
+        _stop_steps(draft, stage.name)
+        because = f"it should have gone back and cannot: {rollout.held_at_floor.text}"
+        draft.update_stage(stage.name, state=StageState.FAILED, because=because, ended_at=draft.now)
+        draft.say(EventKind.STAGE_ENDED, f"{stage.name} failed: {because}", stage=stage.name)
+        return
+    if not any(one.step.irreversible for one in draft.scope(stage.name)):
+        _stop_steps(draft, stage.name)  # a person ended the last share before they had
+        steps = Outcome.SUCCEEDED
+    _end_by_steps(draft, stage, steps)
 
 
 def _advance_steps(draft: RunDraft, name: StageName, rollout: Rollout | None) -> Outcome:
-    """A stage's steps begin when its deployment has all of the traffic, or at once where it deploys nothing."""
-    steps = draft.scope(name)
+    """A stage's steps begin when its deployment has all of the traffic, or at once where it deploys nothing; what
+    cannot be undone when it has passed."""
+    steps = steps_in_turn(draft.scope(name), rollout)
     if not steps:
         return Outcome.SUCCEEDED
     begun = any(step.state is not StepState.WAITING for step in steps)
-    there = rollout is None or (rollout.is_last_step and rollout.state is RolloutState.JUDGING)
+    there = rollout is None or has_passed(rollout) or (rollout.is_last_step and rollout.state is RolloutState.JUDGING)
     if begun or there:
-        draft.save_steps(advance_steps(steps, draft.now, is_wanted=partial(is_wanted, draft.run)))
-    return outcome_of(draft.scope(name))
+        steps = advance_steps(steps, draft.now, is_wanted=partial(is_wanted, draft.run))
+        draft.save_steps(steps)
+        set_floor(draft, name, steps)
+    return outcome_of(steps)
 
 
 def _stop_steps(draft: RunDraft, name: StageName) -> None:
     draft.save_steps(advance_steps(draft.scope(name), draft.now, cancel=True))
 
 
-def _end_without_rollout(draft: RunDraft, stage: StageRun, steps: Outcome) -> None:
+def _end_by_steps(draft: RunDraft, stage: StageRun, steps: Outcome) -> None:
     if steps is Outcome.SUCCEEDED:
         draft.update_stage(stage.name, state=StageState.PASSED, ended_at=draft.now)
         draft.say(EventKind.STAGE_ENDED, f"{stage.name} passed", stage=stage.name)

@@ -52,7 +52,8 @@ class TrainState(StrEnum):
 class MemberState(StrEnum):
     """How a release stands that left with a train.
 
-    LEFT never began, and stays at its gate; RETURNED serves no more, or was never deployed by it.
+    LEFT never began, and stays at its gate; RETURNED serves no more, or was never deployed by it; HELD serves on,
+    because its placement's floor lets nothing older serve.
     """
 
     ABOARD = "aboard"
@@ -62,11 +63,12 @@ class MemberState(StrEnum):
     RETURNING = "returning"
     RETURNED = "returned"
     LEFT = "left"
+    HELD = "held"
 
     @property
     def is_back(self) -> bool:
         """Whether nothing of it is to be taken back any more."""
-        return self in (MemberState.RETURNED, MemberState.LEFT)
+        return self in (MemberState.RETURNED, MemberState.LEFT, MemberState.HELD)
 
 
 @dataclass(frozen=True, slots=True)

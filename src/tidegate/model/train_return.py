@@ -10,6 +10,7 @@ from tidegate.model.ids import RolloutId, ServiceName
 from tidegate.model.reason import Reason
 from tidegate.model.rollout import Cause, Rollout, RolloutState
 from tidegate.model.rollout_begin import begin_return, end_of_watch
+from tidegate.model.rollout_floor import forbids
 from tidegate.model.run import RunStatus, StageState
 from tidegate.model.train import Member, MemberState, TrainRun, TrainState
 from tidegate.model.train_draft import Boarded, TrainDraft
@@ -52,6 +53,8 @@ def _take_back(draft: TrainDraft, member: Member, boarded: Boarded) -> None:
         _is_back(draft, member, "it moved nothing there")
     elif rollout.state is RolloutState.ROLLED_BACK:
         _is_back(draft, member, rollout.cause.text if rollout.cause else "rolled back")
+    elif rollout.held_at_floor or (boarded.returns and boarded.returns.held_at_floor):
+        _stays(draft, member)
     elif boarded.returns is not None:
         if boarded.returns.state.is_ended:
             _is_back(draft, member, "rolled back")
@@ -66,6 +69,12 @@ def _take_back(draft: TrainDraft, member: Member, boarded: Boarded) -> None:
 def _is_back(draft: TrainDraft, member: Member, because: str) -> None:
     draft.set_member(member.service, MemberState.RETURNED, member.because or because)
     draft.say(EventKind.TRAIN_RETURNED, f"{member.service} {member.label} is back: {because}", member)
+
+
+def _stays(draft: TrainDraft, member: Member) -> None:
+    draft.set_member(member.service, MemberState.HELD, member.because)
+    text = f"{member.service} {member.label} cannot go back and stays: nothing older can serve there"
+    draft.say(EventKind.TRAIN_RETURNED, text, member)
 
 
 def _ask_back(draft: TrainDraft, member: Member, rollout: Rollout) -> None:
@@ -92,6 +101,11 @@ def _begin_back(draft: TrainDraft, member: Member, boarded: Boarded, rollout: Ro
     what = f"goes back to {boarded.previous.label}" if boarded.previous else "is stopped"
     draft.events.append(Event(EventKind.ROLLOUT_BEGAN, f"{placement.id} {what}: {cause.text}", about, SYSTEM))
     draft.set_member(member.service, MemberState.RETURNING, member.because)
+    if not forbids(boarded.placement.floor, boarded.previous):
+        _tell_of_its_run(draft, member, boarded, cause)
+
+
+def _tell_of_its_run(draft: TrainDraft, member: Member, boarded: Boarded, cause: Cause) -> None:
     draft.say(EventKind.STAGE_ENDED, f"{member.stage} is rolled back", member)
     draft.changes.append(replace(boarded.stage, state=StageState.ROLLED_BACK, because=cause.text))
     if boarded.run.status is RunStatus.SUCCEEDED:

@@ -162,6 +162,9 @@ class People:
 
     def _change_mode(self, service: SimulatedService, run: SimulatedRun) -> None:
         service.grant(Mode.DELIVERY if service.row.grant is Mode.DEPLOYMENT else Mode.DEPLOYMENT)
+        if (placement := service.placement(PRODUCTION)) and placement.floor:
+            self.touch_all(service)
+            service.lift_floor()
 
     def _go(self, service: SimulatedService, run: SimulatedRun) -> None:
         service.go()

@@ -33,6 +33,8 @@ class RollbackRules:
         match recorded.event.kind:
             case EventKind.VERDICT:
                 self._must_go_back.add(about["rollout"])
+            case EventKind.ROLLBACK_HELD:
+                self._must_go_back.discard(about["rollout"])
             case EventKind.ROLLBACK_DECIDED if data.get("for_cause"):
                 self._must_go_back.discard(about["rollout"])
                 self._must_be_quarantined |= {about["deployment"]} if "deployment" in about else set()

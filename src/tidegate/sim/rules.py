@@ -13,6 +13,7 @@ from tidegate.model.installation import Endpoint, Routing
 from tidegate.sim.blind_rules import BlindRules
 from tidegate.sim.demand_rules import DemandRules
 from tidegate.sim.evidence_rules import EvidenceRules
+from tidegate.sim.floor_rules import FloorRules
 from tidegate.sim.gate_rules import GateRules
 from tidegate.sim.once import Once
 from tidegate.sim.outside import Outside
@@ -33,9 +34,9 @@ class Rules:
         self._database = database
         self._rollbacks = RollbackRules(outside)
         gates, times, demands = GateRules(outside), TimeRules(outside), DemandRules(outside)
-        self._blind = BlindRules(outside)
+        self._blind, floors = BlindRules(outside), FloorRules()
         self._waiting = WaitingRules(gates, times, demands)
-        self._traffic = TrafficRules(outside, gates.opened)
+        self._traffic = TrafficRules(outside, gates.opened, floors)
         self._lookers: tuple[Callable[[Connection, RecordedEvent], None], ...] = (
             Once().look,
             gates.look,
@@ -44,6 +45,7 @@ class Rules:
             TrainRules(outside).look,
             times.look,
             demands.look,
+            floors.look,
         )
 
     def check(self) -> None:

@@ -29,6 +29,9 @@ class Shape:
     staging: bool = True
     staging_steps: bool = True
     staging_verified: bool = False
+    drops: bool = False
+    """Whether the last step in production is one that cannot be undone."""
+
     step_attempts: int = 1
     at_most: str = "10m"
     soak: str = "0s"
@@ -76,6 +79,8 @@ def pipeline_text(service: str, shape: Shape) -> str:
     if gate := _gate(shape):
         lines.append(f"    gate: {{{', '.join(gate)}}}")
     lines.append(f"    deploy: {_deploy(shape)}")
+    if shape.drops:
+        lines.append(f"    steps: [{{name: drop old tables, run: 'true', irreversible: true, {retry}}}]")
     if shape.verified:
         lines.append(f"    verify: {_verify(shape)}")
     return "\n".join(lines) + "\n"

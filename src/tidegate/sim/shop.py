@@ -259,7 +259,8 @@ class SimulatedService:
             owner = queries.rollout(connection, placement.rollout) if placement else None
             old = queries.deployment(connection, owner.old) if owner and owner.old else None
             wanted = old is None if stop else to is None or (old is not None and old.commit == to.commit)
-            return bool(wanted and owner and owner.rollback_asked and owner.rollback_asked.actor == by)
+            asked = (owner.rollback_asked or owner.held_at_floor) if owner else None
+            return bool(wanted and asked and asked.actor == by)
 
         def ask(server: SimulatedServer) -> None:
             try:
@@ -270,6 +271,15 @@ class SimulatedService:
                 raise
 
         self._do(ask, going)
+
+    def lift_floor(self, environment: str = PRODUCTION, by: Actor = ANNA) -> None:
+        """Say that what could not be undone was undone by hand."""
+
+        def is_lifted(connection: Connection) -> bool:
+            placement = queries.placement(connection, placement_id(self.name, EnvironmentName(environment)))
+            return placement is None or placement.floor is None
+
+        self._do(lambda server: server.placements.lift_floor(self.name, environment, by, "it is restored"), is_lifted)
 
     def _has_a_way_back(self, environment: str) -> bool:
         """Whether something serves there, and another deployment passed before and was not blamed since."""

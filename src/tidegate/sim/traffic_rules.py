@@ -15,11 +15,12 @@ from tidegate.model.placement import Arrangement, Placement
 from tidegate.model.rollout import Rollout, RolloutKind, RolloutState
 from tidegate.model.share import NONE
 from tidegate.sim.broken import RuleBroken
+from tidegate.sim.floor_rules import FloorRules
 from tidegate.sim.outside import Outside
 from tidegate.store import queries
 
 _BACK = (RolloutState.RETURNING, RolloutState.ROLLED_BACK)
-_FORWARD = (RolloutState.WATCHING, RolloutState.SUCCEEDED)
+_FORWARD = (RolloutState.WATCHING, RolloutState.SUCCEEDED, RolloutState.HELD)
 
 LONGEST_REQUEST = timedelta(minutes=1)
 """Longer than any request of the simulated users is in flight."""
@@ -28,8 +29,9 @@ LONGEST_REQUEST = timedelta(minutes=1)
 class TrafficRules:
     """Checks what the router is told. `opened` are the releases that a gate let into an environment."""
 
-    def __init__(self, outside: Outside, opened: Collection[tuple[str, str]]) -> None:
+    def __init__(self, outside: Outside, opened: Collection[tuple[str, str]], floors: FloorRules) -> None:
         self._outside = outside
+        self._floors = floors
         self._opened = opened
         self._moves: dict[PlacementId, tuple[Generation, Arrangement]] = {}
 
@@ -92,6 +94,7 @@ class TrafficRules:
         for deployment in deployments.values():
             if deployment.is_quarantined:
                 raise RuleBroken("3 a quarantined deployment gets no traffic", f"{deployment.id} in {placement.id}")
+            self._floors.check_serves(placement.id, deployment)
             if deployment.id not in _may_serve(rollout):
                 seen = f"{deployment.id} in {placement.id}, {rollout.state.value if rollout else 'no rollout'}"
                 raise RuleBroken("4 traffic only to what the rollout names", seen)

@@ -43,7 +43,7 @@ query."""
 _PRESENT = rows.whole(Service).where(tables.service.c.removed_at.is_(None)).order_by(tables.service.c.name)
 _ACTIVE = (
     rows.whole(Rollout)
-    .where(tables.rollout.c.state != RolloutState.SUCCEEDED, tables.rollout.c.state != RolloutState.ROLLED_BACK)
+    .where(*(tables.rollout.c.state != state for state in RolloutState if state.is_ended))
     .order_by(tables.rollout.c.id)
 )
 

@@ -17,7 +17,7 @@ from tidegate.model.installation import Endpoint, Installation
 from tidegate.model.lease import BuiltFile, StepReport, TestReport
 from tidegate.model.origin import Origin
 from tidegate.model.pipeline import Mode, Pipeline, Risk, Runtime, Step, Strategy, VerifyRule
-from tidegate.model.placement import Arrangement
+from tidegate.model.placement import Arrangement, PlacementFloor
 from tidegate.model.reason import Reason
 from tidegate.model.rollout import Cause, RolloutKind, RolloutState, RolloutStep
 from tidegate.model.run import RunStatus, StageState, Trigger
@@ -264,6 +264,7 @@ placement = Table(
     Column("checked_at", Utc),
     text_column("health"),
     Column("wake_at", Utc),
+    Column("floor", Document(PlacementFloor)),
     Index("placement_by_wake", "wake_at"),
 )
 
@@ -296,6 +297,7 @@ rollout = Table(
     Column("drill", Boolean, nullable=False),
     Column("rollback_asked", Document(Cause)),
     Column("cause", Document(Cause)),
+    Column("held_at_floor", Document(Cause)),
     Column("decided_at", Utc),
     Column("routed_at", Utc),
     text_column("holds_because", null=True),

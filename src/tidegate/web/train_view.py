@@ -27,6 +27,7 @@ _ABOARD = {
     MemberState.FAILED: Badge("failed", Tone.BAD),
     MemberState.RETURNING: Badge("going back", Tone.BAD),
     MemberState.RETURNED: Badge("rolled back", Tone.BAD),
+    MemberState.HELD: Badge("cannot go back", Tone.BAD),
     MemberState.LEFT: Badge("not begun", Tone.QUIET),
 }
 

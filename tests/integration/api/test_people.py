@@ -60,6 +60,7 @@ def test_who_has_no_role_reads_and_changes_nothing(world: World) -> None:
 BODIES: dict[str, dict[str, Any]] = {
     "POST /api/v1/deployments": {"service": "shop", "environment": "production", "release": "x"},
     "POST /api/v1/rollbacks": {"service": "shop", "environment": "production"},
+    "POST /api/v1/floors/lift": {"service": "shop", "environment": "production", "reason": "x"},
     "POST /api/v1/freezes": {"environment": "production", "ends": "2099-01-01T00:00:00Z", "reason": "x"},
     "POST /api/v1/drills": {"service": "shop", "environment": "staging"},
     "POST /api/v1/rehearsals": {

@@ -44,6 +44,7 @@ def placement_document(**more: Any) -> dict[str, Any]:
         "shares": {"1a2b3c4d": 0.95, "99887766": 0.05},
         "address": "http://127.0.0.1:18001",
         "stuck_because": None,
+        "floor": None,
         "rollout": None,
         **more,
     }
@@ -208,8 +209,10 @@ def test_a_deployment_names_the_run_that_does_it(tidegate: Command, contract: Co
     assert f"next: tidegate watch {RUN}" in ended.out
 
 
-def rollout_document(state: str, seconds: float | None = None) -> dict[str, Any]:
-    return {"id": "O1", "state": state, "seconds": seconds, "decided_at": None, "routed_at": None}
+def rollout_document(state: str, seconds: float | None = None, held: str | None = None) -> dict[str, Any]:
+    cause = {"text": held} if held else None
+    times = {"seconds": seconds, "decided_at": None, "routed_at": None}
+    return {"id": "O1", "state": state, "held_at_floor": cause, **times}
 
 
 def test_a_rollback_ends_with_the_measured_time_once_the_traffic_is_back(
@@ -238,6 +241,45 @@ def test_a_rollback_with_nothing_to_return_to_offers_to_stop(tidegate: Command, 
     ended = tidegate("rollback", "shop", "--env", "production")
     assert ended.code == 3
     assert f"next: {offer}" in ended.err
+
+
+FLOOR = {
+    "label": "99887766",
+    "order": 2,
+    "step": "drop",
+    "since": "2026-03-02T12:00:00Z",
+    "because": "the step drop of 99887766 cannot be undone, and no older release can serve after it",
+    "remedy": "the way is forward",
+}
+
+
+def test_a_rollback_that_is_held_at_a_floor_says_so_and_what_is_left_to_do(
+    tidegate: Command, contract: ContractServer
+) -> None:
+    begun = {"rollout": rollout_document("watching"), "from": "99887766", "to": "1a2b3c4d"}
+    contract.answer("POST", "/rollbacks", begun, status=202)
+    contract.answer("GET", "/rollouts/O1", rollout_document("watching"), rollout_document("watching", held="by grace"))
+    contract.answer("GET", "/status", [status_document(placement_document(floor=FLOOR))])
+    ended = tidegate("rollback", "shop", "--env", "production")
+    assert ended.code == 3
+    assert "shop in production cannot go back, and its traffic stays where it is: the step drop" in ended.err
+    assert "next: the way is forward" in ended.err
+
+
+def test_a_floor_is_shown_and_lifted_with_a_reason(tidegate: Command, contract: ContractServer) -> None:
+    contract.answer("GET", "/status", [status_document(placement_document(floor=FLOOR))])
+    shown = tidegate("floor", "shop", "--env", "production")
+    assert str(FLOOR["because"]) in shown.out and "next: the way is forward" in shown.out
+    assert str(FLOOR["because"]) in tidegate("status").out
+    assert tidegate("floor", "shop", "--env", "production", "--json").document == FLOOR
+    assert "it is in production" in tidegate("floor", "shop", "--env", "moon").err
+    assert tidegate("floor", "shop", "--env", "production", "--lift").code == 2
+    contract.answer("POST", "/floors/lift", placement_document())
+    lifted = tidegate("floor", "shop", "--env", "production", "--lift", "--reason", "restored")
+    assert "shop has no floor in production any more" in lifted.out
+    assert contract.bodies("POST", "/floors/lift") == [
+        {"service": "shop", "environment": "production", "reason": "restored"}
+    ]
 
 
 def test_a_rollback_cannot_both_stop_and_return(tidegate: Command, contract: ContractServer) -> None:

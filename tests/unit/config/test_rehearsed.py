@@ -40,6 +40,14 @@ stages:
 """
 
 
+def test_what_cannot_be_undone_is_not_rehearsed() -> None:
+    file = rehearsed(
+        FILE + "    steps: [{name: smoke, run: x}, {name: drop, run: x, irreversible: true}]\n", WRAPPING, 10
+    )
+    assert [one.name for one in load(file.text).stages[1].steps] == ["smoke"]
+    assert "the steps drop, which cannot be undone" in file.left_out
+
+
 def test_the_strategy_and_the_verification_stay_and_times_are_shortened() -> None:
     before, after = load(FILE), load(rehearsed(FILE, WRAPPING, 10).text)
     assert [one.name for one in after.stages] == ["staging", "production"]

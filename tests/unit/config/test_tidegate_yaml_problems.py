@@ -279,6 +279,19 @@ def test_a_stage_can_only_deploy_and_verify_what_has_a_runtime() -> None:
     ]
 
 
+def test_what_cannot_be_undone_belongs_to_a_stage_that_deploys_and_comes_last() -> None:
+    last = "{name: drop, run: x, irreversible: true}"
+    stage = "stages: [{name: a, environment: staging, steps: ["
+    alone = HEAD + stage + "{name: drop, run: x, ▸irreversible: true}]}]\n"
+    assert_told(alone, "the stage deploys nothing that could not go back after it")
+    before = f"{HEAD}{RUNTIME}{stage}{last}, {{name: b, run: x, needs: [▸drop]}}]}}]\n"
+    assert_told(before, 'it needs "drop", which cannot be undone and therefore runs last')
+    in_build = HEAD.replace("run: make test", "run: make test, ▸irreversible: true")
+    assert_told(in_build, '"irreversible" does not belong here')
+    resolved = load(f"{HEAD}{RUNTIME}{stage}{last}, {{name: b, run: x}}]}}]\n").stages[0]
+    assert [(one.name, one.needs) for one in resolved.steps] == [("drop", ("b",)), ("b", ())]
+
+
 def test_two_stages_of_one_name_are_told_with_the_line_of_the_first() -> None:
     stages = "  - {name: a, environment: staging}\n  - {name: a, environment: production}\n"
     assert problems(f"{HEAD}{RUNTIME}stages:\n{stages}") == [

@@ -80,11 +80,12 @@ def rows() -> dict[str, list[str]]:
 
 
 SCHEMAS = {**keys_of(json_schema()), **keys_of(server_yaml.json_schema())}
+IRREVERSIBLE = "stages[].steps[].irreversible"
 DOCUMENTED = {
     key: said
     for key, said in SCHEMAS.items()
     # the page says once that a stage's steps have the keys of the build's, and gates of the server those of a stage's
-    if not key.startswith(("stages[].steps[].", "environments.NAME.gate.", "floors[].gate."))
+    if not key.startswith(("stages[].steps[].", "environments.NAME.gate.", "floors[].gate.")) or key == IRREVERSIBLE
 }
 
 
@@ -101,6 +102,7 @@ def test_the_steps_of_a_stage_have_the_keys_of_the_build_but_for_those_of_its_fi
     }
     build, stage = ({key.removeprefix(place) for key in keys} for place, keys in places.items())
     assert {key.partition(".")[0] for key in build - stage} == {"artifacts", "inputs", "outputs", "cache"}
+    assert stage - build == {"irreversible"}
 
 
 def test_the_page_has_every_key_of_the_schemas_and_no_other() -> None:

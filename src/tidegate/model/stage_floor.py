@@ -1,0 +1,46 @@
+"""Steps of a stage that cannot be undone: when it is their turn, and the floor that they give the placement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from tidegate.model.event import EventKind
+from tidegate.model.ids import StageName
+from tidegate.model.placement import Placement, PlacementFloor
+from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.run_draft import RunDraft
+from tidegate.model.step_run import StepRun, StepState
+
+
+def has_passed(rollout: Rollout) -> bool:
+    """Whether the deployment has all of the traffic and stays."""
+    return rollout.state in (RolloutState.WATCHING, RolloutState.SUCCEEDED)
+
+
+def steps_in_turn(steps: Sequence[StepRun], rollout: Rollout | None) -> tuple[StepRun, ...]:
+    """The steps whose turn may have come: those that cannot be undone only when nothing speaks for going back."""
+    proven = rollout is None or (has_passed(rollout) and not rollout.held_at_floor)
+    begun = any(one.step.irreversible and one.state is not StepState.WAITING for one in steps)
+    return tuple(one for one in steps if proven or begun or not one.step.irreversible)
+
+
+def set_floor(draft: RunDraft, name: StageName, steps: Iterable[StepRun]) -> None:
+    """Give the placement its floor as soon as a step that cannot be undone may begin."""
+    may_begin = [one for one in steps if one.step.irreversible and one.state in (StepState.READY, StepState.RUNNING)]
+    if not may_begin or draft.release is None:
+        return
+    known = draft.state.sites[name].placement
+    placement = draft.others.get(known.id, known)
+    assert isinstance(placement, Placement)
+    if placement.floor and placement.floor.order >= draft.release.order:
+        return
+    floor = PlacementFloor(draft.release.order, draft.release.label, may_begin[0].name, draft.now)
+    draft.others[placement.id] = replace(placement, floor=floor)
+    draft.say(
+        EventKind.FLOOR_SET,
+        f"nothing older than {floor.label} serves in {placement.environment} any more: {floor.words}",
+        stage=name,
+        environment=placement.environment,
+        step=floor.step,
+    )

@@ -1,0 +1,45 @@
+"""Rule 8 as stories: what happens after a step that cannot be undone, with a crash of the server at each point."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from tidegate.model.run import RunStatus
+from tidegate.sim.shop import PRODUCTION, SimulatedService
+from tidegate.sim.stories import QUICK, ends, first_is_out, let_in
+from tidegate.sim.telling import Story, ToldOtherwise
+
+DROPPING = replace(QUICK, drops=True)
+
+
+def _has_floor(shop: SimulatedService) -> bool:
+    placement = shop.placement(PRODUCTION)
+    return placement is not None and placement.floor is not None
+
+
+def _rollback_is_held(shop: SimulatedService) -> None:
+    """A person asks for a rollback: nothing moves until somebody says that it can."""
+    ends(let_in(shop, "v2", DROPPING), RunStatus.SUCCEEDED, "v2")
+    if not _has_floor(shop):
+        raise ToldOtherwise("the step that cannot be undone left no floor")
+    shop.roll_back()
+    shop.world.advance(timedelta(seconds=20))
+    if shop.serving() != "v2":
+        raise ToldOtherwise(f"{shop.serving()} serves below the floor")
+    shop.lift_floor()
+    shop.roll_back()
+    shop.world.advance(until=lambda: shop.serving() == "v1")
+
+
+def _step_fails(shop: SimulatedService) -> None:
+    """The step that cannot be undone fails: the release stays, and the next one goes on from there."""
+    shop.world.version("v2").tests_fail = True
+    ends(let_in(shop, "v2", DROPPING), RunStatus.FAILED, "v2")
+    ends(let_in(shop, "v3", QUICK), RunStatus.SUCCEEDED, "v3")
+
+
+FLOOR_STORIES = (
+    Story("a rollback below the floor", _rollback_is_held, first_is_out),
+    Story("a step that cannot be undone fails", _step_fails, first_is_out),
+)
