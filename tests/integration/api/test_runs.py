@@ -145,8 +145,12 @@ def test_a_log_is_read_line_by_line_while_the_step_runs_and_says_when_it_is_over
         "ended": False,
     }
     world.post(f"/runs/{run}/cancel")
-    with world.client(AGENT) as agent:
-        renewal = agent.post(
-            "/api/v1/agents/one/renew", json={"held": [{"step_run": step, **own}, {**own, "step_run": "x"}]}
-        ).json()
-    assert renewal == {"cancel": [step], "refused": ["x"]}
+    held = {"held": [{"step_run": step, **own}, {**own, "step_run": "x"}]}
+
+    def renewal() -> dict[str, list[str]]:
+        with world.client(AGENT) as agent:
+            answer: dict[str, list[str]] = agent.post("/api/v1/agents/one/renew", json=held).json()
+        return answer
+
+    eventually(lambda: renewal()["cancel"] == [step], "the cancel")
+    assert renewal()["refused"] == ["x"]
