@@ -58,7 +58,8 @@ def _after_the_end(run: Run, service: Service | None) -> Iterator[NextAct]:
 def _of_rollout(run: Run, rollout: Rollout) -> Iterator[NextAct]:
     if rollout.held_at_floor:
         _, environment = split_placement(rollout.placement)
-        text = f"{rollout.stage} should go back and cannot ({rollout.held_at_floor.text}): release what mends it; why"
+        why = rollout.held_at_floor.text
+        text = f"{rollout.stage} should go back and cannot ({why}): release what mends it; this says why"
         yield NextAct(text, f"tidegate floor {run.service} --env {environment}")
     if rollout.state is RolloutState.ASKING:
         following = rollout.plan[rollout.step + 1]

@@ -54,7 +54,7 @@ class PlacementFloor:
     @property
     def words(self) -> str:
         """Why nothing older serves, as a sentence."""
-        return f"the step {self.step} of {self.label} cannot be undone, and no older release can serve after it"
+        return f'the step "{self.step}" of {self.label} cannot be undone, and no older release can serve after it'
 
 
 @dataclass(frozen=True, slots=True)

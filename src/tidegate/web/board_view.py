@@ -49,6 +49,7 @@ class PlacementCell:
     moving: Badge | None
     moving_run: str | None
     stuck: str | None
+    floor: str | None
     frozen: str | None = None
 
 
@@ -160,6 +161,7 @@ def placement_cell(
         moving=badge(rollout.state) if rollout and moves else None,
         moving_run=rollout.run if rollout and moves else None,
         stuck=placement.stuck_because,
+        floor=placement.floor.words if placement.floor else None,
         frozen=frozen_words(freezes, placement.service, placement.environment),
     )
 

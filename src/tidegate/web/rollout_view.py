@@ -59,6 +59,7 @@ class RolloutView:
     holds: str | None
     held: bool
     cause: str | None
+    held_at_floor: str | None
     routed_after: str | None
     judgement: JudgementView | None
     picture: Picture | None
@@ -87,6 +88,7 @@ def rollout_view(
         holds=rollout.holds_because,
         held=rollout.held,
         cause=rollout.cause.text if rollout.cause else None,
+        held_at_floor=rollout.held_at_floor.text if rollout.held_at_floor else None,
         routed_after=routed_after,
         judgement=_judgement(rollout),
         picture=rollout_picture(rollout, snapshots),
