@@ -177,7 +177,7 @@ TRAIN_STORIES = (
     Story(
         "the third of a train fails while the fourth moves",
         _third_fails_while_the_fourth_moves,
-        _ready(cat=replace(SHARED, watch="120s"), dog=replace(SHARED, shares=("10%", Approve()))),
+        _ready(cat=replace(SHARED, watch="10m"), dog=replace(SHARED, shares=("10%", Approve()))),
     ),
     Story("a train is cancelled under way", _cancelled_under_way, _ready(cat=SHARED)),
 )
