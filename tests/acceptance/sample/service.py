@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import os
 import pathlib
 import random
@@ -11,6 +12,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 BEHAVIOUR = json.loads((pathlib.Path(__file__).parent / "behaviour.json").read_text())
+STARTED = time.monotonic()
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -29,8 +31,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/healthz":
             status = 503 if BEHAVIOUR.get("never_healthy") else 200
         else:
-            time.sleep(2.0 if self.path == "/slow" else BEHAVIOUR.get("delay", 0.0))
-            status = 500 if random.random() < BEHAVIOUR.get("fails", 0.0) else 200
+            time.sleep(2.0 if self.path == "/slow" else _delay())
+            status = 500 if random.random() < _share_of_failures() else 200
         content = json.dumps({"version": BEHAVIOUR["version"]}).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
@@ -63,6 +65,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
+
+
+def _delay() -> float:
+    """How long a request takes: always the same, or log-normal with a median of so many seconds."""
+    median: float = BEHAVIOUR.get("median", 0.0)
+    always: float = BEHAVIOUR.get("delay", 0.0)
+    return random.lognormvariate(math.log(median), 0.5) if median else always
+
+
+def _share_of_failures() -> float:
+    """Growing with its age where it leaks; and much larger while the file is there that tells of a common incident."""
+    always: float = BEHAVIOUR.get("fails", 0.0)
+    leaked: float = BEHAVIOUR.get("leaks_a_minute", 0.0) * (time.monotonic() - STARTED) / 60
+    common = 0.2 if os.path.exists(BEHAVIOUR.get("incident", "")) else 0.0
+    return always + leaked + common
 
 
 class Server(ThreadingHTTPServer):
