@@ -8,12 +8,8 @@ from typing import Any
 
 from tidegate.model.ids import ServiceName, StepName
 from tidegate.model.pipeline import Setup, Step
-from tidegate.model.step_inputs import InputFile, Listing, contents
+from tidegate.model.step_inputs import InputFile, Listing, contents, missing_input
 from tidegate.model.step_key import StepMaterial, files_digest
-
-
-class InputMissing(Exception):
-    """A pattern among inputs matches nothing; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +41,9 @@ class Keys:
         """The files that a step, and the setup before it, depend on."""
         return files_of(self.listing, self.patterns(step))
 
-    def check_inputs(self, step: Step) -> None:
-        """Raise InputMissing where a pattern of a step's inputs, or of setup's, matches no file."""
-        for patterns in self.patterns(step):
-            for pattern in patterns:
-                if pattern[:1] not in ("!", "$") and not self.listing.matched([pattern]):
-                    whose = f'"{step.name}"' if pattern in step.inputs else "setup"
-                    raise InputMissing(
-                        f"the input {pattern} of {whose} matches no file; files that git ignores are never inputs"
-                    )
+    def missing_input(self, step: Step) -> str | None:
+        """Why a step cannot run: a pattern of its inputs, or of setup's, that matches no file."""
+        return missing_input(step, self.setup, self.listing)
 
     def _files_digest(self, step: Step) -> str:
         patterns = self.patterns(step)

@@ -13,7 +13,6 @@ from tidegate.agent.failed_first import FailedFirst, failed_again_in_words, foll
 from tidegate.builder import keeping, placing
 from tidegate.builder.command import Ended
 from tidegate.builder.job import Done, Job, restored, without_running
-from tidegate.builder.keys import InputMissing
 from tidegate.builder.running import open_log, run
 from tidegate.builder.setup_once import SetupOnce
 from tidegate.builder.stamps import stamp_at, stamps_at
@@ -37,10 +36,9 @@ def perform(workshop: Workshop, setup: SetupOnce, job: Job) -> Done:
             return restored(job, job.found, placed, time.monotonic() - began)
         except placing.NotPlaced as error:
             workshop.view.note(f"{job.step.name} runs again: {error}")
-    try:
-        workshop.keys.check_inputs(job.step)
-    except InputMissing as error:
-        return without_running(job.step, job.memory, StepState.FAILED, str(error))
+    missing = workshop.keys.missing_input(job.step)
+    if missing is not None:
+        return without_running(job.step, job.memory, StepState.FAILED, missing)
     ended = setup.ensure(job.step)
     if ended is not None and not ended.is_good:
         was_cancelled = ended.state is StepState.CANCELLED

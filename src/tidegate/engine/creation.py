@@ -25,7 +25,7 @@ from tidegate.model.release import Release
 from tidegate.model.run import Run, RunStatus, StageRun, Trigger
 from tidegate.model.service import Service
 from tidegate.model.service_folder import service_folder
-from tidegate.model.step_inputs import Listing, contents
+from tidegate.model.step_inputs import Listing, contents, missing_input
 from tidegate.model.step_key import files_digest
 from tidegate.model.step_run import BUILD, StepRun
 from tidegate.store import events, queries, rows
@@ -171,8 +171,9 @@ def _put_run(
     if run.pipeline and listing is not None:
         for position, step in enumerate(run.pipeline.build.steps):
             new = StepRun(StepRunId(parts.new_id()), run.id, BUILD, step.name, position, step)
-            files = _files_digest(step, run.pipeline.build.setup, listing) if step.is_cacheable else None
-            rows.put(connection, replace(new, files=files))
+            setup = run.pipeline.build.setup
+            files = _files_digest(step, setup, listing) if step.is_cacheable else None
+            rows.put(connection, replace(new, files=files, missing_input=missing_input(step, setup, listing)))
     for position, stage in enumerate(stages):
         ensure_placement(connection, parts, run.service, stage.environment)
         rows.put(connection, StageRun(run.id, stage.name, position, stage.environment))

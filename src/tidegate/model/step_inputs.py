@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 
+from tidegate.model.pipeline import Setup, Step
+
 _WILD = re.compile(r"[*?\[]")
 _LAST = "\U0010ffff"
 
@@ -48,6 +50,11 @@ class Listing:
                 wanted |= self._matched(pattern)
         return tuple(wanted[at] for at in sorted(wanted))
 
+    def unmatched(self, patterns: Iterable[str]) -> str | None:
+        """The first pattern that names no file at all; what takes away, and names of variables, need not."""
+        named = (pattern for pattern in patterns if pattern[:1] not in ("!", "$"))
+        return next((pattern for pattern in named if not self._matched(pattern)), None)
+
     def _matched(self, pattern: str) -> dict[int, InputFile]:
         literal = literal_part(pattern)
         begin = bisect_left(self.files, literal, key=lambda file: file.path)
@@ -56,6 +63,15 @@ class Listing:
             return {}
         matches = _matcher(pattern)
         return {at: self.files[at] for at in range(begin, end) if matches(self.files[at].path)}
+
+
+def missing_input(step: Step, setup: Setup | None, listing: Listing) -> str | None:
+    """Why a step cannot run: a pattern of its inputs, or of setup's, that matches no file. None where all do."""
+    for whose, patterns in ((f'"{step.name}"', step.inputs), ("setup", setup.inputs if setup else ())):
+        pattern = listing.unmatched(patterns)
+        if pattern is not None:
+            return f"the input {pattern} of {whose} matches no file; files that git ignores are never inputs"
+    return None
 
 
 def variables_in(patterns: Iterable[str]) -> tuple[str, ...]:

@@ -133,8 +133,9 @@ def _follow(
         if not is_wanted(step, needed):
             return replace(step, state=StepState.LEFT_OUT, ended_at=now)
     except ConditionFailed as error:
-        report = StepReport(StepOutcome.FAILED, None, f"its `if` has no answer: {error}", now, now)
-        return replace(step, state=StepState.FAILED, report=report, ended_at=now)
+        return _fail(step, f"its `if` has no answer: {error}", now)
+    if step.missing_input is not None:
+        return _fail(step, step.missing_input, now)
     if step.files is None:
         return replace(step, state=StepState.READY, ready_at=now)
     if step.id not in cached:
@@ -151,3 +152,9 @@ def _follow(
         report=found.report,
         cached_from=found.source,
     )
+
+
+def _fail(step: StepRun, why: str, now: datetime) -> StepRun:
+    """A step that failed without having begun."""
+    report = StepReport(StepOutcome.FAILED, None, why, now, now)
+    return replace(step, state=StepState.FAILED, report=report, ended_at=now)

@@ -88,6 +88,9 @@ class StepRun:
     files: str | None = None
     """The digest of its inputs and setup's at the run's commit, None where it has no inputs."""
 
+    missing_input: str | None = None
+    """Why it cannot run: a pattern of its inputs, or of setup's, matches no file of the run's commit."""
+
     key: str | None = None
     """Under what its result is kept, known once what it needs has ended."""
 

@@ -122,6 +122,7 @@ step_run = Table(
     Column("report", Document(StepReport)),
     Column("earlier", Document(tuple[StepReport, ...]), nullable=False),
     text_column("files", null=True),
+    text_column("missing_input", null=True),
     text_column("key", null=True),
     Column("cached_from", Document(AttemptId)),
     Index("step_run_by_run", "run"),

@@ -115,6 +115,16 @@ def test_what_did_not_succeed_is_never_taken_again(world: World, outcome: str) -
     assert "compile" in perform(world, push(world, SOURCE, TEST))
 
 
+def test_a_step_whose_inputs_match_no_file_fails_and_says_which(world: World) -> None:
+    perform(world, world.add_shop())
+    run = push(world, SOURCE)
+    assert perform(world, run) == ["always"]
+    failed = steps_of(world, run)["unit tests"]
+    assert (failed["state"], world.get(f"/runs/{run}")["status"]) == ("failed", "failed")
+    assert failed["detail"].startswith('the input tests/** of "unit tests" matches no file')
+    assert perform(world, push(world, SOURCE, TEST)) == ["always"], "what was kept before is not lost by it"
+
+
 def test_a_file_that_became_executable_is_another_input(world: World) -> None:
     perform(world, world.add_shop())
     changed = InputFile("tests/a.c", "100755", "2" * 40)

@@ -75,7 +75,7 @@ from tidegate.model.installation import (
 from tidegate.model.people import Role
 from tidegate.model.provider_person import ProviderSettings
 from tidegate.model.service import Service
-from tidegate.model.step_inputs import Listing
+from tidegate.model.step_inputs import InputFile, Listing
 from tidegate.model.train import Train
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 from tidegate.security.attempts import Patience, SignInLimits
@@ -249,7 +249,7 @@ class PaperRepositories:
 
     def __init__(self) -> None:
         self.text = PIPELINE
-        self.listing = Listing()
+        self.listing = Listing((InputFile("tidegate.yaml", "100644", "1" * 40),))
         self._numbers = itertools.count(1)
 
     def next_commit(self, subject: str = "Add discounts") -> Pushed:

@@ -65,6 +65,13 @@ def test_a_failure_skips_nothing_that_does_not_need_it() -> None:
     assert states(advance_steps(put(beside, a=S.FAILED), NOON)) == [S.FAILED, S.READY, S.SKIPPED]
 
 
+def test_a_step_with_an_input_that_is_missing_fails_unless_it_is_not_wanted_anyway() -> None:
+    steps = tuple(replace(one, missing_input="no file") for one in step_runs(a_step("a")))
+    (failed,) = advance_steps(steps, NOON)
+    assert (failed.state, failed.report and failed.report.detail) == (S.FAILED, "no file")
+    assert states(advance_steps(steps, NOON, is_wanted=lambda _step, _needed: False)) == [S.LEFT_OUT]
+
+
 def test_steps_may_need_what_the_file_names_after_them() -> None:
     backwards = step_runs(a_step("c", "b"), a_step("b", "a"), a_step("a"))
     assert states(advance_steps(put(backwards, a=S.LOST), NOON)) == [S.SKIPPED, S.SKIPPED, S.LOST]
