@@ -145,10 +145,14 @@ def agent_program(data: Path, address: str, isolation: Isolation) -> Program:
         cwd=data,
         log=data / "logs" / "agent.log",
         # an agent of another version is replaced: its steps go on, and the new one takes them over
-        env={**_own_environment(), "TIDEGATE_VERSION": version("tidegate")},
+        env={**_own_environment(*_CONTAINER_ENGINE), "TIDEGATE_VERSION": version("tidegate")},
     )
 
 
-def _own_environment() -> dict[str, str]:
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "PYTHONPATH")
+_CONTAINER_ENGINE = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "XDG_RUNTIME_DIR")
+"""Where the agent finds the container engine, and how it may pull images."""
+
+
+def _own_environment(*more: str) -> dict[str, str]:
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "PYTHONPATH", *more)
     return {name: os.environ[name] for name in kept if name in os.environ}
