@@ -66,7 +66,7 @@ class _Run:
             for attempt in range(2, self._step.retry.attempts + 1):
                 if not self._is_tried_again(done):
                     break
-                self._log.say(f"attempt {attempt}: {done.end.detail}")
+                self._log.say(f"{done.end.detail}: attempt {attempt} follows")
                 done = self._attempt(attempt)
         finally:
             self._log.close()

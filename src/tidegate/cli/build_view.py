@@ -51,8 +51,7 @@ class _Lines:
         self._lock = threading.Lock()
 
     def began(self, name: str, attempt: int) -> None:
-        if attempt > 1:
-            self._print([f"{printable(name)} | ── attempt {attempt} ──"])
+        """Nothing: another attempt is a line of the step's log."""
 
     def wrote(self, name: str, lines: Sequence[str]) -> None:
         mark = printable(name)

@@ -144,6 +144,13 @@ def test_a_failed_step_ends_it_with_1_and_says_where_its_log_is(failing: Command
     assert statuses == ["failed", "skipped", "succeeded"]
 
 
+def test_a_second_attempt_is_announced_once_and_with_its_cause(shop: Command) -> None:
+    step = '{name: t, run: "test $TIDEGATE_ATTEMPT = 2", retry: {attempts: 2, causes: [failed]}}'
+    (shop.cwd / "tidegate.yaml").write_text(f"service: shop\nbuild: {{steps: [{step}]}}\n")
+    told = [line for line in shop("build").out.splitlines() if "attempt" in line]
+    assert told == ["t | ── the command ended with exit status 1: attempt 2 follows ──"]
+
+
 def test_on_a_terminal_it_draws_what_runs_and_leaves_all_steps_in_their_order(shop: Command) -> None:
     drawn = shop.on_terminal("build").out
     left = drawn.rpartition("\x1b[2K")[2]
