@@ -115,6 +115,9 @@ class StepAnswer(Answer):
     cached_from: str | None
     """The run from which its result was taken."""
 
+    image: str | None
+    """The digest of the image that it ran in."""
+
     tests: TestsAnswer | None
     earlier: list[AttemptAnswer]
 
@@ -196,6 +199,7 @@ def _step(record: RunRecord, step: StepRun, now: datetime) -> StepAnswer:
         exit_code=step.report.exit_code if step.report else None,
         detail=step.report.detail if step.report else "",
         cached_from=step.cached_from.run if step.cached_from else None,
+        image=step.report.image if step.report else None,
         tests=_tests(record, step, now),
         earlier=[_attempt(one) for one in step.earlier],
     )

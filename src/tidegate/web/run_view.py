@@ -60,6 +60,9 @@ class StepLine:
     cached_from: str | None
     """The run from which its result was taken."""
 
+    image: str | None
+    """The digest of the image that it ran in."""
+
     failures: FailureList
 
 
@@ -301,6 +304,7 @@ def _step(record: RunRecord, step: StepRun, now: datetime) -> StepLine:
         earlier=tuple(f"attempt {n}: {one.outcome.value}. {one.detail}" for n, one in enumerate(step.earlier, 1)),
         has_log=step.state not in _WITHOUT_LOG,
         cached_from=step.cached_from.run if step.cached_from else None,
+        image=step.report.image if step.report else None,
         failures=failure_list(step, record.known_tests, now),
     )
 

@@ -37,6 +37,7 @@ build:
     - name: always
       run: date
 """
+IMAGE = "sha256:" + "5" * 64
 SOURCE, TEST = InputFile("src/a.c", "100644", "1" * 40), InputFile("tests/a.c", "100644", "2" * 40)
 
 
@@ -69,7 +70,7 @@ def _report(agent: Any, lease: dict[str, Any], outputs: str, outcome: str) -> No
     made = {"name": "compile", "file": "outputs.tar", "digest": f"sha256:{outputs * 64}", "size": 10}
     report = {"outcome": outcome, "exit_code": 0, "detail": "", "began_at": at, "ended_at": at}
     if lease["step"]["name"] == "compile":
-        report["outputs"] = made
+        report |= {"outputs": made, "image": IMAGE}
     own = {"attempt": lease["attempt"], "fence": lease["fence"]}
     path = f"/api/v1/steps/{lease['step_run']}"
     sent = [{"at": at, "text": f"made by {lease['run']}"}]
@@ -92,7 +93,7 @@ def test_a_second_commit_that_touches_no_input_runs_only_what_has_none(world: Wo
     second = push(world, SOURCE, TEST, InputFile("README", "100644", "3" * 40))
     assert perform(world, second) == ["always"]
     compiled = steps_of(world, second)["compile"]
-    assert (compiled["state"], compiled["cached_from"]) == ("succeeded", first)
+    assert (compiled["state"], compiled["cached_from"], compiled["image"]) == ("succeeded", first, IMAGE)
     assert world.get(f"/steps/{compiled['id']}/log")["lines"][0]["text"] == f"made by {first}"
     assert world.ends(second)["status"] == "succeeded"
 
