@@ -173,3 +173,16 @@ def test_a_person_sees_the_evidence_that_policy_reads_and_what_policy_would_deci
     expect(page.locator(".answers")).to_contain_text("owner approved")
     (approval,) = world.get(f"/runs/{run}")["approvals"]
     assert set(approval["looked_at"]) == {"run", "evidence"}
+
+
+def test_a_step_that_failed_as_it_may_is_told_where_the_release_is(page: Page, world: World) -> None:
+    world.repositories.text = "service: shop\nbuild: {steps: [{name: lint, run: make lint, allow_failure: true}]}\n"
+    run = world.add_shop()
+    world.build(fails=True)
+    release = world.ends(run)["release"]
+    page.goto(f"/runs/{run}")
+    expect_status(page, "succeeded")
+    expect(page.locator(".evidence")).to_contain_text("Failed, as they may: lint.")
+    expect(page.locator(".steps .line")).to_contain_text(re.compile("failed.*lint.*it may fail", re.DOTALL))
+    expect(page.get_by_text(re.compile("build: lint failed: .*, it may fail")).first).to_be_attached()
+    assert world.get(f"/releases/{release}")["failed_steps"] == ["lint"]

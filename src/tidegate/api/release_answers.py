@@ -13,6 +13,7 @@ from tidegate.model.deployment import Deployment
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.lease import BuiltFile
 from tidegate.model.release import Release
+from tidegate.model.step_run import BUILD, StepRun
 
 
 class TestsAnswer(Answer):
@@ -67,9 +68,10 @@ class ReleaseDetail(ReleaseAnswer):
     """A release, and what it was in each environment.
 
     `brings` lists for each of them the changes since what served there before it, or serves there now: all of a batch,
-    the newest first.
+    the newest first. `failed_steps` are those of its build that failed and may (`allow_failure`).
     """
 
+    failed_steps: list[str]
     deployments: list[DeploymentAnswer]
     brings: dict[str, list[BroughtAnswer]]
 
@@ -80,12 +82,16 @@ def release_answer(release: Release) -> ReleaseAnswer:
 
 
 def release_detail(
-    release: Release, deployments: Sequence[Deployment], brings: Mapping[EnvironmentName, Sequence[Change]]
+    release: Release,
+    steps: Sequence[StepRun],
+    deployments: Sequence[Deployment],
+    brings: Mapping[EnvironmentName, Sequence[Change]],
 ) -> ReleaseDetail:
-    """The release, what it was in each environment, and which changes it brings there."""
+    """The release with the steps of its run, what it was in each environment, and which changes it brings there."""
+    failed = [one.name for one in steps if one.scope == BUILD and one.failed_as_it_may]
     found = [deployment_answer(one) for one in deployments]
-    told = brought_answers(brings)
-    return ReleaseDetail.model_validate({**_fields(release), "deployments": found, "brings": told})
+    more = {"failed_steps": failed, "deployments": found, "brings": brought_answers(brings)}
+    return ReleaseDetail.model_validate({**_fields(release), **more})
 
 
 def _fields(release: Release) -> dict[str, object]:

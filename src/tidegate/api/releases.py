@@ -38,4 +38,5 @@ def show_release(parts: Parts, _: Reader, release: IdentifierPath) -> ReleaseDet
         if found is None:
             raise not_found("release", release, "tidegate release list")
         deployments = placement_queries.deployments_of_release(connection, found.id)
-        return release_detail(found, deployments, cadence_queries.brought_by(connection, found))
+        steps = queries.steps(connection, found.run)
+        return release_detail(found, steps, deployments, cadence_queries.brought_by(connection, found))

@@ -70,6 +70,8 @@ def show(
     for text in (_tests(found), _coverage(found)):
         if text:
             session.output.say(text)
+    if found.get("failed_steps"):
+        session.output.say(f"failed, as they may: {', '.join(found['failed_steps'])}")
     for artifact in found.get("artifacts") or ():
         size = f"{artifact['size']:,} bytes"
         session.output.say(f"artifact {artifact['name']}: {artifact['file']}, {size}, {artifact['digest']}")

@@ -231,7 +231,7 @@ class Leasing:
         rows.put(connection, ended)
         if ended.key and said.outcome is StepOutcome.SUCCEEDED:
             rows.put(connection, self._result(run, ended, ended.key, report))
-        text = f"{step.scope}: {step.name} {state.value}" + (f": {report.detail}" if report.detail else "")
+        text = f"{step.scope}: {step.name} {ended.ending}"
         found = known_tests.note(connection, run, step, report)
         events.append(connection, [step_event(EventKind.STEP_ENDED, text, run, step), *found], now)
 

@@ -81,8 +81,8 @@ def _say_built(draft: RunDraft, release: Release) -> None:
 
 
 def _step_reason(step: StepRun) -> Reason:
-    detail = step.report.detail if step.report else step.state.value
-    return Reason("steps", f"{step.scope}: {step.name} {step.state.value}: {detail}", f"tidegate logs {step.run}")
+    detail = step.report.detail if step.report else step.state.words
+    return Reason("steps", f"{step.scope}: {step.name} {step.state.words}: {detail}", f"tidegate logs {step.run}")
 
 
 def _make_release(draft: RunDraft, pipeline: Pipeline) -> Release:

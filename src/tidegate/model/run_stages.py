@@ -292,7 +292,7 @@ def _work(draft: RunDraft, name: StageName) -> None:
         return
     if steps is Outcome.FAILED and not rollout.state.is_ended and not rollout.held_at_floor:
         failed = first_failure(draft.scope(name))
-        text = f"step {failed.name} {failed.state.value}" if failed else "its steps did not run"
+        text = f"step {failed.name} {failed.state.words}" if failed else "its steps did not run"
         ask_rollback(draft, rollout, Cause(text, for_cause=True))
         return
     if steps is Outcome.SUCCEEDED and rollout.needs_steps and not rollout.steps_passed:
@@ -339,7 +339,7 @@ def _end_by_steps(draft: RunDraft, stage: StageRun, steps: Outcome) -> None:
         draft.say(EventKind.STAGE_ENDED, f"{stage.name} passed", stage=stage.name)
     elif steps is Outcome.FAILED:
         failed = first_failure(draft.scope(stage.name))
-        because = f"step {failed.name} {failed.state.value}" if failed else "its steps did not run"
+        because = f"step {failed.name} {failed.state.words}" if failed else "its steps did not run"
         draft.update_stage(stage.name, state=StageState.FAILED, because=because, ended_at=draft.now)
         draft.say(EventKind.STAGE_ENDED, f"{stage.name} failed: {because}", stage=stage.name)
 

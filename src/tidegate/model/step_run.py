@@ -41,6 +41,11 @@ class StepState(StrEnum):
         """Whether what needs it may go on."""
         return self in (StepState.SUCCEEDED, StepState.LEFT_OUT)
 
+    @property
+    def words(self) -> str:
+        """The state as a sentence says it."""
+        return self.value.replace("_", " ")
+
 
 _BAD = (StepState.FAILED, StepState.TIMED_OUT, StepState.LOST)
 
@@ -106,4 +111,16 @@ class StepRun:
     @property
     def is_settled(self) -> bool:
         """Whether what needs it may go on: it ended well, was left out, or may fail and did."""
-        return self.state.is_good or (self.step.allow_failure and self.state in _BAD)
+        return self.state.is_good or self.failed_as_it_may
+
+    @property
+    def failed_as_it_may(self) -> bool:
+        """Whether it failed without failing what it is part of: `allow_failure`."""
+        return self.step.allow_failure and self.state in _BAD
+
+    @property
+    def ending(self) -> str:
+        """How it ended and why, as it follows its name in a sentence."""
+        why = (self.report.detail if self.report else "", "it may fail" if self.failed_as_it_may else "")
+        said = ", ".join(text for text in why if text)
+        return f"{self.state.words}: {said}" if said else self.state.words

@@ -20,7 +20,7 @@ from tidegate.model.next_acts import NextAct, next_acts
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState, Trigger
-from tidegate.model.step_run import BUILD, StepRun, StepState
+from tidegate.model.step_run import BUILD, STATE_OF, StepRun, StepState
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
 from tidegate.web.glass_view import GlassMark, glass_marks
@@ -55,6 +55,9 @@ class StepLine:
     attempt: int
     took: str
     detail: str
+    may_fail: bool
+    """Whether it failed and fails nothing."""
+
     earlier: tuple[str, ...]
     has_log: bool
     cached_from: str | None
@@ -143,6 +146,9 @@ class EvidenceView:
     """What speaks for the release: its reports, its files, and the changes that come with it."""
 
     reports: str
+    failed: tuple[str, ...]
+    """The steps of its build that failed, and may."""
+
     files: tuple[FileLine, ...]
     changes: tuple[ReleaseLine, ...]
     since: str | None
@@ -272,6 +278,7 @@ def _evidence(sources: RunSources, now: datetime) -> EvidenceView | None:
     changes = [one for one in sources.releases if since < one.order <= release.order]
     return EvidenceView(
         reports=evidence_text(release),
+        failed=tuple(one.name for one in sources.record.steps if one.scope == BUILD and one.failed_as_it_may),
         files=tuple(_file_line(one, release) for one in release.artifacts),
         changes=tuple(release_line(one, now) for one in changes),
         since=f"{serving.label} in {stages[-1].environment}" if serving and serving.release != release.id else None,
@@ -294,6 +301,7 @@ _WITHOUT_LOG = (StepState.WAITING, StepState.READY, StepState.SKIPPED, StepState
 
 
 def _step(record: RunRecord, step: StepRun, now: datetime) -> StepLine:
+    earlier = enumerate(step.earlier, 1)
     return StepLine(
         id=step.id,
         name=step.name,
@@ -301,7 +309,8 @@ def _step(record: RunRecord, step: StepRun, now: datetime) -> StepLine:
         attempt=step.attempt,
         took=span(step.began_at, step.ended_at, now),
         detail=step.report.detail if step.report else "",
-        earlier=tuple(f"attempt {n}: {one.outcome.value}. {one.detail}" for n, one in enumerate(step.earlier, 1)),
+        may_fail=step.failed_as_it_may,
+        earlier=tuple(f"attempt {n}: {STATE_OF[one.outcome].words}. {one.detail}" for n, one in earlier),
         has_log=step.state not in _WITHOUT_LOG,
         cached_from=step.cached_from.run if step.cached_from else None,
         image=step.report.image if step.report else None,

@@ -252,7 +252,7 @@ def test_a_stage_that_deploys_nothing_fails_with_its_steps() -> None:
     story = with_smoke(deploy=False).step_ends("smoke", StepOutcome.TIMED_OUT, scope="staging")
     assert story.stage(STAGE_STAGING).state is StageState.FAILED
     assert story.status is RunStatus.FAILED
-    assert story.why() == "staging: step smoke timed_out"
+    assert story.why() == "staging: step smoke timed out"
 
 
 # people before the first share
