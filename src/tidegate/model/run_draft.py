@@ -138,7 +138,7 @@ class RunDraft:
         return self.stages[name]
 
     def save_steps(self, advanced: Iterable[StepRun]) -> None:
-        """Keep how steps stand now, and record those that became ready, came from the cache or were left out."""
+        """Keep how steps stand now, and record those that became ready, or ended without having begun."""
         for step in advanced:
             before, self.steps[step.id] = self.steps[step.id], step
             if step.state is before.state:
@@ -147,6 +147,8 @@ class RunDraft:
                 self._say_of_step(EventKind.STEP_READY, step, "is ready")
             elif step.state is StepState.LEFT_OUT:
                 self._say_of_step(EventKind.STEP_ENDED, step, "is left out: its `if` says so")
+            elif step.state is StepState.FAILED:
+                self._say_of_step(EventKind.STEP_ENDED, step, step.ending)
             elif step.cached_from:
                 words = f"is taken from run {step.cached_from.run}: nothing that it depends on has changed"
                 self._say_of_step(EventKind.STEP_ENDED, step, words)

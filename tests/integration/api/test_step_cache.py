@@ -123,6 +123,8 @@ def test_a_step_whose_inputs_match_no_file_fails_and_says_which(world: World) ->
     failed = steps_of(world, run)["unit tests"]
     assert (failed["state"], world.get(f"/runs/{run}")["status"]) == ("failed", "failed")
     assert failed["detail"].startswith('the input tests/** of "unit tests" matches no file')
+    told = [one["text"] for one in world.get(f"/runs/{run}/events") if one["kind"] == "step.ended"]
+    assert f"build: unit tests failed: {failed['detail']}" in told
     assert perform(world, push(world, SOURCE, TEST)) == ["always"], "what was kept before is not lost by it"
 
 
