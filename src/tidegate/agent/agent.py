@@ -26,7 +26,7 @@ from tidegate.agent.kept import KeptFolders
 from tidegate.agent.machine import installed_version, instance_of
 from tidegate.agent.record import AttemptRecord, Part, remove_tree
 from tidegate.agent.remote import Remotes
-from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink
+from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink, TurnedAway
 from tidegate.agent.signals import on_signals
 from tidegate.agent.surroundings import Surroundings
 from tidegate.agent.this_platform import this_platform
@@ -419,12 +419,14 @@ class Agent:
             return [] if self.tools.stop.is_set() else list(self.attempts.values())
 
     def _note_trouble(self, error: ServerAway | Refused) -> None:
-        """Say once that the server is away, or gives no work."""
+        """Say once that the server is away, turns the agent away, or gives no work."""
         if self._trouble is type(error):
             return
         self._trouble = type(error)
         if isinstance(error, Refused):
             _log.error("the server gives this agent no work: %s", error)
+        elif isinstance(error, TurnedAway):
+            _log.error("the server turns this agent away; steps go on and results are kept meanwhile: %s", error)
         else:
             _log.warning("the server does not answer; steps go on and results are kept until it does: %s", error)
 

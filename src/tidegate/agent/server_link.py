@@ -59,6 +59,10 @@ class ServerAway(Exception):
     """The server did not answer, or could not; asking again later may help. The message says what happened."""
 
 
+class TurnedAway(ServerAway):
+    """The server did not take this agent's token; a new one may be made for it at any time."""
+
+
 class Refused(Exception):
     """The server answered that it does not want this (an old fence, an unknown step); asking again cannot help."""
 
@@ -232,13 +236,14 @@ class ServerLink:
         said = f"{answer.request.url} answered {answer.status_code}: {_in_words(answer)}"
         if answer.status_code in (404, 409, 410):
             raise Refused(said)
-        if answer.status_code in (401, 403):
-            self._token = ""
         if answer.status_code == 401:
             said = (
                 f"{answer.request.url} answered 401: it does not know this agent's token; was the agent removed? "
                 f"A new one is made by: tidegate agents token {self.name}"
             )
+        if answer.status_code in (401, 403):
+            self._token = ""
+            raise TurnedAway(said)
         raise ServerAway(said)
 
     def _headers(self) -> dict[str, str]:

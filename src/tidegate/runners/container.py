@@ -151,7 +151,7 @@ class ContainerRunner:
         except NoEngine:
             return
         except (EngineAway, EngineRefused) as error:
-            _log.warning("what earlier agents left in the container engine could not be removed: %s", error)
+            _log.warning("what earlier steps left in the container engine could not be removed: %s", error)
 
     def _make(self, command: StepCommand) -> ContainerSpec:
         """Bring the image and write the files; gives what the container is to be."""

@@ -224,6 +224,8 @@ def test_an_agent_waits_for_the_right_token(world: World) -> None:
     world.start_agent()
     world.server.offer(world.lease("true"))
     world.server.until(lambda server: server.refused_tokens >= 2)
+    assert "the server turns this agent away" in world.said()
+    assert "does not answer" not in world.said()
     (world.data / "agent-token").write_text(world.server.token)
     assert world.server.result(STEP).outcome is StepOutcome.SUCCEEDED
 
