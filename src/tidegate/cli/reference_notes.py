@@ -46,8 +46,9 @@ fails prints
 
 **Options that most commands have.** `--json`; `--data DIR`; `-h`, `--help`.
 
-**Colours.** None in a pipe, nor with `NO_COLOR` set. `tidegate --install-completion` installs completion for your
-shell. `TIDEGATE_DEBUG=1` shows the traceback of an error in Tidegate itself.
+**Colours.** None in a pipe, nor with `NO_COLOR` set; but `logs` gives a pipe what a step wrote, exactly as it wrote it.
+`tidegate --install-completion` installs completion for your shell. `TIDEGATE_DEBUG=1` shows the
+traceback of an error in Tidegate itself.
 """
 
 ENDS_WITH = {
