@@ -48,6 +48,7 @@ _TOPICS: Mapping[EventKind, Topic] = {
     EventKind.GLASS_BROKEN: Topic.BREAK_GLASS,
     EventKind.ROLLBACK_DECIDED: Topic.ROLLBACK,
     EventKind.ROLLBACK_HELD: Topic.ROLLBACK,
+    EventKind.ROLLOUT_FELL_BACK: Topic.ROLLBACK,
     EventKind.PLACEMENT_STUCK: Topic.STUCK,
     EventKind.LINE_STOPPED: Topic.LINE_STOPPED,
     EventKind.FREEZE_SET: Topic.FREEZE,
@@ -96,6 +97,7 @@ _HEADLINES: Mapping[EventKind, str] = {
     EventKind.INCIDENT_OPENED: "an incident began",
     EventKind.INCIDENT_CLOSED: "the incident is over",
     EventKind.ROLLBACK_HELD: "it cannot go back",
+    EventKind.ROLLOUT_FELL_BACK: "its traffic went back by itself",
     EventKind.GATE_UNANSWERED: "a question was not answered in time",
     EventKind.GATE_ANSWERED: "the answer from outside is no",
 }
@@ -219,13 +221,13 @@ def _text(event: Event, topic: Topic) -> str:
         case Topic.APPROVAL:
             label = event.about.get("commit", "")[:8]
             return f"{service} {label} asks for approval to {event.about.get('stage', place)}: {_blocking(event)}."
-        case Topic.ROLLBACK:
+        case Topic.ROLLBACK if event.kind is EventKind.ROLLBACK_DECIDED:
             return f"{service} in {place} goes {event.text}."
         case Topic.STUCK:
             return f"{service} in {place} is {event.text}."
         case Topic.HOLD:
             return f"{service} in {place} {event.text}."
-        case Topic.ERROR_BUDGET:
+        case Topic.ERROR_BUDGET | Topic.ROLLBACK:
             return f"{service} in {place}: {event.text}."
         case Topic.FREEZE | Topic.TRAIN | Topic.TRAIN_STOPPED:
             return f"{event.text[:1].upper()}{event.text[1:]}."

@@ -47,7 +47,7 @@ class FloorRules:
             placement = placement_id(run.service, stage.environment)
             self._floors[placement] = max(run.order, self._floors.get(placement, 0))
             rollout = queries.rollout(connection, stage.rollout)
-            begins = (recorded.event.data.get("scope"), recorded.event.data.get("step")) == (step.scope, step.name)
+            begins = (recorded.event.about.get("scope"), recorded.event.about.get("step")) == (step.scope, step.name)
             if begins and rollout and rollout.state not in _PASSED:
                 seen = f"{step.name} of {run.id} while its rollout is {rollout.state.value}"
                 raise RuleBroken("8 what cannot be undone begins last", seen)

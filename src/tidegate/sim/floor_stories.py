@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus
 from tidegate.sim.shop import PRODUCTION, SimulatedService
-from tidegate.sim.stories import QUICK, ends, first_is_out, let_in
+from tidegate.sim.stories import CANARY, QUICK, ends, first_is_out, let_in
 from tidegate.sim.telling import Story, ToldOtherwise
 
 DROPPING = replace(QUICK, drops=True)
@@ -39,7 +40,18 @@ def _step_fails(shop: SimulatedService) -> None:
     ends(let_in(shop, "v3", QUICK), RunStatus.SUCCEEDED, "v3")
 
 
+def _waits_for_verification(shop: SimulatedService) -> None:
+    """Harm that comes at the whole takes the release back, before anything was done that cannot be undone."""
+    run = let_in(shop, "v2", replace(CANARY, drops=True))
+    shop.world.advance(until=run.rollout_is(RolloutState.JUDGING, step=2))
+    shop.world.version("v2").fails(0.5)
+    ends(run, RunStatus.ROLLED_BACK, "v1")
+    if _has_floor(shop):
+        raise ToldOtherwise("a release that went back left a floor")
+
+
 FLOOR_STORIES = (
     Story("a rollback below the floor", _rollback_is_held, first_is_out),
     Story("a step that cannot be undone fails", _step_fails, first_is_out),
+    Story("a step that cannot be undone waits for the verification", _waits_for_verification, first_is_out),
 )

@@ -137,6 +137,16 @@ def train(kind: EventKind, text: str, state: str = "moving") -> Event:
             Topic.ROLLBACK,
             "shop in production goes back to 9f8e7d6c: verification failed: errors.\nLook: tidegate watch 01r",
         ),
+        (
+            about(EventKind.ROLLBACK_HELD, "not back (alert Slow), its traffic stays"),
+            Topic.ROLLBACK,
+            "it cannot go back\nshop in production: not back (alert Slow), its traffic stays.\nLook: tidegate watch",
+        ),
+        (
+            about(EventKind.ROLLOUT_FELL_BACK, "nobody judged the rollout for 5m"),
+            Topic.ROLLBACK,
+            "its traffic went back by itself\nshop in production: nobody judged the rollout for 5m.",
+        ),
         (GLASS, Topic.BREAK_GLASS, "A review by somebody else is owed: tidegate review 01g --comment TEXT"),
         (
             about(EventKind.PLACEMENT_STUCK, "stuck: away; it is tried again"),
