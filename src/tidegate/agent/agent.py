@@ -12,34 +12,21 @@ import signal
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from queue import SimpleQueue
 from threading import Condition, Event, Thread
 
 from tidegate.agent.attempt import Attempt
-from tidegate.agent.checkout import Checkouts
 from tidegate.agent.folder import locked, make_folder
-from tidegate.agent.follower import Limits
-from tidegate.agent.kept import KeptFolders
-from tidegate.agent.machine import installed_version, instance_of
 from tidegate.agent.record import AttemptRecord, Part, remove_tree
-from tidegate.agent.remote import Remotes
-from tidegate.agent.server_link import Backoff, Refused, ServerAway, ServerLink, TurnedAway
+from tidegate.agent.server_link import Backoff, Refused, ServerAway, TurnedAway
+from tidegate.agent.settings import AgentSettings, about
 from tidegate.agent.signals import on_signals
-from tidegate.agent.surroundings import Surroundings
-from tidegate.agent.this_platform import this_platform
-from tidegate.agent.tools import Tools
+from tidegate.agent.tools import Tools, tools_for
 from tidegate.agent.wire import Held, LeaseRequest, ResultAnswer, Taken, held_by
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, StepOutcome, StepReport
 from tidegate.model.step_ahead import PROMISED_FOR, Promise
-from tidegate.runners.by_image import RunnerByImage
-from tidegate.runners.container import ContainerRunner
-from tidegate.runners.identity import boot_id
-from tidegate.runners.process import ProcessRunner, default_path
-from tidegate.runners.sidecars import ContainerSidecars
 
 _log = logging.getLogger(__name__)
 
@@ -49,27 +36,6 @@ _REST_SECONDS = 0.01
 _JOIN_SECONDS = 2.0
 _SAY_AGAIN_SECONDS = 10.0
 _NOTHING = ResultAnswer(accepted=False)
-
-
-@dataclass(frozen=True, slots=True)
-class AgentSettings:
-    """What an agent is started with. `folder` is its own, made where it is missing; `run_as` is the uid of its steps,
-    None for the agent's own user (then only trusted repositories may be built). The token is in `token_file`, which is
-    read again where the server does not know it, or is `token` where there is no file."""
-
-    server: str
-    token_file: Path | None
-    folder: Path
-    name: str
-    slots: int = 4
-    run_as: int | None = None
-    limits: Limits = Limits()
-    labels: tuple[str, ...] = ()
-    token: str = field(default="", repr=False)
-
-    def read_token(self) -> str:
-        """The token. Raises OSError where the file cannot be read."""
-        return self.token if self.token_file is None else self.token_file.read_text().strip()
 
 
 def run(settings: AgentSettings) -> None:
@@ -106,24 +72,7 @@ class Agent:
     @classmethod
     def at(cls, settings: AgentSettings, stop: Event) -> Agent:
         """An agent with these settings, which runs until `stop` is set."""
-        folder = settings.folder
-        link = ServerLink(settings.server, settings.read_token, settings.name)
-        remotes = Remotes(settings.server, link.token)
-        containers = ContainerRunner(str(folder), settings.run_as)
-        tools = Tools(
-            runner=RunnerByImage(ProcessRunner(settings.run_as, default_path(settings.run_as)), containers),
-            containers=containers,
-            sidecars=ContainerSidecars(str(folder), containers.engine),
-            kept=KeptFolders(folder / "kept", settings.run_as),
-            checkouts=Checkouts(folder / "checkouts", settings.run_as, remotes.of),
-            surroundings=Surroundings(folder / "homes", folder / "tmp", settings.run_as),
-            link=link,
-            limits=settings.limits,
-            stop=stop,
-            boot=boot_id(),
-            now=lambda: datetime.now(UTC),
-        )
-        return cls(settings, tools, _about(settings))
+        return cls(settings, tools_for(settings, stop), about(settings))
 
     def run(self) -> None:
         """Go on with what earlier agents left, then ask for more, until `stop` is set."""
@@ -436,16 +385,3 @@ class Agent:
             return
         self._trouble = None
         _log.info("the server answers again")
-
-
-def _about(settings: AgentSettings) -> LeaseRequest:
-    """What the agent says of itself whenever it asks for work."""
-    return LeaseRequest(
-        slots_free=0,
-        held=(),
-        slots=settings.slots,
-        labels=settings.labels,
-        version=installed_version(),
-        platform=this_platform(),
-        instance=instance_of(settings.folder),
-    )

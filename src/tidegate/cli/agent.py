@@ -19,7 +19,7 @@ from tidegate.cli.dead_man import keep_watch
 from tidegate.cli.exit_code import CommandFailed, ExitCode
 
 if TYPE_CHECKING:
-    from tidegate.agent.agent import AgentSettings
+    from tidegate.agent.settings import AgentSettings
 
 VARIABLE = "TIDEGATE_AGENT_TOKEN"
 FROM_INPUT = "-"
@@ -72,8 +72,9 @@ def agent(
 
     SIGTERM ends it and leaves its steps running, for its next life; SIGQUIT lets it perform what it has, and then end.
     """
-    from tidegate.agent.agent import AgentSettings, run
+    from tidegate.agent.agent import run
     from tidegate.agent.folder import AgentAlreadyRuns
+    from tidegate.agent.settings import AgentSettings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)

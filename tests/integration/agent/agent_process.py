@@ -12,7 +12,8 @@ _AGENT = """
 import json, logging, os, signal, sys
 from datetime import timedelta
 from pathlib import Path
-from tidegate.agent.agent import AgentSettings, run
+from tidegate.agent.agent import run
+from tidegate.agent.settings import AgentSettings
 from tidegate.agent.follower import Limits
 os.environ.clear()
 os.environ.update(environment)
