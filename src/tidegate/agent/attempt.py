@@ -30,6 +30,7 @@ from tidegate.agent.follower import Follower
 from tidegate.agent.hand_over import HandOver, Then
 from tidegate.agent.kept import SETUP, Shelf
 from tidegate.agent.lines import CutLine
+from tidegate.agent.load_tool import MISSING, MISSING_IN_WORDS, load_environment, load_script, read_load
 from tidegate.agent.place import Place
 from tidegate.agent.record import AttemptRecord, Part
 from tidegate.agent.server_link import Backoff
@@ -45,6 +46,7 @@ from tidegate.model.lease import (
     StepOutcome,
     StepReport,
 )
+from tidegate.model.load import LoadReport
 from tidegate.runners.runner import StepNotStarted
 
 _log = logging.getLogger(__name__)
@@ -161,6 +163,7 @@ class Attempt:
         artifacts: tuple[BuiltFile, ...] = ()
         outputs: BuiltFile | None = None
         reports = Reports()
+        load: LoadReport | None = None
         polled = NOT_EXITED
         ended_first = False
         self._started = {part for part in Part if self._handle(part) is not None}
@@ -170,6 +173,7 @@ class Attempt:
             outcome, detail = StepOutcome.SUCCEEDED, ""
             confined = self._confined(self._checkout)
             reports = read_reports(self.lease.step, confined, self.lease.watched_tests)
+            load = read_load(self.lease.load, confined) if self.lease.load else None
             artifacts, outputs = self._bring(confined)
             self._shelf(self._checkout, confined.folder).keep_cache(self.lease.step.name, self.lease.step.cache)
         except AttemptEnded as ended:
@@ -200,6 +204,7 @@ class Attempt:
             outputs=outputs,
             image=self.record.image(),
             ended_first=ended_first,
+            load=load,
         )
 
     def _bring(self, confined: ConfinedFolder) -> tuple[tuple[BuiltFile, ...], BuiltFile | None]:
@@ -274,7 +279,12 @@ class Attempt:
                 self._run_first(checkout, place)
             place = self._ready(checkout)
             self._run_first(checkout, place)
-        polled = self._run(Part.STEP, self.lease.step.run, place)
+        plan = self.lease.load
+        if plan:
+            place = replace(place, env={**place.env, **load_environment(plan)})
+        polled = self._run(Part.STEP, load_script(plan) if plan else self.lease.step.run, place)
+        if plan and polled.exit_code in MISSING:
+            raise AttemptEnded(StepOutcome.FAILED, MISSING_IN_WORDS, polled)
         if polled.exit_code != 0:
             raise AttemptEnded(StepOutcome.FAILED, exit_in_words(polled.exit_code or 0), polled)
         return polled
@@ -284,7 +294,7 @@ class Attempt:
         folder = self._folder_in(checkout, self.lease.path)
         place = self._place(checkout, folder)
         if Part.FIRST not in self._started:
-            if not checkout.is_set_up:
+            if not checkout.is_set_up and self.lease.load is None:
                 self._set_up(checkout, place)
             self._shelf(checkout, folder).restore_cache(self.lease.step.name, self.lease.step.cache)
             for output in self.lease.outputs:

@@ -44,6 +44,35 @@ class JudgementAnswer(Answer):
     metrics: tuple[MetricAnswer, ...]
 
 
+class LoadStepAnswer(Answer):
+    """What a rate of a load check came to: rates in requests a second, quantiles of the latency in milliseconds."""
+
+    rate: float
+    sent: int
+    failed: int
+    sent_rate: float
+    answered_rate: float
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class LoadAnswer(Answer):
+    """What a load check says: `asked` had to be held, `capacity` was, p99 leaves from `knee` on (requests a second).
+
+    `multiple` is how many times the `busiest` minute (requests) was held.
+    """
+
+    verdict: Verdict
+    reason: str
+    asked: float
+    capacity: float
+    multiple: float | None
+    knee: float | None
+    busiest: int | None
+    steps: tuple[LoadStepAnswer, ...]
+
+
 class CauseAnswer(Answer):
     """Why a rollout went back."""
 
@@ -76,6 +105,7 @@ class RolloutAnswer(Answer):
     holds_because: str | None
     held_at_floor: CauseAnswer | None
     judgement: JudgementAnswer | None
+    load: LoadAnswer | None = None
     cause: CauseAnswer | None
     began_at: datetime
     decided_at: datetime | None
@@ -100,5 +130,22 @@ def rollout_answer(rollout: Rollout) -> RolloutAnswer:
     if rollout.decided_at and rollout.routed_at:
         seconds = (rollout.routed_at - rollout.decided_at).total_seconds()
     share = rollout.position.share.fraction if rollout.step < len(rollout.plan) else None
-    answer = RolloutAnswer.model_validate(rollout)
+    own = {name: getattr(rollout, name) for name in RolloutAnswer.model_fields if hasattr(rollout, name)}
+    answer = RolloutAnswer.model_validate(own | {"load": _load(rollout)})
     return answer.model_copy(update={"share": share, "seconds": seconds})
+
+
+def _load(rollout: Rollout) -> LoadAnswer | None:
+    result, report = rollout.load_result, rollout.load
+    if result is None or report is None:
+        return None
+    return LoadAnswer(
+        verdict=result.verdict,
+        reason=result.reason,
+        asked=result.asked,
+        capacity=result.capacity,
+        multiple=result.multiple,
+        knee=result.knee,
+        busiest=report.busiest,
+        steps=tuple(LoadStepAnswer.model_validate(one) for one in report.steps),
+    )

@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 
 from tidegate.api.fields import DIGEST
 from tidegate.model.lease import MOST_FAILURES, BuiltFile, StepReport, TestReport
+from tidegate.model.load import STEPS, LoadReport
 
 EXIT_CODES = range(-(2**31), 2**31)
 """Those of 32 bits: what an operating system gives."""
@@ -21,6 +22,7 @@ LARGEST_FILE = 2**50
 DETAIL_AT_MOST = 10_000
 """In characters. What a command's end says may be longer through no fault of the agent's, so that the rest is cut."""
 
+_LARGEST_FIGURE = 10**9
 _LONGEST_TEST = 300
 _LONGEST_FILE = 255
 _LONGEST_IMAGE = 1000
@@ -54,6 +56,8 @@ def _wrong_with(report: StepReport) -> Iterator[str]:
         yield f"image has to have 1 to {_LONGEST_IMAGE} characters, and no NUL"
     if report.tests is not None:
         yield from _wrong_with_tests(report.tests)
+    if report.load is not None:
+        yield from _wrong_with_load(report.load)
     for one in report.artifacts:
         yield from (f"artifacts: {wrong}" for wrong in _wrong_with_file(one))
     if report.outputs is not None:
@@ -73,6 +77,19 @@ def _wrong_with_tests(tests: TestReport) -> Iterator[str]:
             yield f"tests.{name}: a test's name has 1 to {_LONGEST_TEST} characters, and no NUL"
     if len(tests.ran) > _LONGEST_DIGEST or "\0" in tests.ran:
         yield f"tests.ran has to have at most {_LONGEST_DIGEST} characters, and no NUL"
+
+
+def _wrong_with_load(load: LoadReport) -> Iterator[str]:
+    if len(load.steps) > STEPS:
+        yield f"load.steps are {STEPS} at most"
+    for step in load.steps:
+        figures = (step.rate, step.sent_rate, step.answered_rate, step.p50, step.p95, step.p99)
+        if not all(one is None or 0 <= one <= _LARGEST_FIGURE for one in figures):
+            yield f"load.steps: figures have to lie between 0 and {_LARGEST_FIGURE:,}"
+        if not 0 <= step.failed <= step.sent <= MOST_TESTS:
+            yield f"load.steps: failed has to lie between 0 and sent, and sent below {MOST_TESTS}"
+    if load.busiest is not None and not 0 < load.busiest <= MOST_TESTS:
+        yield f"load.busiest has to lie between 1 and {MOST_TESTS}"
 
 
 def _wrong_with_file(file: BuiltFile) -> Iterator[str]:

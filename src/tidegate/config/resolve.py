@@ -20,7 +20,7 @@ from tidegate.config.sections import (
 )
 from tidegate.model.cadence import Cadence
 from tidegate.model.gate_rules import THE_FILE, ApprovalGroup, ApprovalRule, GateRules
-from tidegate.model.ids import ServiceName, StageName
+from tidegate.model.ids import EnvironmentName, ServiceName, StageName
 from tidegate.model.pipeline import (
     ApprovalPoint,
     DeployRule,
@@ -63,7 +63,8 @@ def pipeline(section: PipelineSection) -> Pipeline:
     stages: list[Stage] = []
     for stage in section.stages:
         before = (stages[-1].name,) if stages else ()
-        stages.append(_stage(stage, before, section.risk, runtime, section.requires))
+        last = section.stages[-1].environment
+        stages.append(_stage(stage, before, last, section.risk, runtime, section.requires))
     return Pipeline(
         service=section.service,
         team=section.team,
@@ -97,6 +98,7 @@ def _runtime(section: RuntimeSection) -> Runtime:
 def _stage(
     section: StageSection,
     before: tuple[StageName, ...],
+    last: EnvironmentName,
     risk: Risk,
     runtime: Runtime | None,
     requires: Mapping[ServiceName, str],
@@ -108,7 +110,7 @@ def _stage(
         gate=gate_rules(section.gate, requires=requires),
         deploy=_deploy(section.deploy, risk, runtime) if runtime else None,
         steps=stage_steps(section.steps),
-        verify=_verify(section.verify) if section.verify else None,
+        verify=_verify(section.verify, last) if section.verify else None,
     )
 
 
@@ -158,7 +160,7 @@ def _point(section: ShareSection) -> RolloutPoint:
     return ApprovalPoint(section.approve)
 
 
-def _verify(section: VerifySection) -> VerifyRule:
+def _verify(section: VerifySection, last: EnvironmentName) -> VerifyRule:
     default = VerifyRule()
     latency = section.metrics.latency
     return VerifyRule(
@@ -166,6 +168,8 @@ def _verify(section: VerifySection) -> VerifyRule:
         at_most=section.at_most or max(default.at_most, 2 * section.soak),
         watch=section.watch,
         traffic=SyntheticTraffic(section.traffic.path, section.traffic.rate) if section.traffic else None,
+        checks=tuple(one.step() for one in section.checks),
+        load=section.load.step(last) if section.load else None,
         latency=LatencyRule(tuple(latency.quantiles), latency.tolerance),
         availability=section.objective.availability,
         undecided=section.undecided,

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from tidegate.config.cadence_sections import BatchSection, CadenceSection, Requires, TrainWord
+from tidegate.config.check_sections import MOST_CHECKS, CheckSection, LoadSection
 from tidegate.config.external_sections import ExternalSection
 from tidegate.config.judge_mann_whitney import ScoreWords, check_names, comparison_rule, score_rule
 from tidegate.config.judge_methods import check_words
@@ -247,7 +248,7 @@ class DeploySection(Section):
 class TrafficSection(Section):
     """Requests that Tidegate sends itself while it verifies."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"script"})
+    misplaced: ClassVar[Mapping[str, str]] = {"script": 'scripts that run meanwhile belong to "checks"'}
 
     path: Annotated[UrlPath, Field(description="The path that is asked for, by HTTP GET.")] = "/"
     rate: Annotated[Rate, Field(description="Requests per second, minute or hour.")]
@@ -293,7 +294,7 @@ class VerifySection(ScoreWords):
 
     not_yet: ClassVar[frozenset[str]] = frozenset(
         {
-            *("checks", "load", "adoption", "usage", "alpha"),
+            *("adoption", "usage", "alpha"),
             *("leak", "history"),
         }
     )
@@ -307,6 +308,11 @@ class VerifySection(ScoreWords):
     ] = None
     watch: Annotated[Duration, Field(description="How long it is watched after 100%.")] = _VERIFY.watch
     traffic: Annotated[TrafficSection | None, Field(description="Synthetic requests, where there are no users.")] = None
+    checks: Annotated[
+        tuple[CheckSection, ...],
+        Field(min_length=1, max_length=MOST_CHECKS, description="Scripts that run again and again meanwhile."),
+    ] = ()
+    load: Annotated[LoadSection | None, Field(description="A load check, with which it ends.")] = None
     metrics: Annotated[MetricsSection, Field(description="What is compared.")] = MetricsSection()
     objective: Annotated[ObjectiveSection, Field(description="What must hold in any case.")] = ObjectiveSection()
     undecided: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 
+from tidegate.config.check_consistency import contradictions_in_checks
 from tidegate.config.document import Document, Path, Plain
 from tidegate.config.lookup import Item, at, get
 from tidegate.config.metric_consistency import contradictions_in_metrics
@@ -37,6 +38,7 @@ def contradictions_in_stage(
     yield from _times(document, stage)
     yield from _quantiles(document, stage)
     yield from contradictions_in_metrics(document, stage)
+    yield from contradictions_in_checks(document, stage, pipeline, environments)
 
 
 def _environment(

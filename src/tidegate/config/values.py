@@ -26,6 +26,9 @@ LONGEST_NAME = 100
 FASTEST_SYNTHETIC_TRAFFIC = 1000
 """Requests per second; more than that is a load test."""
 
+FASTEST_LOAD = 20_000
+"""Requests per second that one agent is asked for; it can send some thousands."""
+
 WRONG = "wrong"
 """The error type of everything that `wrong` makes."""
 
@@ -135,6 +138,13 @@ def _rate(text: str) -> float:
     per_second = parse_rate(text)
     if not 0 < per_second <= FASTEST_SYNTHETIC_TRAFFIC:
         raise ValueError(f"{text!r} is not between 0 and {FASTEST_SYNTHETIC_TRAFFIC}/s")
+    return per_second
+
+
+def _load_rate(text: str) -> float:
+    per_second = parse_rate(text)
+    if not 0 < per_second <= FASTEST_LOAD:
+        raise ValueError(f"{text!r} is not between 0 and {FASTEST_LOAD}/s")
     return per_second
 
 
@@ -270,6 +280,9 @@ Availability = Annotated[
 ]
 CanaryShare = Annotated[Share, PlainValidator(_parsed(canary_share, "a share like 5%")), schema_with(_PERCENTAGE, "5%")]
 Rate = Annotated[float, PlainValidator(_parsed(_rate, "a rate like 5/s")), schema_with(r"\d+(\.\d+)?/(s|m|h)", "5/s")]
+LoadRate = Annotated[
+    float, PlainValidator(_parsed(_load_rate, "a rate like 20/s")), schema_with(r"\d+(\.\d+)?/(s|m|h)", "20/s")
+]
 Size = Annotated[
     int, PlainValidator(_parsed(parse_size, "a size like 10GiB")), schema_with(r"\d+(B|KiB|MiB|GiB)", "10GiB")
 ]

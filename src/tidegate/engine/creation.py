@@ -141,7 +141,7 @@ def ensure_placement(
 def _asks_for_changed(run: Run, parts: Parts) -> bool:
     """Whether the condition of a step or a policy at a gate asks which files changed, or how many."""
     assert run.pipeline is not None
-    steps = (*run.pipeline.build.steps, *(step for stage in run.pipeline.stages for step in stage.steps))
+    steps = (*run.pipeline.build.steps, *(step for stage in run.pipeline.stages for step in stage.all_steps))
     if any(step.condition and "changed" in step.condition for step in steps):
         return True
     stages = run.pipeline.stages
@@ -177,7 +177,7 @@ def _put_run(
     for position, stage in enumerate(stages):
         ensure_placement(connection, parts, run.service, stage.environment)
         rows.put(connection, StageRun(run.id, stage.name, position, stage.environment))
-        for place, step in enumerate(stage.steps):
+        for place, step in enumerate(stage.all_steps):
             rows.put(connection, StepRun(StepRunId(parts.new_id()), run.id, stage.name, step.name, place, step))
     events.append(connection, [_created(run)], parts.clock.now())
 

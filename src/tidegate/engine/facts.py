@@ -12,7 +12,7 @@ from tidegate.engine.history import History
 from tidegate.engine.parts import Parts
 from tidegate.judge.judge import Case, Judge
 from tidegate.metrics.source import SourceFailed
-from tidegate.model.batches import LabelledSnapshot, cut_batches
+from tidegate.model.batches import cut_batches, labelled
 from tidegate.model.dead_man import Fallback
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId, Generation, RolloutId
@@ -98,7 +98,7 @@ def judge_rollout(
         return None
     if facts.failed:
         return Judgement(Verdict.NO_DATA, f"the figures could not be read: {facts.failed}")
-    taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
+    taken = labelled(queries.snapshots(connection, rollout.id), rollout.loaded)
     batches = cut_batches(taken, rollout.new, rollout.old)
     expects_baseline = rollout.old is not None and rollout.plan[step].share.rest > NONE
     rules = rollout.verify.metrics

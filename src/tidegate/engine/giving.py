@@ -17,13 +17,15 @@ from tidegate.model.decision import Decision
 from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import StageName, StepRunId, placement_id
 from tidegate.model.lease import Lease
+from tidegate.model.load import LoadRule, plan_load
 from tidegate.model.run import Run
 from tidegate.model.run_draft import RunState
 from tidegate.model.step_ahead import Promise, follower_of
 from tidegate.model.step_environment import address_of, step_environment
 from tidegate.model.step_queue import QueuedStep, choose
 from tidegate.model.step_run import BUILD, StepRun, StepState
-from tidegate.store import agent_queries, events, queries, queue_queries, rows
+from tidegate.model.traffic import A_WEEK
+from tidegate.store import agent_queries, events, queries, queue_queries, rows, traffic_queries
 from tidegate.store.database import Database
 
 LOOKED_AT_EACH = 20
@@ -178,6 +180,7 @@ class Giver:
         if needed is None:
             needed = queries.needed_steps(connection, step)
         environment, address = self._site(connection, run, step)
+        load = step.step.load
         tests = known_tests.handed_with(connection, run, step, self.parts.clock.now())
         return Lease(
             step_run=step.id,
@@ -197,7 +200,12 @@ class Giver:
             failed_tests=tests.failed,
             watched_tests=tests.watched,
             excused_tests=tests.excused,
+            load=plan_load(load, address, self._busiest(connection, run, load)) if load and address else None,
         )
+
+    def _busiest(self, connection: Connection, run: Run, load: LoadRule) -> int | None:
+        begin = self.parts.clock.now() - A_WEEK
+        return traffic_queries.busiest_minute(connection, placement_id(run.service, load.of), begin)
 
     def _site(self, connection: Connection, run: Run, step: StepRun) -> tuple[str | None, str | None]:
         if step.scope == BUILD or run.pipeline is None:

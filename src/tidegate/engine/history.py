@@ -9,7 +9,7 @@ from threading import Lock
 
 from sqlalchemy import Connection
 
-from tidegate.model.batches import LabelledSnapshot, cut_batches
+from tidegate.model.batches import cut_batches, labelled
 from tidegate.model.decision import Decision
 from tidegate.model.ids import RolloutId
 from tidegate.model.metric import NO_HISTORY, HistoryBatch, series_of
@@ -60,7 +60,7 @@ def keep_history(connection: Connection, decision: Decision, now: datetime) -> N
 def _remember(connection: Connection, rollout: Rollout, now: datetime) -> None:
     if rollout.verify is None or rollout.new is None:
         return
-    taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
+    taken = labelled(queries.snapshots(connection, rollout.id), rollout.loaded)
     series = series_of(rollout.verify.metrics, metric_queries.readings(connection, rollout.id))
     hours = history_of(rollout.placement, cut_batches(taken, rollout.new, rollout.old), series)
     metric_queries.remember(connection, hours)

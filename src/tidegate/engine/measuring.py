@@ -16,7 +16,7 @@ from tidegate.engine.parts import Parts
 from tidegate.metrics.question import FigureSource, Question
 from tidegate.metrics.source import SourceFailed
 from tidegate.model.actor import SYSTEM
-from tidegate.model.batches import LabelledSnapshot
+from tidegate.model.batches import labelled
 from tidegate.model.event import Event, EventKind
 from tidegate.model.ids import DeploymentId, PlacementId, ServiceName, split_placement
 from tidegate.model.metric import (
@@ -100,11 +100,11 @@ class Measuring:
             due = [rule for rule in rollout.verify.metrics if _may_be_due(rule, rollout, known, now)]
             # after a long watch these are many, and read for nothing at most looks
             taken = queries.snapshots(connection, rollout.id) if due else ()
-        labelled = [LabelledSnapshot(one, step) for step, one in taken]
+        known_at = labelled(taken, rollout.loaded)
         windows = [
             (rule, window)
             for rule in due
-            for window in windows_to_read(labelled, rule, _begun(known, rule), now, rollout.growing_steps)
+            for window in windows_to_read(known_at, rule, _begun(known, rule), now, rollout.growing_steps)
         ]
         checked = {one.metric for one in known}
         unchecked = [one for one in rollout.verify.metrics if rollout.old and one.name not in checked]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from tidegate.engine.history import History
-from tidegate.model.batches import LabelledSnapshot, cut_batches
+from tidegate.model.batches import cut_batches, labelled
 from tidegate.model.metric import series_of
 from tidegate.model.recording import Recording
 from tidegate.model.rollout import Rollout
@@ -17,7 +17,7 @@ def recording_of(connection: Connection, rollout: Rollout) -> Recording | None:
     """The figures of a rollout so far; None where it is not verified, or nothing was measured yet."""
     if rollout.verify is None or rollout.new is None:
         return None
-    taken = [LabelledSnapshot(one, step) for step, one in queries.snapshots(connection, rollout.id)]
+    taken = labelled(queries.snapshots(connection, rollout.id), rollout.loaded)
     batches = cut_batches(taken, rollout.new, rollout.old)
     history = History().of(connection, rollout)
     series = series_of(rollout.verify.metrics, metric_queries.readings(connection, rollout.id), history)

@@ -19,6 +19,8 @@ def wanted_traffic(connection: Connection) -> dict[PlacementId, SyntheticRequest
     for rollout in queries.active_rollouts(connection):
         placement = queries.placement(connection, rollout.placement)
         traffic = rollout.verify.traffic if rollout.verify else None
+        if rollout.is_under_load:
+            continue  # what it holds is measured with the load check's requests alone
         if traffic and placement and placement.serving and rollout.state in VERIFYING:
             url = address_of(placement) + traffic.path
             wanted[placement.id] = SyntheticRequests(url, traffic.per_second)

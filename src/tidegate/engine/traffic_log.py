@@ -74,12 +74,17 @@ class TrafficLog:
             if seen.at < before.at:  # the clock was set back: what is counted again later counts once
                 seen = replace(seen, at=before.at)
             counted = seen.counted_since(before)
-            if counted.requests:
+            if counted.requests and not self._is_loaded(connection, placement, before.at, seen.at):
                 traffic_queries.note(connection, seen, before, counted)
             seen = replace(seen, burning_since=self._burning_since(connection, placement, before.burning_since))
             self._demote(connection, placement)
         rows.put(connection, seen)
         return before is not None and seen.burning_since != before.burning_since
+
+    def _is_loaded(self, connection: Connection, placement: Placement, begin: datetime, end: datetime) -> bool:
+        """Whether a load check's requests are among those that were counted: they are no users'."""
+        rollout = queries.rollout(connection, placement.rollout)
+        return rollout is not None and rollout.loaded is not None and rollout.loaded.touches(begin, end)
 
     def _burning_since(self, connection: Connection, placement: Placement, since: datetime | None) -> datetime | None:
         """Since when its budget burns fast; that it begins and ends is an event."""

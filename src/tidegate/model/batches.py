@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 
 from tidegate.model.figures import Batch, Counters, Snapshot
@@ -21,6 +22,28 @@ class LabelledSnapshot:
     snapshot: Snapshot
     step: int
     may_begin: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A time in which what is counted says nothing of the users' requests; `end` is None while it goes on."""
+
+    begin: datetime
+    end: datetime | None = None
+
+    def touches(self, begin: datetime, end: datetime) -> bool:
+        """Whether a part of that time is in it."""
+        return end > self.begin and (self.end is None or begin < self.end)
+
+
+def labelled(taken: Sequence[tuple[int, Snapshot]], pause: Pause | None = None) -> tuple[LabelledSnapshot, ...]:
+    """Snapshots with the steps at which they were taken, ordered by time; none is followed by a batch in a pause."""
+    followed = [after.at for _, after in taken[1:]]
+    ends: list[datetime | None] = [*followed, None]
+    return tuple(
+        LabelledSnapshot(one, step, not (pause and end and pause.touches(one.at, end)))
+        for (step, one), end in zip(taken, ends, strict=False)
+    )
 
 
 def cut_batches(

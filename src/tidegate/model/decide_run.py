@@ -17,7 +17,8 @@ from tidegate.model.release import Release
 from tidegate.model.rollout import Cause, RolloutState
 from tidegate.model.run import RunStatus, StageRun, StageState
 from tidegate.model.run_draft import RunDraft, RunState
-from tidegate.model.run_stages import advance_stage, ask_rollback
+from tidegate.model.run_stages import advance_stage
+from tidegate.model.stage_proof import ask_rollback
 from tidegate.model.step_condition import is_wanted
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
 from tidegate.model.step_run import BUILD, StepRun

@@ -83,6 +83,7 @@ class EventKind(StrEnum):
     ROLLOUT_FELL_BACK = "rollout.fell_back"
     ROLLOUT_ENDED = "rollout.ended"
     VERDICT = "verification.verdict"
+    LOAD_CHECKED = "verification.load_checked"
     METRIC_MISSING = "verification.metric_missing"
     ROLLBACK_DECIDED = "rollback.decided"
     ROLLBACK_ROUTED = "rollback.routed"

@@ -213,6 +213,25 @@ class FigureEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadEvidence:
+    """What a stage's load check measured."""
+
+    capacity: Annotated[float, Doc("The highest rate that the release held, in requests a second.")]
+    asked: Annotated[float, Doc("The rate that it had to hold.")]
+    multiple: Annotated[
+        float | None,
+        Doc(
+            "How many times the busiest minute of the last week it held.",
+            missing="nothing was asked in the last week of what the load check compares with",
+        ),
+    ] = None
+    knee: Annotated[
+        float | None,
+        Doc("The rate from which on p99 leaves what it was, in requests a second.", missing="p99 never left"),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
 class StageEvidence:
     """How a stage stands with this release."""
 
@@ -222,6 +241,9 @@ class StageEvidence:
     figures: Annotated[
         tuple[FigureEvidence, ...] | None,
         Doc("What its verification compared.", missing="nothing was verified there", at_most=MOST_FIGURES),
+    ] = None
+    load: Annotated[
+        LoadEvidence | None, Doc("What its load check measured.", missing="no load check was made there")
     ] = None
     seconds: Annotated[float | None, Doc("How long it took.", missing="the stage has not ended")] = None
 

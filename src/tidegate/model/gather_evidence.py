@@ -157,8 +157,14 @@ def _stage(stage: StageRun, rollout: Rollout | None) -> parts.StageEvidence:
         environment=stage.environment,
         verdict=judgement.verdict if judgement else None,
         figures=tuple(_figures(judgement)) if judgement else None,
+        load=_load(rollout) if rollout else None,
         seconds=took.total_seconds() if took is not None else None,
     )
+
+
+def _load(rollout: Rollout) -> parts.LoadEvidence | None:
+    result = rollout.load_result
+    return parts.LoadEvidence(result.capacity, result.asked, result.multiple, result.knee) if result else None
 
 
 def _figures(judgement: Judgement) -> Iterable[parts.FigureEvidence]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from tidegate.model.ids import Commit, Digest, RunId, ServiceName, StepRunId
+from tidegate.model.load import LoadPlan, LoadReport
 from tidegate.model.pipeline import Setup, Step
 
 THROUGH_SERVER = "server:"
@@ -65,6 +66,9 @@ class Lease:
 
     excused_tests: tuple[str, ...] = ()
     """Tests in quarantine: where no others failed, the agent brings what the step should make nevertheless."""
+
+    load: LoadPlan | None = None
+    """What a load check sends."""
 
 
 MOST_FAILURES = 200
@@ -142,6 +146,15 @@ class StepReport:
 
     ended_first: bool = False
     """It failed with its `failed_first`, and its `run` was not run."""
+
+    load: LoadReport | None = None
+    """What a load check measured."""
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether its script ran and came to an end of its own: else it says nothing of what the script looks at."""
+        ran = self.exit_code is not None or self.outcome is StepOutcome.TIMED_OUT
+        return ran and self.outcome in (StepOutcome.SUCCEEDED, StepOutcome.FAILED, StepOutcome.TIMED_OUT)
 
 
 @dataclass(frozen=True, slots=True)

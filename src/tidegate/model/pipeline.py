@@ -10,6 +10,7 @@ from tidegate.model.alert import OnAlert
 from tidegate.model.cadence import Batch, Cadence
 from tidegate.model.gate_rules import GateRules
 from tidegate.model.ids import EnvironmentName, ServiceName, StageName, StepName
+from tidegate.model.load import LoadRule
 from tidegate.model.mann_whitney import MannWhitneyRule
 from tidegate.model.metric import MetricRule
 from tidegate.model.recording import Method
@@ -106,6 +107,15 @@ class Concurrency:
     limit: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A script that runs again and again while a deployment is verified: from begin to begin `every`. So many
+    `failures` in a row are harm."""
+
+    every: timedelta = timedelta(seconds=30)
+    failures: int = 1
+
+
 class Outdated(StrEnum):
     """What becomes of a build that still runs when a newer commit of its branch arrives."""
 
@@ -158,6 +168,16 @@ class Step:
     concurrency: Concurrency | None = None
     irreversible: bool = False
     """Once it may begin, no older release serves where its stage deploys: see `PlacementFloor`."""
+    repeat: Repeat | None = None
+    """Set for a check: it is no part of the stage's work, and runs again and again while that is verified."""
+
+    load: LoadRule | None = None
+    """Set for a load check: the agent sends the ramp in the place of `run`."""
+
+    @property
+    def is_work(self) -> bool:
+        """Whether it runs once, as a part of the stage's work or the build."""
+        return self.repeat is None and self.load is None
 
     @property
     def is_tests(self) -> bool:
@@ -263,6 +283,12 @@ class VerifyRule:
     at_most: timedelta = timedelta(minutes=30)
     watch: timedelta = timedelta(0)
     traffic: SyntheticTraffic | None = None
+    checks: tuple[Step, ...] = ()
+    """Scripts that run again and again meanwhile."""
+
+    load: Step | None = None
+    """The load check, with which it ends."""
+
     latency: LatencyRule = LatencyRule()
     availability: float | None = None
     """The objective, a share of requests that must succeed (0.999); None where the file names none."""
@@ -293,6 +319,13 @@ class Stage:
     deploy: DeployRule | None = None
     steps: tuple[Step, ...] = ()
     verify: VerifyRule | None = None
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """All that agents perform for it: its steps, and the checks of its verification."""
+        if self.verify is None:
+            return self.steps
+        return (*self.steps, *self.verify.checks, *((self.verify.load,) if self.verify.load else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,12 @@ def parse_rate(text: str) -> float:
     return float(match[1]) / _SECONDS[match[2]]
 
 
+def format_rate(per_second: float) -> str:
+    """The rate in the unit in which it is no tiny number: `120 requests/s`, `90 requests/min`."""
+    number, unit = (per_second, "s") if per_second >= 10 else (per_second * 60, "min")
+    return f"{number:.3g} requests/{unit}" if number < 100 else f"{number:,.0f} requests/{unit}"
+
+
 def parse_size(text: str) -> int:
     """`64MiB` as bytes. Raises ValueError with the remedy in its message."""
     match = re.fullmatch(r"(\d+)(B|KiB|MiB|GiB)", text)

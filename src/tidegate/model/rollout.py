@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from tidegate.model.actor import SYSTEM, Actor
+from tidegate.model.batches import Pause
 from tidegate.model.ids import DeploymentId, PlacementId, RolloutId, RunId, StageName
+from tidegate.model.load import LoadReport, LoadResult, judge_load
 from tidegate.model.pipeline import ApprovalPoint, DeployRule, SharePoint, Strategy, VerifyRule
 from tidegate.model.share import WHOLE, WHOLE_PARTS, Share
 from tidegate.model.verdict import Judgement
@@ -99,6 +101,17 @@ class Rollout:
     measure_at: datetime | None = None
     needs_steps: bool = False
     steps_passed: bool = False
+    """Whether the stage's steps have succeeded, and the last round of each check."""
+
+    lacks: str | None = None
+    """Why a check or the load check that is waited for says nothing."""
+
+    load_due_at: datetime | None = None
+    """Since when nothing but the load check is waited for, None where there is none, or something else is."""
+
+    load: LoadReport | None = None
+    """What the load check measured."""
+
     held: bool = False
     promote_step: int | None = None
     promoted_by: str | None = None
@@ -128,6 +141,30 @@ class Rollout:
         """The steps with which the new deployment gets instances."""
         before = (0, *(step.new_instances for step in self.plan))
         return frozenset(index for index, step in enumerate(self.plan) if step.new_instances > before[index])
+
+    @property
+    def needs_load(self) -> bool:
+        """Whether it ends with a load check."""
+        return self.verify is not None and self.verify.load is not None
+
+    @property
+    def load_result(self) -> LoadResult | None:
+        """What its load check says, None before it does."""
+        rule = self.verify.load.load if self.verify and self.verify.load else None
+        return judge_load(rule, self.load) if rule and self.load else None
+
+    @property
+    def loaded(self) -> Pause | None:
+        """The time in which the load check's requests come, None before it begins."""
+        if self.load_due_at is None:
+            return None
+        over = self.load.ended_at if self.load else None
+        return Pause(self.load_due_at, over or self.decided_at or self.passed_at)
+
+    @property
+    def is_under_load(self) -> bool:
+        """Whether the load check's requests come now, or soon."""
+        return self.loaded is not None and self.loaded.end is None
 
     @property
     def is_last_step(self) -> bool:

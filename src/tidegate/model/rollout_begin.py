@@ -84,7 +84,7 @@ def begin_release(
         run=release.run,
         stage=stage.name,
         opened_by=opening.opened_by,
-        needs_steps=any(not step.irreversible for step in stage.steps),
+        needs_steps=any(step.load is None and not step.irreversible for step in stage.all_steps),
     )
     newest = max(placement.highest_order, release.order)
     return Beginning(began, deployment, replace(placement, rollout=began.id, highest_order=newest, wake_at=opening.now))

@@ -60,6 +60,10 @@ def go_on_after_fallback(draft: PlacementDraft) -> None:
         judgement=None,
         holds_because=None,
         promote_step=None,
+        steps_passed=rollout.steps_passed and not (rollout.verify and rollout.verify.checks),
+        lacks=None,
+        load_due_at=None,
+        load=None,
     )
     draft.move(arrangement_of(rollout))
 

@@ -139,9 +139,12 @@ def _judge(draft: PlacementDraft, rollout: Rollout) -> None:
             return
         if step.judged and not _evidence_is_in(draft, rollout):
             return
-        if rollout.is_last_step and rollout.needs_steps and not rollout.steps_passed:
+        waits = rollout.is_last_step and rollout.needs_steps and not rollout.steps_passed
+        if waits and not _goes_on_without(draft, rollout):
             return
     if rollout.held:
+        return
+    if not promoted and rollout.is_last_step and rollout.needs_load and not _load_is_over(draft, rollout):
         return
     judged_for = rollout.judged_for + (draft.now - rollout.step_since)
     rollout = draft.update_rollout(judged_for=judged_for, holds_because=None)
@@ -180,6 +183,38 @@ def _evidence_is_in(draft: PlacementDraft, rollout: Rollout) -> bool:
         decide_rollback(draft, Cause(f"no answer within {format_duration(rollout.verify.at_most)}: {reason}", False))
     elif over or (no_data and here >= draft.state.batch * BATCHES_WITHOUT_DATA):
         _hold(draft, rollout, reason)
+    return False
+
+
+def _load_is_over(draft: PlacementDraft, rollout: Rollout) -> bool:
+    """Whether the load check, which begins when all else is in, keeps the rollout no longer."""
+    if rollout.load is not None:
+        return True
+    if rollout.load_due_at is None:
+        draft.update_rollout(load_due_at=draft.now)
+        return False
+    return _goes_on_without(draft, rollout)
+
+
+def _goes_on_without(draft: PlacementDraft, rollout: Rollout) -> bool:
+    """What the file says for no data, where a check that is waited for says nothing until the time is up; it holds
+    meanwhile."""
+    assert rollout.verify is not None or rollout.lacks is None
+    if rollout.lacks is None or rollout.verify is None:
+        if rollout.holds_because:
+            draft.update_rollout(holds_because=None)
+        return False
+    assert rollout.step_since is not None
+    left = max(rollout.verify.at_most - rollout.judged_for, timedelta(0)) - (draft.now - rollout.step_since)
+    if left > timedelta(0):
+        draft.wake(draft.now + left)
+    elif rollout.verify.no_data is OnDoubt.PROMOTE:
+        return True
+    elif rollout.verify.no_data is OnDoubt.ROLLBACK:
+        at_most = format_duration(rollout.verify.at_most)
+        decide_rollback(draft, Cause(f"no answer within {at_most}: {rollout.lacks}", False))
+        return False
+    _hold(draft, rollout, rollout.lacks)
     return False
 
 

@@ -143,6 +143,8 @@ class RunDraft:
             before, self.steps[step.id] = self.steps[step.id], step
             if step.state is before.state:
                 continue
+            if step.step.repeat and step.attempt > 1:
+                continue  # each round tells when it begins and how it ends, which is enough
             if step.state is StepState.READY:
                 self._say_of_step(EventKind.STEP_READY, step, "is ready")
             elif step.state is StepState.LEFT_OUT:

@@ -28,9 +28,10 @@ from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import EffectiveMode, Service, effective_mode
 from tidegate.model.stage_evidence import evidence_at
 from tidegate.model.stage_floor import has_passed, set_floor, steps_in_turn
+from tidegate.model.stage_proof import ask_rollback, prove
 from tidegate.model.step_condition import is_wanted
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
-from tidegate.model.step_run import StepState
+from tidegate.model.step_run import StepRun, StepState
 
 _CLOSED = {
     Closing.REJECTED: StageState.REJECTED,
@@ -51,12 +52,6 @@ def advance_stage(draft: RunDraft, name: StageName) -> None:
         _work(draft, name)
     if draft.stages[name].state is StageState.PASSED:
         _watch(draft, name)
-
-
-def ask_rollback(draft: RunDraft, rollout: Rollout, cause: Cause) -> None:
-    """Ask the rollout's placement to go back; the first cause counts."""
-    if rollout.rollback_asked is None and not rollout.state.is_ended:
-        draft.others[rollout.id] = replace(rollout, rollback_asked=cause)
 
 
 def _needs_passed(draft: RunDraft, name: StageName) -> bool:
@@ -291,12 +286,12 @@ def _work(draft: RunDraft, name: StageName) -> None:
         _end_by_steps(draft, stage, steps)
         return
     if steps is Outcome.FAILED and not rollout.state.is_ended and not rollout.held_at_floor:
-        failed = first_failure(draft.scope(name))
+        failed = first_failure(_work_of(draft, name))
         text = f"step {failed.name} {failed.state.words}" if failed else "its steps did not run"
         ask_rollback(draft, rollout, Cause(text, for_cause=True))
         return
-    if steps is Outcome.SUCCEEDED and rollout.needs_steps and not rollout.steps_passed:
-        draft.others[rollout.id] = replace(rollout, steps_passed=True)
+    if rollout.is_last_step and rollout.state is RolloutState.JUDGING:
+        rollout = prove(draft, name, rollout, steps is Outcome.SUCCEEDED)
     if has_passed(rollout):
         _end_after_rollout(draft, stage, rollout, steps)
 
@@ -308,6 +303,7 @@ def _end_after_rollout(draft: RunDraft, stage: StageRun, rollout: Rollout, steps
         draft.update_stage(stage.name, state=StageState.FAILED, because=because, ended_at=draft.now)
         draft.say(EventKind.STAGE_ENDED, f"{stage.name} failed: {because}", stage=stage.name)
         return
+    _stop_checks(draft, stage.name)
     if not any(one.step.irreversible for one in draft.scope(stage.name)):
         _stop_steps(draft, stage.name)  # a person ended the last share before they had
         steps = Outcome.SUCCEEDED
@@ -317,7 +313,7 @@ def _end_after_rollout(draft: RunDraft, stage: StageRun, rollout: Rollout, steps
 def _advance_steps(draft: RunDraft, name: StageName, rollout: Rollout | None) -> Outcome:
     """A stage's steps begin when its deployment has all of the traffic, or at once where it deploys nothing; what
     cannot be undone when it has passed."""
-    steps = steps_in_turn(draft.scope(name), rollout)
+    steps = steps_in_turn(_work_of(draft, name), rollout)
     if not steps:
         return Outcome.SUCCEEDED
     begun = any(step.state is not StepState.WAITING for step in steps)
@@ -329,16 +325,27 @@ def _advance_steps(draft: RunDraft, name: StageName, rollout: Rollout | None) ->
     return outcome_of(steps)
 
 
+def _work_of(draft: RunDraft, name: StageName) -> tuple[StepRun, ...]:
+    return tuple(one for one in draft.scope(name) if one.step.is_work)
+
+
+def _stop_checks(draft: RunDraft, name: StageName) -> None:
+    checks = [one for one in draft.scope(name) if not one.step.is_work]
+    draft.save_steps(advance_steps(checks, draft.now, cancel=True))
+
+
 def _stop_steps(draft: RunDraft, name: StageName) -> None:
     draft.save_steps(advance_steps(draft.scope(name), draft.now, cancel=True))
 
 
 def _end_by_steps(draft: RunDraft, stage: StageRun, steps: Outcome) -> None:
+    if steps is not Outcome.OPEN:
+        _stop_checks(draft, stage.name)
     if steps is Outcome.SUCCEEDED:
         draft.update_stage(stage.name, state=StageState.PASSED, ended_at=draft.now)
         draft.say(EventKind.STAGE_ENDED, f"{stage.name} passed", stage=stage.name)
     elif steps is Outcome.FAILED:
-        failed = first_failure(draft.scope(stage.name))
+        failed = first_failure(_work_of(draft, stage.name))
         because = f"step {failed.name} {failed.state.words}" if failed else "its steps did not run"
         draft.update_stage(stage.name, state=StageState.FAILED, because=because, ended_at=draft.now)
         draft.say(EventKind.STAGE_ENDED, f"{stage.name} failed: {because}", stage=stage.name)

@@ -109,6 +109,11 @@ class StepRun:
         return AttemptId(self.run, self.id, attempt)
 
     @property
+    def reports(self) -> tuple[StepReport, ...]:
+        """What is known of its attempts, oldest first; of many, the last ones."""
+        return (*self.earlier, *((self.report,) if self.report else ()))
+
+    @property
     def is_settled(self) -> bool:
         """Whether what needs it may go on: it ended well, was left out, or may fail and did."""
         return self.state.is_good or self.failed_as_it_may

@@ -43,6 +43,8 @@ class Traffic:
     errors: int
     edges: tuple[float, ...] = ()
     latency: tuple[int, ...] = ()
+    busiest: int = 0
+    """The requests of its busiest minute; of an hour that no minute is known of, 0."""
 
     def with_more(self, counted: Counters) -> Traffic:
         """The same with what was counted besides. Latencies of other buckets cannot be added: the newer ones stay."""
@@ -56,6 +58,10 @@ class Traffic:
             edges=counted.edges if added else self.edges,
             latency=added or self.latency,
         )
+
+    def with_minute(self, minute: Traffic) -> Traffic:
+        """The same hour, which one of its minutes was this."""
+        return replace(self, busiest=max(self.busiest, minute.requests))
 
 
 @dataclass(frozen=True, slots=True)

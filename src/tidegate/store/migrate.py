@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, insert, insp
 from tidegate.store import rows
 from tidegate.store.database import Database, StoreUnavailable
 
-HEAD = "0025"
+HEAD = "0026"
 
 _version = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 """As Alembic makes it."""

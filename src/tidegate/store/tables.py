@@ -15,6 +15,7 @@ from tidegate.model.gate import GateDecision
 from tidegate.model.ids import DeploymentId, ServiceName
 from tidegate.model.installation import Endpoint, Installation
 from tidegate.model.lease import BuiltFile, StepReport, TestReport
+from tidegate.model.load import LoadReport
 from tidegate.model.origin import Origin
 from tidegate.model.pipeline import Mode, Pipeline, Risk, Runtime, Step, Strategy, VerifyRule
 from tidegate.model.placement import Arrangement, PlacementFloor
@@ -292,6 +293,9 @@ rollout = Table(
     Column("measure_at", Utc),
     Column("needs_steps", Boolean, nullable=False),
     Column("steps_passed", Boolean, nullable=False),
+    text_column("lacks", null=True),
+    Column("load_due_at", Utc),
+    Column("load", Document(LoadReport)),
     Column("held", Boolean, nullable=False),
     Column("promote_step", Integer),
     text_column("promoted_by", null=True),

@@ -21,9 +21,23 @@ def reading(connection: Connection, placement: PlacementId) -> TrafficReading | 
 
 def note(connection: Connection, seen: TrafficReading, before: TrafficReading, counted: Counters) -> None:
     """Add what was counted between two looks to the rows that it belongs to."""
+    found = {}
     for span, begin in spans_of(seen, before):
         known = rows.find(connection, Traffic, placement=seen.placement, span=span, begin=begin)
-        rows.put(connection, (known or Traffic(seen.placement, span, begin, 0, 0)).with_more(counted))
+        found[span] = (known or Traffic(seen.placement, span, begin, 0, 0)).with_more(counted)
+    if Span.MINUTE in found:
+        found[Span.HOUR] = found[Span.HOUR].with_minute(found[Span.MINUTE])
+    for one in found.values():
+        rows.put(connection, one)
+
+
+def busiest_minute(connection: Connection, placement: PlacementId, begin: datetime) -> int | None:
+    """The requests of the placement's busiest minute from then on; None where no request was counted.
+
+    Hours from before minutes were kept with them count as if their requests had come evenly.
+    """
+    hours = since(connection, placement, Span.HOUR, begin)
+    return max((max(one.busiest, -(-one.requests // 60)) for one in hours), default=0) or None
 
 
 def since(connection: Connection, placement: PlacementId, span: Span, begin: datetime) -> tuple[Traffic, ...]:

@@ -20,6 +20,7 @@ traffic = Table(
     Column("begin", Utc, primary_key=True),
     Column("requests", Integer, nullable=False),
     Column("errors", Integer, nullable=False),
+    Column("busiest", Integer, nullable=False, server_default="0"),
     Column("edges", Document(tuple[float, ...]), nullable=False),
     Column("latency", Document(tuple[int, ...]), nullable=False),
     Index("traffic_by_begin", "span", "begin"),

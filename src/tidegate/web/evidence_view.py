@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidegate.engine.gate_evidence import GateView
-from tidegate.model.evidence import Evidence, FigureEvidence, StageEvidence
+from tidegate.model.evidence import Evidence, FigureEvidence, LoadEvidence, StageEvidence
 from tidegate.model.evidence_schema import Lack
 from tidegate.model.gate_rules import THE_FILE
+from tidegate.model.quantity import format_rate
 from tidegate.web.wording import seconds_text
 
 _LATER = ("flags", "error_budget")
@@ -82,7 +83,13 @@ def _stage(stage: StageEvidence) -> str:
     took = f" in {seconds_text(stage.seconds)}" if stage.seconds is not None else ""
     figures = ", ".join(_figure(one) for one in stage.figures or ())
     verdict = f"; verification: {stage.verdict.value.replace('_', ' ')}" if stage.verdict else "; nothing was verified"
-    return f"{stage.state.value.replace('_', ' ')}{took}{verdict}" + (f" ({figures})" if figures else "")
+    load = f"; {_load(stage.load)}" if stage.load else ""
+    return f"{stage.state.value.replace('_', ' ')}{took}{verdict}" + (f" ({figures})" if figures else "") + load
+
+
+def _load(load: LoadEvidence) -> str:
+    times = "" if load.multiple is None else f", {load.multiple:.3g} times the busiest minute"
+    return f"load check: {format_rate(load.capacity)} held{times}, {format_rate(load.asked)} asked"
 
 
 def _figure(one: FigureEvidence) -> str:

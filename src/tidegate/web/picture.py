@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tidegate.model.batches import LabelledSnapshot, cut_batches
+from tidegate.model.batches import cut_batches, labelled
 from tidegate.model.figures import Batch, Counters, Snapshot
 from tidegate.model.rollout import Rollout
 from tidegate.web.wording import percent
@@ -35,7 +35,7 @@ def rollout_picture(rollout: Rollout, snapshots: Sequence[tuple[int, Snapshot]])
     """
     if rollout.new is None or len(rollout.plan) < 2:
         return None
-    taken = [LabelledSnapshot(snapshot, step) for step, snapshot in snapshots]
+    taken = labelled(snapshots, rollout.loaded)
     batches = cut_batches(taken, rollout.new, rollout.old)
     if not batches:
         return None

@@ -9,10 +9,11 @@ from datetime import datetime
 from tidegate.model.deployment import Deployment
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId
+from tidegate.model.quantity import format_rate
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.verdict import Verdict
 from tidegate.web.picture import Picture, rollout_picture
-from tidegate.web.wording import Badge, badge, figure, percent, span
+from tidegate.web.wording import Badge, Tone, badge, figure, percent, span
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,29 @@ class JudgementView:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadRow:
+    """One rate of a load check; `mark` says that it is the highest that was held, or the knee."""
+
+    rate: str
+    answered: str
+    failed: str
+    p50: str
+    p95: str
+    p99: str
+    held: Badge
+    mark: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadView:
+    """What a load check says, rate by rate."""
+
+    verdict: Badge
+    reason: str
+    rows: tuple[LoadRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutView:
     """A rollout on a run's page."""
 
@@ -62,6 +86,7 @@ class RolloutView:
     held_at_floor: str | None
     routed_after: str | None
     judgement: JudgementView | None
+    load: LoadView | None
     picture: Picture | None
     took: str
 
@@ -91,6 +116,7 @@ def rollout_view(
         held_at_floor=rollout.held_at_floor.text if rollout.held_at_floor else None,
         routed_after=routed_after,
         judgement=_judgement(rollout),
+        load=_load(rollout),
         picture=rollout_picture(rollout, snapshots),
         took=span(rollout.began_at, rollout.ended_at or rollout.passed_at, now),
     )
@@ -128,3 +154,24 @@ def _judgement(rollout: Rollout) -> JudgementView | None:
     )
     is_before = rollout.cause is not None and judgement.verdict is not Verdict.FAIL
     return JudgementView(is_before, badge(judgement.verdict), judgement.reason, percent(judgement.level), rows)
+
+
+def _load(rollout: Rollout) -> LoadView | None:
+    result, report = rollout.load_result, rollout.load
+    if result is None or report is None:
+        return None
+    marks = {result.knee: "p99 leaves", result.capacity: "capacity"}
+    rows = tuple(
+        LoadRow(
+            format_rate(one.rate),
+            format_rate(one.answered_rate),
+            percent(one.failed_share),
+            figure(one.p50, "ms"),
+            figure(one.p95, "ms"),
+            figure(one.p99, "ms"),
+            Badge("held", Tone.GOOD) if one.is_held else Badge("not held", Tone.BAD),
+            marks.get(one.rate, ""),
+        )
+        for one in report.steps
+    )
+    return LoadView(badge(result.verdict), f"load check: the service {result.reason}", rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from tidegate.model.gate import GateState
 from tidegate.model.gate_approvals import latest_words
 from tidegate.model.ids import EnvironmentName, RolloutId
 from tidegate.model.incident import Incident
-from tidegate.model.lease import BuiltFile
+from tidegate.model.lease import BuiltFile, StepOutcome
 from tidegate.model.next_acts import NextAct, next_acts
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutState
@@ -67,6 +67,8 @@ class StepLine:
     """The digest of the image that it ran in."""
 
     failures: FailureList
+    is_check: bool = False
+    """Whether its attempts are the rounds of a check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +303,6 @@ _WITHOUT_LOG = (StepState.WAITING, StepState.READY, StepState.SKIPPED, StepState
 
 
 def _step(record: RunRecord, step: StepRun, now: datetime) -> StepLine:
-    earlier = enumerate(step.earlier, 1)
     return StepLine(
         id=step.id,
         name=step.name,
@@ -310,12 +311,23 @@ def _step(record: RunRecord, step: StepRun, now: datetime) -> StepLine:
         took=span(step.began_at, step.ended_at, now),
         detail=step.report.detail if step.report else "",
         may_fail=step.failed_as_it_may,
-        earlier=tuple(f"attempt {n}: {STATE_OF[one.outcome].words}. {one.detail}" for n, one in earlier),
+        earlier=tuple(_earlier(step)),
         has_log=step.state not in _WITHOUT_LOG,
         cached_from=step.cached_from.run if step.cached_from else None,
         image=step.report.image if step.report else None,
         failures=failure_list(step, record.known_tests, now),
+        is_check=step.step.repeat is not None,
     )
+
+
+def _earlier(step: StepRun) -> Iterator[str]:
+    """Earlier attempts in words; of a check's rounds those that did not go well."""
+    is_check = step.step.repeat is not None
+    for number, one in enumerate(step.earlier, step.attempt - len(step.earlier)):
+        if not is_check:
+            yield f"attempt {number}: {STATE_OF[one.outcome].words}. {one.detail}"
+        elif one.outcome is not StepOutcome.SUCCEEDED:
+            yield f"round {number}: {STATE_OF[one.outcome].words}. {one.detail}"
 
 
 def _stage(sources: RunSources, stage: StageRun, now: datetime) -> StageBox:

@@ -191,12 +191,21 @@ FILE = {"name": "shop", "file": "shop.whl", "digest": f"sha256:{'0' * 64}", "siz
 COUNTS = {"total": 3, "failed": 1, "skipped": 1}
 
 
+LOADED = {"rate": 10, "sent": 150, "failed": 0, "sent_rate": 10, "answered_rate": 10, "p99": 5.0}
+LOAD = {"steps": [LOADED], "began_at": NOW, "ended_at": NOW, "busiest": 600}
+
+
 IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     ({"exit_code": 2**70}, "exit_code"),
     ({"exit_code": -(2**31) - 1}, "exit_code"),
     ({"line_coverage": -1}, "line_coverage"),
     ({"line_coverage": 100.5}, "line_coverage"),
     ({"image": "x" * 1001}, "image"),
+    ({"load": {**LOAD, "steps": [LOADED] * 9}}, "load.steps are 8 at most"),
+    ({"load": {**LOAD, "steps": [{**LOADED, "failed": 151}]}}, "failed has to lie between 0 and sent"),
+    ({"load": {**LOAD, "steps": [{**LOADED, "p99": -1}]}}, "figures have to lie between"),
+    ({"load": {**LOAD, "steps": [{**LOADED, "rate": 1e300}]}}, "figures have to lie between"),
+    ({"load": {**LOAD, "busiest": 0}}, "load.busiest"),
     ({"tests": {**COUNTS, "total": 2**70}}, "tests.total"),
     ({"tests": {**COUNTS, "failed": -1}}, "tests.failed"),
     ({"tests": {**COUNTS, "skipped": 3}}, "more failed or were skipped than there are"),

@@ -18,10 +18,11 @@ from tidegate.metrics.source import SourceFailed
 from tidegate.model.figures import Counters
 from tidegate.model.ids import DeploymentId, PlacementId
 from tidegate.model.incident import IncidentSource
+from tidegate.model.load import LoadReport
 from tidegate.model.pipeline import Mode
 from tidegate.model.service import Service, mode_of
-from tidegate.model.traffic import KEPT_FOR, Span
-from tidegate.store import incident_queries, queries, traffic_queries
+from tidegate.model.traffic import A_WEEK, KEPT_FOR, Span, Traffic
+from tidegate.store import incident_queries, queries, rows, traffic_queries
 from tidegate.store.database import Database
 
 MINUTE = timedelta(minutes=1)
@@ -226,3 +227,52 @@ def test_a_budget_that_burns_is_an_incident_and_takes_back_what_is_watched_where
     with shop.database.reading() as connection:
         (found,) = incident_queries.incidents(connection)
     assert not found.firing
+
+
+def busiest(shop: Shop) -> int | None:
+    with shop.database.reading() as connection:
+        return traffic_queries.busiest_minute(connection, PRODUCTION, shop.clock.now() - A_WEEK)
+
+
+def test_the_busiest_minute_of_a_week_is_known_though_minutes_are_not_kept_so_long(
+    shop: Shop, users: ManyUsers
+) -> None:
+    assert busiest(shop) is None
+    passes(shop, users, 2)
+    shop.clock.time += MINUTE
+    users.pass_minute(requests=1500)
+    TrafficLog(shop.parts).look()
+    passes(shop, users, 2)
+    assert busiest(shop) == 1500
+    shop.clock.time += timedelta(days=6)
+    passes(shop, users, 2)
+    TrafficLog(shop.parts).forget_old()
+    assert busiest(shop) == 1500
+    shop.clock.time += timedelta(days=2)
+    assert busiest(shop) == 600
+
+
+def test_an_hour_from_before_minutes_were_counted_counts_as_if_its_requests_had_come_evenly(shop: Shop) -> None:
+    with shop.database.writing() as connection:
+        rows.put(connection, Traffic(PRODUCTION, Span.HOUR, shop.clock.now() - timedelta(hours=3), 601, 0))
+    assert busiest(shop) == 11
+
+
+def test_what_a_load_check_asked_is_nobodys_traffic(shop: Shop, users: ManyUsers) -> None:
+    passes(shop, users, 1)
+    passes(shop, users, 1)
+    loads(shop, load_due_at=shop.clock.now() + MINUTE / 2)
+    passes(shop, users, 2)
+    assert kept(shop, Span.MINUTE) == [(600, 0)]
+    loads(shop, load=LoadReport((), shop.clock.now(), shop.clock.now() + MINUTE / 2))
+    passes(shop, users, 3)
+    assert kept(shop, Span.MINUTE) == [(600, 0)] * 3, "what came with the end of it is left out, too"
+
+
+def loads(shop: Shop, **changes: object) -> None:
+    """A load check is made of what serves."""
+    with shop.database.writing() as connection:
+        placement = queries.placement(connection, PRODUCTION)
+        rollout = queries.rollout(connection, placement.rollout) if placement else None
+        assert rollout is not None
+        rows.put(connection, replace(rollout, passed_at=None, decided_at=None, **changes))  # type: ignore[arg-type]

@@ -191,7 +191,7 @@ def test_an_editor_finds_the_mistakes_that_the_server_would_find(text: str) -> N
 
 WITHIN_ABSENT = (
     *(".traffic.", ".approvals.", ".window.", ".schedule.", ".external."),
-    *(".setup.", ".NAME.", ".concurrency.", ".cache."),
+    *(".setup.", ".NAME.", ".concurrency.", ".cache.", ".checks[].", ".load."),
 )
 """Sections whose defaults count only where the section is there."""
 

@@ -237,7 +237,7 @@ def a_run_story(
     pipeline = pipeline or a_pipeline()
     steps = step_runs(*pipeline.build.steps)
     for stage in pipeline.stages:
-        steps += step_runs(*stage.steps, scope=stage.name)
+        steps += step_runs(*stage.all_steps, scope=stage.name)
     sites = {STAGE_STAGING: a_site(STAGING, serves=serves), STAGE_PRODUCTION: a_site(PRODUCTION, serves=serves)}
     return RunStory(
         RunState(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tidegate.model.batches import LabelledSnapshot, cut_batches
+from tidegate.model.batches import LabelledSnapshot, Pause, cut_batches, labelled
 from tidegate.model.figures import Counters, Snapshot
 from tidegate.model.ids import DeploymentId, Generation
 
@@ -103,3 +103,13 @@ def test_a_clock_that_stands_still_makes_no_batch() -> None:
 def test_fewer_than_two_snapshots_make_no_batch() -> None:
     assert cut_batches([], NEW, OLD) == ()
     assert cut_batches([taken(0, count(0), count(0))], NEW, OLD) == ()
+
+
+def test_what_a_load_check_asked_is_in_no_batch() -> None:
+    ten = timedelta(seconds=10)
+    snapshots = [(0, taken(10 * number, count(number), count(number)).snapshot) for number in range(6)]
+    for end, begins in ((NOON + 3 * ten, [0, 3, 4]), (None, [0])):
+        pause = Pause(NOON + ten + timedelta(seconds=1), end)
+        batches = cut_batches(labelled(snapshots, pause), NEW, OLD)
+        assert [one.begin for one in batches] == [NOON + number * ten for number in begins]
+    assert len(cut_batches(labelled(snapshots), NEW, OLD)) == 5

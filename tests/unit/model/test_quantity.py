@@ -11,6 +11,7 @@ from tests.unit.model.builders import UNHURRIED
 
 from tidegate.model.quantity import (
     format_duration,
+    format_rate,
     parse_duration,
     parse_percentage,
     parse_rate,
@@ -122,3 +123,11 @@ def test_a_size_is_read_in_bytes(text: str, size: int) -> None:
 def test_what_is_no_size_is_refused_with_the_remedy(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size; write one like 64MiB"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("per_second", "text"),
+    [(0.05, "3 requests/min"), (1.5, "90 requests/min"), (22.5, "22.5 requests/s"), (12_345.6, "12,346 requests/s")],
+)
+def test_a_rate_is_told_in_the_unit_in_which_it_is_no_tiny_number(per_second: float, text: str) -> None:
+    assert format_rate(per_second) == text

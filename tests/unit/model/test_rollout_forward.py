@@ -19,19 +19,23 @@ from tests.unit.model.builders import (
     NOON,
     OLD,
     PASS,
+    PRODUCTION,
     ROLLING,
     SECOND,
     UNDECIDED,
     a_canary,
+    a_step,
     an_approval,
     endpoints,
     percent,
 )
 from tests.unit.model.placement_story import PlacementStory, a_first_release, an_upgrade, is_at_rest_with
+from tests.unit.model.test_load import a_ramp
 
 from tidegate.model.approval import Answer
 from tidegate.model.event import EventKind
 from tidegate.model.installation import Installation, InstallationState, Instance, InstanceState
+from tidegate.model.load import LoadRule
 from tidegate.model.pipeline import ApprovalPoint, OnDoubt, SharePoint, VerifyRule
 from tidegate.model.rollout import Cause, RolloutState
 from tidegate.model.rollout_forward import SUSPECTED_AT_MOST
@@ -407,3 +411,75 @@ def test_the_times_of_a_step_begin_when_the_router_confirmed_it() -> None:
     assert story.rollout.step_since == NOON + HOUR
     assert story.hear(PASS).shares[NEW] == "5%"
     assert story.wait(timedelta(minutes=1)).shares[NEW] == "50%"
+
+
+# the stage's checks, and its load check
+
+
+LOADED = replace(VERIFY, load=replace(a_step("load check"), load=LoadRule(PRODUCTION, 1.0)))
+
+
+def waits_for_load(verify: VerifyRule = LOADED) -> PlacementStory:
+    """All else is in."""
+    return an_upgrade(BLUE_GREEN, verify).settle().hear(PASS)
+
+
+def tell(story: PlacementStory, **changes: object) -> PlacementStory:
+    """The run's decision told the rollout something."""
+    story.state = replace(story.state, rollout=replace(story.rollout, **changes))  # type: ignore[arg-type]
+    return story.settle()
+
+
+def test_the_load_check_is_due_when_all_else_is_in_and_not_before() -> None:
+    story = an_upgrade(BLUE_GREEN, replace(LOADED, soak=MINUTE)).settle().hear(PASS)
+    assert not story.rollout.is_under_load
+    story = story.wait(MINUTE)
+    assert (story.rollout.load_due_at, story.rollout.state) == (NOON + MINUTE, RolloutState.JUDGING)
+    assert story.rollout.is_under_load
+
+
+def test_a_rollout_passes_with_its_load_check() -> None:
+    story = tell(waits_for_load(), load=a_ramp())
+    assert story.rollout.state is RolloutState.WATCHING
+    assert not story.rollout.is_under_load
+
+
+def test_a_person_may_end_the_wait_for_a_load_check() -> None:
+    story = tell(waits_for_load(), promote_step=0, promoted_by="anna")
+    assert story.rollout.state is RolloutState.WATCHING
+    assert not story.rollout.is_under_load
+
+
+def test_a_held_rollout_begins_no_load_check() -> None:
+    story = an_upgrade(BLUE_GREEN, LOADED).settle()
+    assert tell(story, held=True).hear(PASS).rollout.load_due_at is None
+    assert tell(story, held=False).rollout.load_due_at is not None
+
+
+def test_a_check_that_says_nothing_is_told_and_holds() -> None:
+    story = tell(waits_for_load(), lacks="load check: this agent has no load tool")
+    assert story.rollout.holds_because == "load check: this agent has no load tool"
+    (said,) = story.said(EventKind.ROLLOUT_HOLDS)
+    assert "to go on: tidegate promote" in said
+    assert tell(story, lacks=None).rollout.holds_because is None
+
+
+@pytest.mark.parametrize(
+    ("no_data", "state"),
+    [
+        (OnDoubt.HOLD, RolloutState.JUDGING),
+        (OnDoubt.PROMOTE, RolloutState.WATCHING),
+        (OnDoubt.ROLLBACK, RolloutState.ROLLED_BACK),
+    ],
+)
+@pytest.mark.parametrize("lacks", ["a check", "the load check"])
+def test_what_says_nothing_until_the_time_is_up_is_no_data(no_data: OnDoubt, state: RolloutState, lacks: str) -> None:
+    story = waits_for_load(replace(LOADED if lacks == "the load check" else VERIFY, no_data=no_data))
+    if lacks == "a check":
+        story = an_upgrade(BLUE_GREEN, replace(VERIFY, no_data=no_data)).settle()
+        story = tell(story, needs_steps=True).hear(PASS)
+    story = tell(story, lacks="its agent was lost")
+    assert story.rollout.state is RolloutState.JUDGING
+    story.wait(VERIFY.at_most)
+    assert story.rollout.state is state
+    assert story.rollout.cause is None or not story.rollout.cause.for_cause

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tidegate.model.evidence import FigureEvidence
+from tidegate.model.evidence import FigureEvidence, LoadEvidence, StageEvidence
+from tidegate.model.run import StageState
 from tidegate.model.verdict import Verdict
-from tidegate.web.evidence_view import _figure
+from tidegate.web.evidence_view import _figure, _stage
 
 
 @pytest.mark.parametrize(
@@ -20,3 +21,11 @@ from tidegate.web.evidence_view import _figure
 )
 def test_a_figure_says_what_stands_beside_it(figure: FigureEvidence, says: str) -> None:
     assert _figure(figure) == says
+
+
+def test_a_stage_says_what_its_load_check_measured() -> None:
+    stage = StageEvidence(StageState.PASSED, "staging", Verdict.PASS, load=LoadEvidence(2.25, 3.0, 1.5, 2.6))
+    assert _stage(stage) == (
+        "passed; verification: pass; load check: 135 requests/min held, 1.5 times the busiest minute, "
+        "180 requests/min asked"
+    )
