@@ -13,6 +13,7 @@ from tidegate.engine.leasing import Leasing, Next
 from tidegate.engine.refusal import Refused
 from tidegate.model.ids import StepRunId
 from tidegate.model.lease import Lease, StepOutcome, StepReport, TestReport
+from tidegate.model.load import LoadReport
 from tidegate.model.step_ahead import PROMISED_FOR
 from tidegate.sim.agenda import Agenda
 from tidegate.sim.broken import RuleBroken
@@ -31,6 +32,7 @@ class Result:
     outcome: StepOutcome
     tests: TestReport | None = None
     line_coverage: float | None = None
+    load: LoadReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,7 @@ class SimulatedAgent:
         now, outcome = self._clock.now(), result.outcome
         code = {StepOutcome.SUCCEEDED: 0, StepOutcome.FAILED: 1}.get(outcome)
         detail = f"exit status {code}" if code is not None else outcome.value
-        figures = {"tests": result.tests, "line_coverage": result.line_coverage}
+        figures = {"tests": result.tests, "line_coverage": result.line_coverage, "load": result.load}
         report = replace(StepReport(outcome, code, detail, now, now), **figures)  # type: ignore[arg-type]
         others = [one for one in self._held.values() if one != held]
         began = self._go_ahead(held, outcome)

@@ -68,7 +68,9 @@ def _went_back_in_doubt(connection: Connection, run: Run) -> bool:
 
 def _cannot_pass(connection: Connection, run: Run, version: Version, promoted: Collection[RunId]) -> bool:
     """Whether it cannot be built or installed, or fails the tests that a stage asks for and that no person skipped."""
-    tested = run.id not in promoted and any(step.scope != BUILD for step in queries.steps(connection, run.id))
+    tested = run.id not in promoted and any(
+        step.scope != BUILD and step.step.is_work for step in queries.steps(connection, run.id)
+    )
     return version.build_fails or version.prepare_fails or version.never_healthy or (version.tests_fail and tested)
 
 

@@ -16,6 +16,7 @@ from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
 from tidegate.sim.ending import check_ending
 from tidegate.sim.expectations import check_expectations
 from tidegate.sim.people import People
+from tidegate.sim.proofs import Proofs
 from tidegate.sim.rehearsed import RehearsedFaults
 from tidegate.sim.rest import is_at_rest, why_restless
 from tidegate.sim.shape import Shape
@@ -78,6 +79,7 @@ class _RandomRun:
         self._wardens = Wardens.of(seed, self._people)
         self._blindness = Blindness.of(seed)
         self._rehearsed = RehearsedFaults.of(seed)
+        self._proofs = Proofs.of(seed)
         self._rate = random.choice(RATES)
         names = ("shop", "mail") if random.random() < 0.1 else ("shop",)
         self._services = [SimulatedService(world, name, self._shape(), self._rate) for name in names]
@@ -112,12 +114,15 @@ class _RandomRun:
             draw_behaviour(self._random, version)
         if self._rehearsed and self._versions > 1:
             self._rehearsed.put_into(version)
+        if self._proofs:
+            self._proofs.put_into(version)
         if self._demands:
             self._demands.reported_by(version)
         service.push(version, self._shape() if self._random.random() < 0.2 else None)
 
     def _shape(self) -> Shape:
         shape = draw_shape(self._random)
+        shape = self._proofs.shaped(shape) if self._proofs else shape
         shape = self._blindness.shaped(shape) if self._blindness else shape
         shape = self._demands.shaped(shape) if self._demands else shape
         return self._wardens.shaped(shape) if self._wardens else shape

@@ -17,6 +17,7 @@ from tidegate.sim.floor_rules import FloorRules
 from tidegate.sim.gate_rules import GateRules
 from tidegate.sim.once import Once
 from tidegate.sim.outside import Outside
+from tidegate.sim.proof_rules import ProofRules
 from tidegate.sim.rollback_rules import RollbackRules
 from tidegate.sim.time_rules import TimeRules
 from tidegate.sim.traffic_rules import TrafficRules
@@ -42,6 +43,7 @@ class Rules:
             gates.look,
             self._rollbacks.look,
             EvidenceRules(outside.traffic).look,
+            ProofRules(outside).look,
             TrainRules(outside).look,
             times.look,
             demands.look,

@@ -41,6 +41,12 @@ class Shape:
     no_data: OnDoubt = OnDoubt.HOLD
     undecided: OnDoubt = OnDoubt.HOLD
     objective: str | None = None
+    checks: int = 0
+    """How many scripts run while a deployment is verified."""
+
+    load: bool = False
+    """Whether verification ends with a load check."""
+
     step_timeout: str = "2m"
     blind: OnBlind | None = None
     blind_after: str = "5m"
@@ -110,7 +116,14 @@ def _verify(shape: Shape) -> str:
         f"{{soak: {shape.soak}, at_most: {shape.at_most}, watch: {shape.watch}, "
         f"undecided: {shape.undecided.value}, no_data: {shape.no_data.value}, "
         + (f"objective: {{availability: {shape.objective}}}, " if shape.objective else "")
+        + (f"checks: [{', '.join(_check(number) for number in range(shape.checks))}], " if shape.checks else "")
+        + ("load: {of: production, at_least: 100/s, protected: true}, " if shape.load else "")
         + (f"blind: {shape.blind.value}, " if shape.blind else "")
         + f"blind_after: {shape.blind_after}, "
         + "metrics: {latency: {quantiles: [0.5], tolerance: 25%}}}"
     )
+
+
+def _check(number: int) -> str:
+    """Every second one bears a failure; rounds are far apart, so that a world comes to rest between them."""
+    return f"{{name: check {number}, run: 'true', every: 5m, timeout: 2m, failures: {1 + number % 2}}}"

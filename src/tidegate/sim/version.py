@@ -28,6 +28,10 @@ class Version:
     prepare_fails: bool = False
     never_healthy: bool = False
     dies_after: timedelta | None = None
+    checks_fail: bool = False
+    saturates: bool = False
+    """It holds less than a load check asks for; its users notice nothing of that."""
+
     line_coverage: float | None = None
     """Percent of the lines, and how many tests fail, as its build reports them; None where it reports nothing."""
 
@@ -56,7 +60,7 @@ class Version:
     @property
     def is_good(self) -> bool:
         """Whether it should be promoted."""
-        return self.does_no_harm and not self.breaks
+        return self.does_no_harm and not (self.breaks or self.saturates or self.checks_fail)
 
     @property
     def does_no_harm(self) -> bool:

@@ -23,6 +23,7 @@ from tidegate.model.generation import StaleGeneration
 from tidegate.model.ids import Commit, DeploymentId, Generation, PlacementId, ServiceName
 from tidegate.model.installation import Endpoint, Routing
 from tidegate.model.lease import Lease, StepOutcome, TestReport
+from tidegate.model.load import LoadPlan, LoadReport, LoadStep
 from tidegate.model.step_run import BUILD
 from tidegate.model.train import Train
 from tidegate.routers.router import RouterRefused
@@ -344,13 +345,23 @@ class World:
 
     def _result(self, lease: Lease) -> Result:
         version = self.versions[lease.commit]
+        if lease.load:
+            return Result(StepOutcome.SUCCEEDED, load=self._loaded(version, lease.load))
         fails = version.build_fails if lease.scope == BUILD else version.tests_fail
+        fails = fails or (lease.step.repeat is not None and version.checks_fail)
         outcome = StepOutcome.FAILED if fails else StepOutcome.SUCCEEDED
         if lease.scope != BUILD:
             return Result(outcome)
         failed = version.failed_tests
         tests = None if failed is None else TestReport(total=9, failed=failed, skipped=0)
         return Result(outcome, tests, version.line_coverage)
+
+    def _loaded(self, version: Version, plan: LoadPlan) -> LoadReport:
+        """What a load check finds: one that saturates holds three quarters of what is asked."""
+        held = 0.8 * plan.rates[-1] if version.saturates else plan.rates[-1]
+        steps = tuple(LoadStep(rate, 1000, 0, rate, min(rate, held), 5.0, 9.0, 12.0) for rate in plan.rates)
+        now = self.clock.now()
+        return LoadReport(steps, now, now, plan.busiest)
 
     def _version_of(self, deployment: DeploymentId) -> Version | None:
         folder = self.target.folders.get(deployment)
