@@ -10,25 +10,31 @@ from __future__ import annotations
 
 from math import exp, log, log1p
 
-_LOWER = ((0.02, 0.7), (0.2, 0.15), (0.5, 0.1), (0.8, 0.05))
-"""(odds, weight): mostly on "it practically never happens", which is closest where nothing was seen."""
+Odds = tuple[tuple[float, float], ...]
+"""Pairs of odds and their weight."""
+
+NEVER: Odds = ((0.02, 0.7), (0.2, 0.15), (0.5, 0.1), (0.8, 0.05))
+"""Mostly on "it practically never happens", which is closest where nothing was seen."""
+
+OFTEN: Odds = ((0.02, 0.15), (0.2, 0.1), (0.5, 0.15), (0.8, 0.15), (0.9, 0.15), (0.95, 0.1), (0.98, 0.1), (0.99, 0.1))
+"""On everything alike: closest where much was seen, because the nearest odds say how close a bound can come."""
 
 _BISECTIONS = 30
 
 
-def upper_bound(hits: float, trials: float, level: float) -> float:
+def upper_bound(hits: float, trials: float, level: float, odds: Odds = NEVER) -> float:
     """The rate that is at most this, wrong at any look with a probability of at most `level`."""
     low, high = (hits / trials if trials else 0.0), 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        if _log_evidence(hits, trials, middle) >= -log(level):
+        if _log_evidence(hits, trials, middle, odds) >= -log(level):
             high = middle
         else:
             low = middle
     return high
 
 
-def _log_evidence(hits: float, trials: float, rate: float) -> float:
-    terms = [log(weight) + hits * log(odds) - trials * log1p((odds - 1) * rate) for odds, weight in _LOWER]
+def _log_evidence(hits: float, trials: float, rate: float, odds: Odds) -> float:
+    terms = [log(weight) + hits * log(one) - trials * log1p((one - 1) * rate) for one, weight in odds]
     largest = max(terms)
     return largest + log(sum(exp(term - largest) for term in terms))

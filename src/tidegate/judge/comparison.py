@@ -63,6 +63,7 @@ class ComparisonJudge:
         if lacking:
             return Judgement(Verdict.NO_DATA, lacking, level=self.level)
         # numpy is loaded here, so that a server that judges nothing stays small
+        from tidegate.judge.past import OWN_BEFORE_WEIGHT, own_before
         from tidegate.judge.showing import own_metrics, shown_of
 
         alone = not case.expects_baseline
@@ -70,13 +71,18 @@ class ComparisonJudge:
         state = self._state(case, standard)
         seconds = _batch_seconds(case.batches)
         found = shown_of(state, seconds, alone=alone, has_objective=case.rule.availability is not None)
-        found += own_metrics(case.metrics, case.step)
+        found += own_metrics(case.metrics, case.step, alone=alone)
+        words = _latency_words(case, standard, found, alone=alone)
+        if alone:
+            before = own_before(case.metrics, case.step)
+            found += before.shown
+            words = replace(words, not_judged=(*words.not_judged, *before.not_judged))
         # the weights stay what they were from the first look on, whatever has figures by now
-        whole = 1.0 + (OWN_WEIGHT if case.metrics else 0.0)
+        whole = 1.0 + (OWN_WEIGHT + OWN_BEFORE_WEIGHT if case.metrics else 0.0)
         found = [replace(one, weight=one.weight / whole) for one in found]
-        return self._decide(case, found, _latency_words(case, standard, found, alone=alone))
+        return self._decide(case, found, words)
 
-    def _decide(self, case: Case, found: list[Shown], latency: _LatencyWords) -> Judgement:
+    def _decide(self, case: Case, found: list[Shown], words: _Unjudged) -> Judgement:
         from tidegate.judge.wording import harm_sentence
 
         counted = {one.name: _weighted(one) for one in found if one.serious}
@@ -86,9 +92,9 @@ class ComparisonJudge:
             seconds = sum((batch.end - batch.begin).total_seconds() for batch in case.batches)
             reason = harm_sentence(worst, exp(-min(evidence, 690.0)), self.level, seconds)
             return self._say(Verdict.FAIL, found, [reason], blamed=worst.name, evidence=evidence)
-        if latency.missing:
-            return self._say(Verdict.NO_DATA, found, list(latency.missing))
-        return self._pass_or_wait(case, found, latency.not_judged, suspected=evidence >= log(SUSPICION))
+        if words.missing:
+            return self._say(Verdict.NO_DATA, found, list(words.missing))
+        return self._pass_or_wait(case, found, words.not_judged, suspected=evidence >= log(SUSPICION))
 
     def _pass_or_wait(
         self, case: Case, found: list[Shown], not_judged: tuple[str, ...], *, suspected: bool
@@ -178,16 +184,16 @@ def _batch_seconds(batches: Sequence[Batch]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _LatencyWords:
-    """What is said of latency that was asked for: figures that lack are no pass, what cannot be judged is in no way."""
+class _Unjudged:
+    """What is said of metrics: figures that were asked for and lack are no pass, what cannot be judged is in no way."""
 
     missing: tuple[str, ...] = ()
     not_judged: tuple[str, ...] = ()
 
 
-def _latency_words(case: Case, standard: Standard, found: list[Shown], *, alone: bool) -> _LatencyWords:
+def _latency_words(case: Case, standard: Standard, found: list[Shown], *, alone: bool) -> _Unjudged:
     if not case.rule.latency.quantiles:
-        return _LatencyWords()
+        return _Unjudged()
     here = [batch for batch in case.batches if batch.step == case.step]
     sides = [("new", [batch.canary for batch in here])]
     if not alone:
@@ -199,8 +205,8 @@ def _latency_words(case: Case, standard: Standard, found: list[Shown], *, alone:
         and not any(one and one.edges == standard.edges and any(one.latency) for one in counters)
     )
     if alone and not any(one.name.startswith("latency") and one.is_asked_now for one in found):
-        return _LatencyWords(not_judged=("latency is not judged: no other deployment was measured in this rollout",))
-    return _LatencyWords(missing)
+        return _Unjudged(not_judged=("latency is not judged: no other deployment was measured in this rollout",))
+    return _Unjudged(missing)
 
 
 def _why_undecided(found: list[Shown], now: list[Shown], *, suspected: bool) -> list[str]:

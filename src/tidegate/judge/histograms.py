@@ -29,12 +29,12 @@ def track_histograms(metrics: Sequence[RecordedMetric], pace: Pace) -> list[Trac
         floor=np.repeat(floor, len(QUANTILES)),
     )
     state = Histograms.new(len(metrics), edges, np.array(QUANTILES), pace.horizon, pace.lengths)
-    for canary, baseline in _figures([one.history for one in metrics], len(edges)):
+    for canary, baseline in histogram_figures([one.history for one in metrics], len(edges)):
         state = state.learns(canary, baseline)
     state = state.forgets_canary()
     seen = []
     requests = np.zeros(len(metrics))
-    for canary, baseline in _figures([one.batches for one in metrics], len(edges)):
+    for canary, baseline in histogram_figures([one.batches for one in metrics], len(edges)):
         state = state.after(canary, baseline, slowness)
         known = (canary.sum(axis=1) > 0) & (baseline.sum(axis=1) > 0)
         requests = requests + canary.sum(axis=1) * known
@@ -44,7 +44,7 @@ def track_histograms(metrics: Sequence[RecordedMetric], pace: Pace) -> list[Trac
     return [_track(one, table[: len(one.batches), :, place], float(to_go[place])) for place, one in enumerate(metrics)]
 
 
-def _figures(batches: Sequence[Sequence[RecordedBatch]], edges: int) -> list[tuple[Floats, Floats]]:
+def histogram_figures(batches: Sequence[Sequence[RecordedBatch]], edges: int) -> list[tuple[Floats, Floats]]:
     """By batch the counts of both sides, R x E + 1 each; zeros where there is no data."""
     longest = max((len(one) for one in batches), default=0)
     sides = np.zeros((longest, 2, len(batches), edges + 1))

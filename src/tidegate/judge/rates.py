@@ -19,13 +19,13 @@ MARGIN_UP, MARGIN_DOWN, MARGIN_FLOOR = 2.0, 1.5, 0.004
 def track_rates(metrics: Sequence[RecordedMetric], pace: Pace) -> list[Track]:
     """The tracks of metrics with one direction, judged at once."""
     down = metrics[0].worse is Worse.DOWN
-    rules = _rules(metrics, down=down)
+    rules = rate_rules(metrics, down=down)
     rows = Rows.new(len(metrics), DOWN_HARMS if down else ERROR_HARMS, pace.horizon, pace.lengths)
     for figures in _figures([one.history for one in metrics]):
-        rows = rows.learns(_counts(figures, down=down))
+        rows = rows.learns(rate_counts(figures, down=down))
     seen = []
     for figures in _figures([one.batches for one in metrics]):
-        rows = rows.after(_counts(figures, down=down), rules)
+        rows = rows.after(rate_counts(figures, down=down), rules)
         seen.append(
             np.stack(
                 [
@@ -62,7 +62,8 @@ def _pair(side: Side | None) -> tuple[int, int]:
     return (side.n, side.x) if isinstance(side, RateSide) else (0, 0)
 
 
-def _rules(metrics: Sequence[RecordedMetric], *, down: bool) -> Rules:
+def rate_rules(metrics: Sequence[RecordedMetric], *, down: bool) -> Rules:
+    """What each metric tolerates, and what must be excluded; of requests that are no hits where `down` is worse."""
     ratio = np.array([one.tolerance.ratio for one in metrics])
     floor = np.array([one.tolerance.floor for one in metrics])
     if down:
@@ -72,7 +73,8 @@ def _rules(metrics: Sequence[RecordedMetric], *, down: bool) -> Rules:
     return Rules(Line(ratio, floor), Line(ratio * MARGIN_UP, floor + MARGIN_FLOOR))
 
 
-def _counts(figures: Floats, *, down: bool) -> Counts:
+def rate_counts(figures: Floats, *, down: bool) -> Counts:
+    """Figures (4 x R) as counts of what should not be."""
     canary_of, canary_hits, baseline_of, baseline_hits = figures
     if down:
         return Counts(canary_of, canary_of - canary_hits, baseline_of, baseline_of - baseline_hits)
@@ -96,7 +98,7 @@ def _track(metric: RecordedMetric, table: Floats, to_go: float) -> Track:
     return Track(
         known=known > 0,
         log_evidence=evidence,
-        serious=any_data & (canary_of >= LEAST_TO_FAIL) & _passes_gate(metric, canary, baseline),
+        serious=any_data & (canary_of >= LEAST_TO_FAIL) & passes_gate(metric, canary, baseline),
         safe=(np.maximum.accumulate(safety) >= -np.log(SAFE_LEVEL)) & (requests >= LEAST_TO_PASS),
         to_go=max(to_go, batches_to_pass(requests, known)),
         canary=np.where(any_data, canary, np.nan),
@@ -109,7 +111,8 @@ def _track(metric: RecordedMetric, table: Floats, to_go: float) -> Track:
     )
 
 
-def _passes_gate(metric: RecordedMetric, canary: Floats, baseline: Floats) -> Flags:
+def passes_gate(metric: RecordedMetric, canary: Floats, baseline: Floats) -> Flags:
+    """Whether the canary's share is so much worse than the baseline's that it matters."""
     if metric.worse is Worse.DOWN:
         return (canary * metric.gate <= baseline) & (canary <= baseline - metric.tolerance.floor)
     return (canary >= baseline * metric.gate) & (canary >= baseline + metric.tolerance.floor)

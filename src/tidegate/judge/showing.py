@@ -63,9 +63,9 @@ def shown_of(state: RolloutState, seconds: float, *, alone: bool, has_objective:
     return found
 
 
-def own_metrics(series: Sequence[MetricSeries], step: int) -> Iterator[Shown]:
+def own_metrics(series: Sequence[MetricSeries], step: int, *, alone: bool) -> Iterator[Shown]:
     """A service's own metrics that have figures of both sides. They fail a rollout; it does not wait for their proof,
-    only for their figures."""
+    only for their figures. `alone` says that nothing runs beside the new deployment at this step."""
     weights = [one.rule.weight or 1.0 for one in series]
     for one, weight in zip(series, weights, strict=True):
         track = _track(one)
@@ -79,7 +79,7 @@ def own_metrics(series: Sequence[MetricSeries], step: int) -> Iterator[Shown]:
             log_evidence=float(track.log_evidence[-1]),
             serious=bool(track.serious[-1]),
             safe=True,
-            is_asked_now=bool(one.at_step(step)),
+            is_asked_now=bool(one.at_step(step)) and not alone,
             canary=None if np.isnan(canary) else canary,
             other=None if np.isnan(other) else other,
             unit="%" if one.rule.kind is MetricKind.RATE else "",

@@ -23,8 +23,24 @@ _Sides = Sequence[tuple[Figures | None, Figures | None]]
 
 def recorded_metric(series: MetricSeries) -> RecordedMetric:
     """A metric with a batch for each reading, and with its history."""
+    return with_figures(_bare(series), [(one.canary, one.baseline) for one in series.readings], series.history)
+
+
+def recorded_after(series: MetricSeries, step: int) -> RecordedMetric:
+    """A metric at a step at which the new deployment runs alone, and with its history.
+
+    Batches of the old one alone come first: what it showed before the rollout and beside the new one. Those of the new
+    one at the step follow.
+    """
+    earlier = (series.before, *series.readings) if series.before else series.readings
+    before = [(None, one.baseline) for one in earlier if one.baseline]
+    after = [(one.canary, None) for one in series.at_step(step) if one.canary]
+    return with_figures(_bare(series), [*before, *after], series.history)
+
+
+def _bare(series: MetricSeries) -> RecordedMetric:
     rule = series.rule
-    bare = RecordedMetric(
+    return RecordedMetric(
         name=rule.name,
         kind=rule.kind,
         batches=(),
@@ -35,7 +51,6 @@ def recorded_metric(series: MetricSeries) -> RecordedMetric:
         mann_whitney=rule.comparison,
         threshold=rule.threshold,
     )
-    return with_figures(bare, [(one.canary, one.baseline) for one in series.readings], series.history)
 
 
 def with_figures(metric: RecordedMetric, sides: _Sides, history: Sequence[HistoryBatch]) -> RecordedMetric:

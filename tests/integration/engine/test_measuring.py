@@ -324,6 +324,30 @@ def test_a_rollout_that_is_only_watched_gives_way_to_the_next_one_which_is_judge
     assert list(judge.case.history["errors"]) == [batch for hour in kept["errors"] for batch in hour.batches]
 
 
+@pytest.mark.parametrize(("sells", "ends"), [(0.1, RolloutState.SUCCEEDED), (0.01, RolloutState.ROLLED_BACK)])
+def test_orders_that_drop_after_all_traffic_moved_take_the_rollout_back(
+    shop: Shop, judge: KeepingJudge, told: ToldSource, sells: float, ends: RolloutState
+) -> None:
+    of_visits = ORDERS.replace("per: requests", "total: 'visits{deployment=\"$deployment\"}'")
+    watched = WITH_ORDERS.replace(ORDERS, of_visits).replace("at_most: 10m,", "at_most: 10m, watch: 40s,")
+    new, old = begins(shop, judge, told, watched)
+    told.says = dict.fromkeys((new, old), Counted(300, 3000))
+    judge.verdict = Verdict.PASS
+    shop.settle_until(lambda: rollout(shop).state is RolloutState.WATCHING)
+    assert shop.serving() == shop.label(str(rollout(shop).run))
+    shop.restart(judge=ComparisonJudge())
+    told.says[new] = Counted(3000 * sells, 3000)
+    shop.settle_until(lambda: rollout(shop).state.is_ended)
+    ended = rollout(shop)
+    assert ended.state is ends
+    assert ended.judgement is not None
+    assert "orders (before)" in {one.name for one in ended.judgement.metrics}
+    if ends is RolloutState.ROLLED_BACK:
+        assert ended.cause is not None
+        assert "orders (before): 1% of " in ended.cause.text and " on the old before" in ended.cause.text
+        assert shop.serving() != shop.label(str(ended.run))
+
+
 def remembered(shop: Shop) -> dict[str, tuple[HistoryHour, ...]]:
     """The history of production by metric."""
     since = datetime(2026, 1, 1, tzinfo=UTC)

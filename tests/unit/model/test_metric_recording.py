@@ -17,7 +17,7 @@ from tidegate.model.metric import (
     SourceName,
     Spread,
 )
-from tidegate.model.metric_recording import recorded_metric
+from tidegate.model.metric_recording import recorded_after, recorded_metric
 from tidegate.model.recording import (
     HistogramSide,
     MetricKind,
@@ -29,6 +29,7 @@ from tidegate.model.recording import (
 )
 
 BEGIN = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ORDERS = MetricRule("orders", SourceName.COMMAND)
 
 
 def series(kind: MetricKind, *sides: tuple[Figures | None, Figures | None], **keys: object) -> MetricSeries:
@@ -63,6 +64,17 @@ def test_distributions_get_the_same_edges_in_all_batches() -> None:
     assert found.edges == (2, 4, 8)
     assert found.batches[0] == RecordedBatch(HistogramSide((5, 0, 0, 0)), HistogramSide((0, 0, 3, 0)))
     assert found.batches[1] == RecordedBatch(None, HistogramSide((6, 0, 0, 0)))
+
+
+def test_where_the_new_one_runs_alone_the_old_ones_figures_come_first() -> None:
+    readings = series(MetricKind.RATE, (Counted(1, 10), Counted(2, 20)), (Counted(3, 30), None)).readings
+    before = replace(readings[0], step=-1, canary=None, baseline=Counted(9, 90))
+    found = recorded_after(MetricSeries(ORDERS, (readings[0], replace(readings[1], step=1)), before), step=1)
+    assert found.batches == (
+        RecordedBatch(None, RateSide(90, 9)),
+        RecordedBatch(None, RateSide(20, 2)),
+        RecordedBatch(RateSide(30, 3), None),
+    )
 
 
 def test_distributions_that_nothing_can_be_told_of_are_no_data() -> None:
