@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from tidegate.config import cadence_resolve, time_resolve
+from tidegate.config.gate_sections import ApprovalsSection, GateSection
 from tidegate.config.policy_sections import policies
 from tidegate.config.resolve_steps import build, stage_steps
 from tidegate.config.sections import (
-    ApprovalsSection,
     DeploySection,
-    GateSection,
     PipelineSection,
     RuntimeSection,
     ShareSection,

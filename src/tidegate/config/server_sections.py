@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 
 from tidegate.config.cadence_sections import TrainSection
 from tidegate.config.external_sections import OutsideSection
+from tidegate.config.gate_sections import GateSection
 from tidegate.config.metric_sections import SourcesSection
 from tidegate.config.notification_sections import ChannelSection
 from tidegate.config.section import Section
-from tidegate.config.sections import GateSection
 from tidegate.config.sign_in_sections import FileInData, OwnAddress, SignInSection
 from tidegate.config.time_sections import MOST_DATES, CalendarSection, FreezeSection
 from tidegate.config.time_values import CalendarWord, CronWord, ZoneWord

@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
 from tidegate.config import server_yaml
+from tidegate.config.gate_sections import GateSection
 from tidegate.config.sections import (
     DeploySection,
-    GateSection,
     PipelineSection,
     RuntimeSection,
     StageSection,
