@@ -25,7 +25,7 @@ from tidegate.model.decide_train import choose_aboard, decide_train
 from tidegate.model.decision import Decision
 from tidegate.model.event import EventKind
 from tidegate.model.ids import EnvironmentName, PlacementId, ReleaseId, RunId, ServiceName, StageName
-from tidegate.model.placement import Arrangement, Part
+from tidegate.model.placement import Arrangement, Part, PlacementFloor
 from tidegate.model.rollout import Cause, Rollout, RolloutState
 from tidegate.model.run import Run, RunStatus, StageRun, StageState
 from tidegate.model.schedule import Schedule
@@ -340,6 +340,35 @@ def test_a_train_that_is_cancelled_under_way_comes_back() -> None:
     trip.is_back(A)
     trip.look()
     assert trip.last is not None and trip.last.because == "cancelled by anna"
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_what_cannot_go_back_stays_and_those_before_it_come_back_all_the_same(watched: bool) -> None:
+    trip = sent(Trip())
+    for service in (A, B):
+        trip.passes(service, watched=watched)
+        trip.look()
+    floor = PlacementFloor(2, "b1", "drop old columns", NOON)
+    own = trip.boarded[B]
+    trip.boarded[B] = replace(own, placement=replace(own.placement, floor=floor))
+    trip.fails(C)
+    trip.look()
+    trip.is_back(C)
+    trip.look()
+    own = trip.boarded[B]
+    asked = own.rollout if watched else own.returns
+    assert asked is not None and asked.rollback_asked is not None, "its placement decides, and opens the incident"
+    held = replace(asked, held_at_floor=asked.rollback_asked, rollback_asked=None)
+    if watched:
+        trip.boarded[B] = replace(own, rollout=held)
+    else:
+        trip.boarded[B] = replace(own, returns=replace(held, state=RolloutState.HELD))
+    trip.look()
+    assert trip.states == "returning held returned left"
+    assert trip.boarded[B].run.status is own.run.status is not RunStatus.ROLLED_BACK
+    trip.is_back(A)
+    trip.look()
+    assert trip.last is not None and trip.last.state is TrainState.RETURNED
 
 
 def test_what_somebody_else_put_there_since_is_left_alone() -> None:
