@@ -35,6 +35,8 @@ from tidegate.model import (
     rollout_forward,
     rollout_return,
     run_stages,
+    stage_checks,
+    stage_proof,
 )
 from tidegate.model.convergence import Convergence, Progress
 from tidegate.model.decision import Decision
@@ -380,6 +382,17 @@ BAD, ASKED, NEWER = (
 APPROVED_LATE = Story("an approval comes too late", _approved_late, lambda shop: None)
 LET_GO_LATE = Story("a release is let go too late", _let_go_late, lambda shop: None)
 
+
+def a_check_that_fails_passes(patch: Patch) -> None:
+    patch.setattr(stage_checks, "_harm", lambda step: None)
+    patch.setattr(stage_checks, "_passed", lambda step: True)
+
+
+def every_load_check_is_enough(patch: Patch) -> None:
+    judge_load = stage_proof.judge_load
+    patch.setattr(stage_proof, "judge_load", lambda *load: replace(judge_load(*load), verdict=Verdict.PASS))
+
+
 MUTANTS = (
     Mutant("every gate is open", every_gate_is_open, Told(NEWER), "1 "),
     Mutant(
@@ -453,5 +466,7 @@ MUTANTS = (
     Mutant("events are told before their changes", events_are_told_before_their_changes, Told(BAD, 1), ""),
     Mutant("the leases of a dead server are respected", the_leases_of_a_dead_server_are_respected, Told(BAD, 1), ""),
     Mutant("a lost hint is lost", a_lost_hint_is_lost, Told(BAD, 1), ""),
+    Mutant("a check that fails passes", a_check_that_fails_passes, Seeds(30, 1), "nothing passes before its checks"),
+    Mutant("every load check is enough", every_load_check_is_enough, Seeds(7, 1), "nothing passes before its load"),
     Mutant("a report under an old lease counts", a_report_under_an_old_lease_counts, Seeds(10), "every event once"),
 )
