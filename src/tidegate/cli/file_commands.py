@@ -76,7 +76,7 @@ def validate(
 
 def _notes(pipeline: Pipeline) -> tuple[str, ...]:
     """What is no mistake, but has another effect than the file wishes."""
-    return (*_unknown_environments(pipeline), *_lacks(pipeline))
+    return (*_unknown_environments(pipeline), *_lacks(pipeline), *_load_checks(pipeline))
 
 
 def _unknown_environments(pipeline: Pipeline) -> Iterator[str]:
@@ -100,6 +100,30 @@ def _lacks(pipeline: Pipeline) -> tuple[str, ...]:
     protected = frozenset(name for name, one in DEFAULT_ENVIRONMENTS.items() if one.protected)
     why = "mode: deployment has no effect where its foundation lacks something, and a person opens the gate"
     return tuple(f"{lack} – {why}" for lack in pipeline_lacks(pipeline, protected))
+
+
+def _load_checks(pipeline: Pipeline) -> Iterator[str]:
+    """What each load check will ask for, what it needs, and who would refuse it."""
+    from tidegate.model.environment import DEFAULT_ENVIRONMENTS
+    from tidegate.model.quantity import format_duration, format_rate
+
+    for stage in pipeline.stages:
+        rule = stage.verify.load.load if stage.verify and stage.verify.load else None
+        if rule is None:
+            continue
+        asked = (
+            f"{rule.multiple:g} times the busiest minute of the last week in {rule.of}, {format_rate(rule.at_least)}"
+        )
+        yield (
+            f"{stage.name}: its load check asks for {asked} at least, within {format_duration(rule.ramp)}; "
+            "it needs Locust where its agent runs (pip install locust)"
+        )
+        known = DEFAULT_ENVIRONMENTS.get(stage.environment)
+        if known and known.protected and not rule.protected:
+            yield (
+                f"{stage.name}: a server where {stage.environment} is protected, as it is without a word, refuses the "
+                "load check: give an earlier stage one, or say protected: true"
+            )
 
 
 def schema(

@@ -79,6 +79,28 @@ def test_validate_names_an_environment_that_only_a_configured_server_has(alone: 
     assert '(did you mean "production"?)' in ended.out
 
 
+def test_validate_says_what_a_load_check_asks_for_and_who_would_refuse_it(alone: Command) -> None:
+    file = alone.cwd / "tidegate.yaml"
+    load = "verify: {load: {multiple: 3, at_least: 20/s}}"
+    stage = f"{{name: staging, environment: staging, {load}}}, {{name: live, environment: production}}"
+    file.write_text(f"{GOOD}\nruntime: {{command: ./serve}}\nstages: [{stage}]\n")
+    ended = alone("validate")
+    assert ended.code == 0
+    assert (
+        "note: staging: its load check asks for 3 times the busiest minute of the last week in production" in ended.out
+    )
+    assert "20 requests/s at least, within 2m; it needs Locust where its agent runs" in ended.out
+    assert "refuses the load check" not in ended.out
+    file.write_text(
+        file.read_text()
+        .replace("environment: staging", "environment: production")
+        .replace("load: {", "load: {of: staging, ")
+    )
+    assert (
+        "note: staging: a server where production is protected, as it is without a word, ref" in alone("validate").out
+    )
+
+
 def test_validate_foretells_what_a_canary_can_show_at_the_traffic_that_is_asked_about(alone: Command) -> None:
     (alone.cwd / "tidegate.yaml").write_text(CANARY)
     ended = alone("validate", "--traffic", "20/m", "--errors", "1%")

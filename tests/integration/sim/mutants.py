@@ -45,6 +45,7 @@ from tidegate.model.event import Event, EventKind
 from tidegate.model.gate import GateDecision, GateState, RuleVerdict
 from tidegate.model.gate_question import GateQuestion
 from tidegate.model.ids import IncidentId, PlacementId
+from tidegate.model.load import judge_load
 from tidegate.model.placement import Arrangement, Part
 from tidegate.model.placement_draft import PlacementDraft, PlacementState
 from tidegate.model.reason import Reason
@@ -389,7 +390,6 @@ def a_check_that_fails_passes(patch: Patch) -> None:
 
 
 def every_load_check_is_enough(patch: Patch) -> None:
-    judge_load = stage_proof.judge_load
     patch.setattr(stage_proof, "judge_load", lambda *load: replace(judge_load(*load), verdict=Verdict.PASS))
 
 
