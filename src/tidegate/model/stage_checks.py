@@ -70,13 +70,19 @@ def look_at_load(step: StepRun, rule: LoadRule, since: datetime, now: datetime) 
     result = judge_load(rule, said.load) if said.load else None
     if said.load and result and result.verdict is not Verdict.NO_DATA and is_over:
         return Loaded(step, replace(said.load, began_at=step.began_at or since, ended_at=now))
-    lacks = f"{step.name}: {(result.reason if result else said.detail) or STATE_OF[said.outcome].words}"
+    lacks = f"{step.name}: {result.reason if result else _why_nothing(said)}"
     if not is_over:
         return Loaded(step, None, lacks)
     again_at = (step.began_at or step.ready_at or now) + AGAIN_AFTER
     if now < again_at:
         return Loaded(step, None, lacks, again_at)
     return Loaded(_ready(step, now, step.reports), None, lacks)
+
+
+def _why_nothing(said: StepReport) -> str:
+    if said.outcome is StepOutcome.SUCCEEDED:
+        return "its agent is of an earlier version, which makes none; upgrade it"
+    return said.detail or STATE_OF[said.outcome].words
 
 
 def _is_fresh(step: StepRun, since: datetime) -> bool:

@@ -234,6 +234,12 @@ def test_a_load_check_that_could_not_be_made_says_nothing_and_is_made_again(
     assert loaded(story, a_ramp()).rollout(STAGE_STAGING).load is not None
 
 
+def test_an_agent_that_knows_no_load_checks_is_told_to_be_upgraded() -> None:
+    story = all_else_is_in(verified_by(load=LOAD)).step_ends("load check", scope="staging", report=a_report())
+    lacks = story.rollout(STAGE_STAGING).lacks
+    assert lacks == "load check: its agent is of an earlier version, which makes none; upgrade it"
+
+
 def test_no_load_comes_to_an_environment_that_has_become_protected() -> None:
     story = verified_by(load=LOAD)
     protected = Environment(story.site(STAGE_STAGING).environment.name, protected=True)
