@@ -92,6 +92,12 @@ def _verify(written: dict[str, Any], stage: Stage, quick: float) -> dict[str, An
         own = rule.traffic.per_second
         rate = min(own * quick, max(own, MOST_SYNTHETIC_PER_SECOND))
         kept["traffic"] = {"path": rule.traffic.path, "rate": f"{rate:.6f}/s"}
+    if rule.checks:
+        kept["checks"] = [
+            {**one, "every": _seconds(check.repeat.every, quick)}
+            for one, check in zip(written["checks"], rule.checks, strict=True)
+            if check.repeat
+        ]
     if "latency" in (metrics := written.get("metrics") or {}):
         kept["metrics"] = {"latency": metrics["latency"]}
     return kept
@@ -109,6 +115,8 @@ def _left_out(plain: dict[str, Any], pipeline: Pipeline) -> Iterator[str]:
         yield f"the gates of {_listed(gated)}"
     if final := [step.name for stage in pipeline.stages for step in stage.steps if step.irreversible]:
         yield f"the steps {_listed(final)}, which cannot be undone"
+    if loaded := [stage.name for stage in pipeline.stages if stage.verify and stage.verify.load]:
+        yield f"the load checks of {_listed(loaded)}, which would measure the proxies around the instances"
     own = {rule.name for stage in pipeline.stages if stage.verify for rule in stage.verify.metrics}
     if own:
         yield f"the metrics {_listed(sorted(own))}, whose source does not know a rehearsal's deployments"

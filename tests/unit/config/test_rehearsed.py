@@ -11,7 +11,7 @@ from tidegate.config.problem import ConfigError
 from tidegate.config.rehearsed import AGENT_STEP, Wrapping, longest, rehearsed
 from tidegate.config.tidegate_yaml import load
 from tidegate.demo.versions import SHOP
-from tidegate.model.pipeline import SharePoint
+from tidegate.model.pipeline import Repeat, SharePoint
 
 WRAPPING = Wrapping(("python", "faulty.py", "--fault", "errors"))
 
@@ -46,6 +46,19 @@ def test_what_cannot_be_undone_is_not_rehearsed() -> None:
     )
     assert [one.name for one in load(file.text).stages[1].steps] == ["smoke"]
     assert "the steps drop, which cannot be undone" in file.left_out
+
+
+def test_checks_are_rehearsed_and_load_checks_are_left_out_and_said() -> None:
+    checked = FILE.replace(
+        "verify: {soak: 2m,",
+        "verify: {soak: 2m, checks: [{name: order, run: ./order.sh, every: 30s}], load: {at_least: 20/s},",
+    )
+    file = rehearsed(checked, WRAPPING, 10)
+    verify = load(file.text).stages[0].verify
+    assert verify is not None and verify.load is None
+    (check,) = verify.checks
+    assert (check.run, check.repeat) == ("./order.sh", Repeat(timedelta(seconds=3)))
+    assert "the load checks of staging, which would measure the proxies around the instances" in file.left_out
 
 
 def test_the_strategy_and_the_verification_stay_and_times_are_shortened() -> None:
