@@ -24,7 +24,9 @@ class PlanStepAnswer(Answer):
 
 
 class MetricAnswer(Answer):
-    """What one metric showed; `evidence` against the new deployment is a p-value (smaller is worse)."""
+    """What one metric showed; `evidence` against the new deployment is a p-value (smaller is worse).
+
+    Of usage the new deployment's real figure lies between `low` and `high`, with 95%."""
 
     name: str
     canary: float | None
@@ -32,6 +34,8 @@ class MetricAnswer(Answer):
     evidence: float
     unit: str
     verdict: Verdict
+    low: float | None = None
+    high: float | None = None
 
 
 class JudgementAnswer(Answer):

@@ -10,7 +10,7 @@ from tidegate.config.lookup import Item, at, get
 from tidegate.config.metric_sections import METRIC_NAME, MOST_METRICS
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
 from tidegate.model.metric import PLACEHOLDERS, SourceName, placeholders_in
-from tidegate.model.recording import MetricKind
+from tidegate.model.recording import MetricKind, Worse
 
 BUILT_IN = "latency"
 _ERRORS = "errors"
@@ -33,6 +33,7 @@ def contradictions_in_metrics(document: Document, stage: Item) -> Iterator[Probl
         if isinstance(keys, dict):
             yield from _source(document, path, keys)
             yield from _of_rates(document, path, keys)
+            yield from _of_usage(document, path, keys)
             for key in _OF[SourceName.PROMETHEUS] if keys.get("source") == SourceName.PROMETHEUS else ():
                 yield from _placeholders(document, (*path, key), get(keys, key, str))
     if len(own) > MOST_METRICS:
@@ -66,6 +67,28 @@ def _source(document: Document, path: Path, keys: Mapping[str, Plain]) -> Iterat
             if word in keys:
                 message = f'"{word}" belongs to a metric from "{other}"'
                 yield document.problem((*path, word), message, "remove it", on_key=True)
+
+
+def _of_usage(document: Document, path: Path, keys: Mapping[str, Plain]) -> Iterator[Problem]:
+    """Usage is a share of requests, and less of it is harm."""
+    if keys.get("usage") is not True:
+        return
+    kind = get(keys, "kind", str)
+    if kind in (MetricKind.HISTOGRAM, MetricKind.VALUES):
+        message = f'"usage" is a share of requests; the kind here is {kind}'
+        yield document.problem((*path, "usage"), message, "remove one of them", on_key=True)
+    if get(keys, "worse", str) == Worse.UP:
+        message = 'more usage is no harm: "worse" is down where "usage" is true'
+        yield document.problem((*path, "worse"), message, "remove it", on_key=True)
+    if _is_all(get(keys, "tolerance", str)):
+        message = "usage cannot drop by more than all of it"
+        yield document.problem((*path, "tolerance"), message, "write a smaller drop, like 20%")
+
+
+def _is_all(word: str | None) -> bool:
+    """Whether a percentage is 100% or more; one that cannot be read is told elsewhere."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)%", word or "")
+    return found is not None and float(found[1]) >= 100
 
 
 def _of_rates(document: Document, path: Path, keys: Mapping[str, Plain]) -> Iterator[Problem]:

@@ -32,6 +32,9 @@ from tidegate.model.recording import MetricKind, Worse
 MOST_METRICS = 20
 """Of one stage: each is asked about both deployments again and again."""
 
+USAGE_DROP = 0.20
+"""The drop of usage that fails where the file says nothing else."""
+
 LONGEST_QUERY = 10_000
 _MOST_WORDS = 100
 
@@ -128,6 +131,14 @@ class MetricSection(MethodMetricWords):
             description="How many times worse it must be to fail, however certain the difference is.",
         ),
     ] = None
+    usage: Annotated[
+        bool,
+        Field(
+            strict=True,
+            description="Whether it counts the use of a feature: a drop by `tolerance` (20%) fails, and what the old "
+            "deployment does not have is told, not judged.",
+        ),
+    ] = _RULE.usage
     window: Annotated[
         PositiveDuration,
         Field(description="Figures are read over this time; at least twice the interval at which they are collected."),
@@ -145,11 +156,12 @@ class MetricSection(MethodMetricWords):
             command=self.command or (),
             secrets=self.secrets,
             kind=self.kind,
-            worse=self.worse,
-            tolerance=self.tolerance,
+            worse=Worse.DOWN if self.usage else self.worse,
+            tolerance=USAGE_DROP if self.usage and "tolerance" not in self.model_fields_set else self.tolerance,
             weight=self.weight,
             gate=self.gate,
             critical=bool(self.critical),
+            usage=self.usage,
             window=self.window,
             delay=self.delay,
         )

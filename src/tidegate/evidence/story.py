@@ -21,7 +21,7 @@ from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutKind
 from tidegate.model.run import Run
 from tidegate.model.step_run import StepRun
-from tidegate.model.verdict import Judgement
+from tidegate.model.verdict import Judgement, MetricFinding
 
 NOT_REPORTED = "none was reported"
 
@@ -325,7 +325,15 @@ def _verdict(rollout: Rollout, own: Sequence[RecordedEvent]) -> tuple[str, str]:
 
 def _metrics(judgement: Judgement) -> Iterable[MetricTold]:
     for one in judgement.metrics:
-        yield MetricTold(one.name, _figure(one.canary, one.unit), _figure(one.baseline, one.unit), _word(one.verdict))
+        word = "told" if one.is_only_told else _word(one.verdict)
+        yield MetricTold(one.name, _new(one), _figure(one.baseline, one.unit), word)
+
+
+def _new(finding: MetricFinding) -> str:
+    figure = _figure(finding.canary, finding.unit)
+    if finding.low is None or finding.high is None:
+        return figure
+    return f"{figure} ({_figure(finding.low, finding.unit)} to {_figure(finding.high, finding.unit)})"
 
 
 def _figure(value: float | None, unit: str) -> str:

@@ -27,6 +27,7 @@ from tidegate.judge.two_proportions import Counts, Line
 from tidegate.model.metric import MetricSeries
 from tidegate.model.metric_recording import recorded_after
 from tidegate.model.recording import MetricKind, RecordedBatch, RecordedMetric, Worse
+from tidegate.model.usage import is_new_feature
 
 OWN_BEFORE_WEIGHT = 0.1
 """Of all of them together, beside the router's metrics and their own parts beside a baseline."""
@@ -62,7 +63,7 @@ def own_before(series: Sequence[MetricSeries], step: int) -> Before:
     whole = sum(one.rule.weight or 1.0 for one in series)
     shown, not_judged = [], []
     for one in series:
-        if not any(reading.canary for reading in one.at_step(step)):
+        if is_new_feature(one) or not any(reading.canary for reading in one.at_step(step)):
             continue
         match _held(one, step):
             case _Held() as held:

@@ -210,6 +210,12 @@ class FigureEvidence:
     verdict: Annotated[Verdict, Doc("What it says.")]
     canary: Annotated[float | None, Doc("The new deployment's.", missing="there was no data of it")] = None
     baseline: Annotated[float | None, Doc("The old deployment's.", missing="there was no baseline")] = None
+    low: Annotated[
+        float | None, Doc("Of usage: the new deployment's is at least this, with 95%.", missing="it is no usage")
+    ] = None
+    high: Annotated[
+        float | None, Doc("Of usage: the new deployment's is at most this, with 95%.", missing="it is no usage")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

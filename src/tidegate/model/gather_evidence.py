@@ -169,7 +169,7 @@ def _load(rollout: Rollout) -> parts.LoadEvidence | None:
 
 def _figures(judgement: Judgement) -> Iterable[parts.FigureEvidence]:
     for one in judgement.metrics[: parts.MOST_FIGURES]:
-        yield parts.FigureEvidence(one.name, one.unit, one.verdict, one.canary, one.baseline)
+        yield parts.FigureEvidence(one.name, one.unit, one.verdict, one.canary, one.baseline, one.low, one.high)
 
 
 def _incidents(sources: EvidenceSources, minute: datetime) -> tuple[parts.IncidentEvidence, ...] | None:

@@ -57,11 +57,24 @@ class MetricRule:
     """How many times worse it must be to fail, however certain the difference is."""
 
     critical: bool = False
+    usage: bool = False
+    """Whether it counts the use of a feature: `tolerance` is then the drop that fails, and what is new is only told."""
+
     window: timedelta = timedelta(minutes=1)
     delay: timedelta = timedelta(0)
     comparison: ComparisonRule = ComparisonRule()
     threshold: ThresholdRule = ThresholdRule()
     """What the methods by name go by."""
+
+    @property
+    def tolerated_ratio(self) -> float:
+        """How many times worse it may certainly be; of usage half of the drop, as of latency half of the tolerance."""
+        return 1.0 / (1.0 - self.tolerance / 2) if self.usage else 1.0 + self.tolerance
+
+    @property
+    def seen_ratio(self) -> float:
+        """How many times worse it must be to be seen; a drop by exactly the tolerance is one, whatever is rounded."""
+        return self.gate or ((1.0 - 1e-9) / (1.0 - self.tolerance) if self.usage else 1.0)
 
     @property
     def settles_for(self) -> timedelta:

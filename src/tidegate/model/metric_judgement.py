@@ -9,6 +9,7 @@ from itertools import accumulate
 from tidegate.model.metric import Counted, Figures, Measured, MetricSeries, Spread
 from tidegate.model.quantity import format_duration
 from tidegate.model.recording import MetricKind
+from tidegate.model.usage import SURE, Usage, is_new_feature, usage_of
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 
 _SHOWN_QUANTILE = 0.95
@@ -21,9 +22,12 @@ def with_metrics(
 
     It is no pass while a metric has no figures of this step, or its latest lack a side; a fail stays one.
     """
-    told = [one for one in series if _is_told(one, judgement)]
-    findings = tuple(_finding(one, step) for one in series if one not in told)
-    judgement = replace(judgement, metrics=(*judgement.metrics, *findings))
+    judgement = _without_new_features(judgement, series)
+    usages = [usage for one in series if (usage := usage_of(one))]
+    counted = {one.metric for one in usages}
+    rest = [one for one in series if one.rule.name not in counted and not _is_told(one, judgement)]
+    findings = tuple(_finding(one, step) for one in rest)
+    judgement = replace(judgement, metrics=(*judgement.metrics, *findings, *map(_usage_finding, usages)))
     if judgement.verdict is Verdict.FAIL:
         return judgement
     lacking = [words for one in series if (words := _lacking(one, step, expects_baseline=expects_baseline))]
@@ -32,7 +36,44 @@ def with_metrics(
     verdict = judgement.verdict
     if verdict is Verdict.PASS and (lacking or waiting):
         verdict = Verdict.NO_DATA if lacking else Verdict.UNDECIDED
-    return replace(judgement, verdict=verdict, reason=". ".join((judgement.reason, *lacking, *waiting, *shown)))
+    return replace(
+        judgement,
+        verdict=verdict,
+        reason=". ".join((judgement.reason, *lacking, *waiting, *shown, *map(usage_sentence, usages))),
+    )
+
+
+def usage_sentence(usage: Usage) -> str:
+    """Which share of requests used it, and what that was before."""
+    between = f"between {100 * usage.low:.3g}% and {100 * usage.high:.3g}% at {100 * SURE:g}%"
+    if usage.before is None:
+        old = "new, so there is nothing to compare it with"
+    elif usage.before:
+        old = f"{100 * usage.before:.3g}% on the old"
+    else:
+        old = "used on the old, too"
+    name = f"{usage.metric}: used by {100 * usage.share:.3g}% of {usage.requests:,.0f} requests"
+    return f"{name} on the new deployment ({between}; {old})"
+
+
+def _usage_finding(usage: Usage) -> MetricFinding:
+    """It decides nothing: what is judged of it has a finding of its own."""
+    return MetricFinding(
+        name=f"{usage.metric} (usage)",
+        canary=100 * usage.share,
+        baseline=100 * usage.before if usage.before else None,
+        evidence=1.0,
+        unit="%",
+        verdict=Verdict.UNDECIDED,
+        low=100 * usage.low,
+        high=100 * usage.high,
+    )
+
+
+def _without_new_features(judgement: Judgement, series: Sequence[MetricSeries]) -> Judgement:
+    """A feature that the old deployment does not have is no better for that, and is told of instead."""
+    new = {one.rule.name for one in series if is_new_feature(one)}
+    return replace(judgement, metrics=tuple(one for one in judgement.metrics if one.name not in new))
 
 
 def _is_told(series: MetricSeries, judgement: Judgement) -> bool:
@@ -54,10 +95,13 @@ def _lacking(series: MetricSeries, step: int, *, expects_baseline: bool) -> str 
     here = series.at_step(step)
     if here:
         latest = here[-1]
+        expects_baseline = expects_baseline and not is_new_feature(series)
         if latest.canary is None or (expects_baseline and latest.baseline is None):
             return f"{series.rule.name}: {latest.trouble}"
         return None
     before = series.before
+    if is_new_feature(series) and before and not before.is_of_something_else:
+        return None
     if before is None or series.readings or not (expects_baseline or before.is_of_something_else):
         return None
     return f"{series.rule.name}: {before.trouble}" if before.trouble else None

@@ -18,7 +18,8 @@ class Verdict(StrEnum):
 @dataclass(frozen=True, slots=True)
 class MetricFinding:
     """What one metric showed: `canary` and `baseline` in its unit, `evidence` against the new deployment as a p-value
-    already corrected for looking often and at several metrics (smaller is worse)."""
+    already corrected for looking often and at several metrics (smaller is worse). Of usage the real figure of the new
+    deployment lies between `low` and `high`, with 95%."""
 
     name: str
     canary: float | None
@@ -26,6 +27,13 @@ class MetricFinding:
     evidence: float
     unit: str
     verdict: Verdict
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def is_only_told(self) -> bool:
+        """Whether it is usage with its interval, which decides nothing."""
+        return self.low is not None and self.high is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId
 from tidegate.model.quantity import format_rate
 from tidegate.model.rollout import Rollout, RolloutState
-from tidegate.model.verdict import Verdict
+from tidegate.model.verdict import MetricFinding, Verdict
 from tidegate.web.picture import Picture, rollout_picture
 from tidegate.web.wording import Badge, Tone, badge, figure, percent, span
 
@@ -142,18 +142,28 @@ def _judgement(rollout: Rollout) -> JudgementView | None:
     judgement = rollout.judgement
     if judgement is None:
         return None
-    rows = tuple(
-        MetricRow(
-            one.name,
-            figure(one.canary, one.unit),
-            figure(one.baseline, one.unit),
-            f"{one.evidence:.2g}",
-            badge(one.verdict),
-        )
-        for one in judgement.metrics
-    )
+    rows = tuple(map(_row, judgement.metrics))
     is_before = rollout.cause is not None and judgement.verdict is not Verdict.FAIL
     return JudgementView(is_before, badge(judgement.verdict), judgement.reason, percent(judgement.level), rows)
+
+
+def _row(finding: MetricFinding) -> MetricRow:
+    told = finding.is_only_told
+    return MetricRow(
+        name=finding.name,
+        new=_new(finding),
+        old=figure(finding.baseline, finding.unit),
+        evidence="–" if told else f"{finding.evidence:.2g}",
+        verdict=Badge("told", Tone.QUIET) if told else badge(finding.verdict),
+    )
+
+
+def _new(finding: MetricFinding) -> str:
+    """The new deployment's figure, with its interval where it has one."""
+    new = figure(finding.canary, finding.unit)
+    if finding.low is None or finding.high is None:
+        return new
+    return f"{new} ({figure(finding.low, finding.unit)} to {figure(finding.high, finding.unit)})"
 
 
 def _load(rollout: Rollout) -> LoadView | None:

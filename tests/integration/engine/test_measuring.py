@@ -348,6 +348,26 @@ def test_orders_that_drop_after_all_traffic_moved_take_the_rollout_back(
         assert shop.serving() != shop.label(str(ended.run))
 
 
+def test_the_use_of_a_new_feature_is_told_and_waits_for_no_figures_of_the_old_deployment(
+    shop: Shop, judge: KeepingJudge, told: ToldSource
+) -> None:
+    text = WITH_ORDERS.replace("worse: down,", "usage: true,")
+    run = second_version(shop, judge, text)
+    shop.approved(run)
+    new = shop.newest()
+    told.says[new] = Counted(4)
+    judge.verdict = Verdict.PASS
+    shop.settle_until(lambda: rollout(shop).state is RolloutState.SUCCEEDED)
+    judgement = rollout(shop).judgement
+    assert judgement is not None
+    assert (
+        "orders: used by 5% of " in judgement.reason
+        and "new, so there is nothing to compare it with" in judgement.reason
+    )
+    (usage,) = [one for one in judgement.metrics if one.name == "orders (usage)"]
+    assert usage.low is not None and usage.high is not None and usage.low < 5 < usage.high
+
+
 def remembered(shop: Shop) -> dict[str, tuple[HistoryHour, ...]]:
     """The history of production by metric."""
     since = datetime(2026, 1, 1, tzinfo=UTC)

@@ -32,6 +32,7 @@ from tidegate.model.pipeline import (
     SyntheticTraffic,
     VerifyRule,
 )
+from tidegate.model.recording import MetricKind, Worse
 from tidegate.model.share import Share
 
 EVERYTHING = """
@@ -245,3 +246,24 @@ def test_what_becomes_of_a_share_that_nobody_judges_is_read() -> None:
     assert text != EVERYTHING
     rules = [stage.verify for stage in load(text, "tidegate.yaml", DEFAULT_ENVIRONMENTS).stages if stage.verify]
     assert (OnBlind.HOLD, timedelta(minutes=2)) in [(rule.blind, rule.blind_after) for rule in rules]
+
+
+@pytest.mark.parametrize(
+    ("keys", "tolerated", "seen"),
+    [
+        ("usage: true", 1 / 0.9, 1.25),
+        ("usage: true, tolerance: 50%", 1 / 0.75, 2.0),
+        ("usage: true, gate: 3", 1 / 0.9, 3),
+    ],
+)
+def test_usage_is_worse_where_it_is_less_and_its_tolerance_is_the_drop_that_fails(
+    keys: str, tolerated: float, seen: float
+) -> None:
+    metric = f"verify: {{metrics: {{wish list: {{source: command, command: [wishes], {keys}}}}}}}"
+    stages = f"stages: [{{name: a, environment: staging, {metric}}}]"
+    text = f"service: shop\nbuild: {{steps: [{{name: a, run: b}}]}}\nruntime: {{command: ./shop}}\n{stages}\n"
+    verify = load(text, "tidegate.yaml", DEFAULT_ENVIRONMENTS).stages[0].verify
+    assert verify is not None
+    (rule,) = verify.metrics
+    assert (rule.usage, rule.worse, rule.kind) == (True, Worse.DOWN, MetricKind.RATE)
+    assert (rule.tolerated_ratio, rule.seen_ratio) == pytest.approx((tolerated, seen))

@@ -214,6 +214,18 @@ def test_a_mistake_in_the_runtime_is_told(runtime: str, problem: str) -> None:
             "name: a, verify: {metrics: {x: {source: command, command: [ls], kind: values, ▸per: requests}}}",
             '"per" bel',
         ),
+        (
+            "name: a, verify: {metrics: {x: {source: command, command: [ls], kind: values, ▸usage: true}}}",
+            '"usage" is a share of requests; the kind here is values',
+        ),
+        (
+            "name: a, verify: {metrics: {x: {source: command, command: [ls], usage: true, ▸worse: up}}}",
+            'more usage is no harm: "worse" is down where "usage" is true (remove it)',
+        ),
+        (
+            "name: a, verify: {metrics: {x: {source: command, command: [ls], usage: true, tolerance: ▸100%}}}",
+            "usage cannot drop by more than all of it (write a smaller drop, like 20%)",
+        ),
         ("name: a, verify: {metrics: {x: {source: command, command: [ls], gate: ▸0.5}}}", "0.5 is out of range: gate"),
         ("name: a, verify: {metrics: {x: {source: command, command: [ls], ▸url: x}}}", '"url" does not belong here'),
         ("name: a, verify: {metrics: {latency: {quantiles: [0.9, ▸0.5]}}}", "0.5 is not more than 0.9 before"),

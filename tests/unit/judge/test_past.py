@@ -34,6 +34,7 @@ MINUTE = timedelta(minutes=1)
 ORDERS = MetricRule("orders", SourceName.PROMETHEUS, worse=Worse.DOWN)
 REFUSED = MetricRule("refused", SourceName.PROMETHEUS, worse=Worse.UP)
 WAITING = MetricRule("waiting", SourceName.PROMETHEUS, kind=MetricKind.HISTOGRAM)
+WISHES = MetricRule("wishes", SourceName.PROMETHEUS, worse=Worse.DOWN, usage=True, tolerance=0.2)
 MEMORY = MetricRule("memory", SourceName.PROMETHEUS, kind=MetricKind.VALUES)
 EDGES = (1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 40.0)
 ALONE = 1
@@ -86,6 +87,8 @@ def spread(median: float, windows: int, seed: int) -> list[Figures]:
         (series(REFUSED, counts(0.01), counts(0.01, of=6000)), Verdict.PASS),
         (series(REFUSED, counts(0.01), counts(0.03, of=6000)), Verdict.FAIL),
         (series(REFUSED, counts(0.01), counts(0.0, of=6000)), Verdict.PASS),
+        (series(WISHES, counts(0.05, of=60_000), counts(0.041, of=60_000)), Verdict.PASS),
+        (series(WISHES, counts(0.05, of=60_000), counts(0.04, of=60_000)), Verdict.FAIL),
         (series(WAITING, spread(5, 20, 1), spread(5, 20, 2)), Verdict.PASS),
         (series(WAITING, spread(5, 20, 1), spread(5.3, 20, 2)), Verdict.PASS),
         (series(WAITING, spread(5, 20, 1), spread(9, 20, 2)), Verdict.FAIL),
@@ -100,6 +103,21 @@ def test_a_metric_fails_where_it_is_worse_than_before_by_more_than_its_own_toler
     assert f"{metric.rule.name} (before)" in [one.name for one in found.metrics]
     if verdict is Verdict.FAIL:
         assert found.blamed == f"{metric.rule.name} (before)"
+
+
+@pytest.mark.parametrize(("used", "verdict"), [(0.041, Verdict.PASS), (0.04, Verdict.FAIL), (0.09, Verdict.PASS)])
+def test_usage_that_drops_by_a_fifth_beside_the_old_deployment_fails(used: float, verdict: Verdict) -> None:
+    side = Counters(requests=600, errors=0)
+    batches = [Batch(NOON + n * MINUTE, NOON + (n + 1) * MINUTE, 0, side, side) for n in range(30)]
+    new, old = Counted(used * 60_000, 60_000), Counted(3000, 60_000)
+    readings = tuple(MetricReading(RolloutId("r"), "wishes", one.begin, one.end, 0, new, old) for one in batches)
+    rule = VerifyRule(latency=LatencyRule(quantiles=()), metrics=(WISHES,))
+    found = ComparisonJudge().judge(Case(batches, 0, rule, metrics=(MetricSeries(WISHES, readings),)))
+    assert found.verdict is verdict, found.reason
+
+
+def test_a_feature_that_the_old_deployment_never_had_is_not_held_against_that() -> None:
+    assert own_before([series(WISHES, counts(0.0), counts(0.05))], ALONE) == own_before([], ALONE)
 
 
 def test_the_reason_says_what_it_was_compared_with() -> None:

@@ -40,6 +40,17 @@ def judged(verdict: Verdict, *readings: MetricReading, beside: bool = True) -> J
     return with_metrics(Judgement(verdict, "errors: fine"), series, STEP, expects_baseline=beside)
 
 
+WISHES = MetricRule("orders", SourceName.PROMETHEUS, query="$deployment", usage=True, tolerance=0.2)
+"""Usage of a feature, of the same name."""
+
+
+def told(verdict: Verdict, *readings: MetricReading, beside: bool = True) -> Judgement:
+    """What is said of usage, where the judge found it as it should be."""
+    said = MetricFinding("orders", 4.0, 0.0, 0.3, "%", Verdict.PASS)
+    series = series_of([WISHES], readings)
+    return with_metrics(Judgement(verdict, "errors: fine", metrics=(said,)), series, STEP, expects_baseline=beside)
+
+
 AWAY = reading(None, None, "no data of both deployments: Prometheus does not answer")
 DOUBTED = reading(None, None, "no data of the old deployment before the rollout: no such series", BEFORE_FIRST_STEP)
 
@@ -128,3 +139,39 @@ def test_what_the_judge_says_of_a_metric_stands() -> None:
     series = (MetricSeries(ORDERS, (reading(),)),)
     found = with_metrics(Judgement(Verdict.PASS, "fine", metrics=(said,)), series, STEP, expects_baseline=True)
     assert found.metrics == (said,)
+
+
+NO_SUCH = "no data of the old deployment: there is no such series"
+NEW_FEATURE = (
+    "errors: fine. orders: used by 4.25% of 1,200 requests on the new deployment (between 3.25% and 5.54% at 95%; "
+    "new, so there is nothing to compare it with)"
+)
+
+
+@pytest.mark.parametrize(
+    "old", [(None, NO_SUCH, DOUBTED), (Counted(0, 900), "", reading(None, Counted(0), "", BEFORE_FIRST_STEP))]
+)
+def test_what_is_new_is_told_with_its_interval_and_waits_for_nothing_of_the_old(
+    old: tuple[Figures | None, str, MetricReading],
+) -> None:
+    baseline, trouble, before = old
+    found = told(Verdict.PASS, before, reading(Counted(51, 1200), baseline, trouble))
+    assert (found.verdict, found.reason) == (Verdict.PASS, NEW_FEATURE)
+    (finding,) = found.metrics
+    assert (finding.name, finding.baseline, finding.verdict) == ("orders (usage)", None, Verdict.UNDECIDED)
+    assert (finding.canary, finding.low, finding.high) == pytest.approx((4.25, 3.247, 5.545), abs=1e-3)
+
+
+def test_what_the_old_one_has_too_is_judged_and_told_beside_that() -> None:
+    found = told(Verdict.PASS, reading(Counted(51, 1200), Counted(50, 1000)))
+    assert [one.name for one in found.metrics] == ["orders", "orders (usage)"]
+    assert "; 5% on the old)" in found.reason
+    lacking = told(Verdict.PASS, reading(), reading(SOME, None, NO_SUCH, at=1))
+    assert (lacking.verdict, NO_SUCH in lacking.reason) == (Verdict.NO_DATA, True)
+
+
+def test_what_is_new_and_has_no_figures_itself_is_waited_for() -> None:
+    assert told(Verdict.PASS, DOUBTED).verdict is Verdict.UNDECIDED
+    assert told(Verdict.PASS, DOUBTED, AWAY).verdict is Verdict.NO_DATA
+    of_something_else = reading(None, SOME, "it does not look at the deployment", BEFORE_FIRST_STEP)
+    assert told(Verdict.PASS, of_something_else).verdict is Verdict.NO_DATA

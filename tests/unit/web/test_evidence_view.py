@@ -16,8 +16,12 @@ from tidegate.web.evidence_view import _figure, _stage
         (FigureEvidence("errors (objective)", "%", Verdict.PASS, 0.0, 1.0), "errors (objective) 0%, allowed 1%"),
         (FigureEvidence("latency p50", "ms", Verdict.PASS, 0.276961, 12.202), "latency p50 0.277 ms, before 12.2 ms"),
         (FigureEvidence("errors", "%", Verdict.NO_DATA, None, None), "errors no data"),
+        (
+            FigureEvidence("wishes (usage)", "%", Verdict.UNDECIDED, 4.25, None, 3.247, 5.545),
+            "wishes (usage) 4.25% (3.25% to 5.54%)",
+        ),
     ],
-    ids=["an objective was never before", "no more digits than tell", "nothing measured"],
+    ids=["an objective was never before", "no more digits than tell", "nothing measured", "usage"],
 )
 def test_a_figure_says_what_stands_beside_it(figure: FigureEvidence, says: str) -> None:
     assert _figure(figure) == says
