@@ -328,8 +328,10 @@ def test_a_rollout_that_is_only_watched_gives_way_to_the_next_one_which_is_judge
 def test_orders_that_drop_after_all_traffic_moved_take_the_rollout_back(
     shop: Shop, judge: KeepingJudge, told: ToldSource, sells: float, ends: RolloutState
 ) -> None:
-    of_visits = ORDERS.replace("per: requests", "total: 'visits{deployment=\"$deployment\"}'")
-    watched = WITH_ORDERS.replace(ORDERS, of_visits).replace("at_most: 10m,", "at_most: 10m, watch: 40s,")
+    of_visits = ORDERS.replace("window: 4s", "window: 2s").replace(
+        "per: requests", "total: 'visits{deployment=\"$deployment\"}'"
+    )
+    watched = WITH_ORDERS.replace(ORDERS, of_visits).replace("at_most: 10m,", "at_most: 10m, watch: 18s,")
     new, old = begins(shop, judge, told, watched)
     told.says = dict.fromkeys((new, old), Counted(300, 3000))
     judge.verdict = Verdict.PASS
