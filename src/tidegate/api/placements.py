@@ -198,7 +198,8 @@ def lift_floor(parts: Parts, who: Operator, body: FloorLiftRequest) -> Placement
     parts.authority.check(who, Permission.OPERATE, body.service, body.environment)
     lifted = parts.placements.lift_floor(body.service, body.environment, who.actor, body.reason)
     with parts.engine.parts.database.reading() as connection:
-        (record,) = (one for one in placement_queries.records(connection) if one.placement.id == lifted.id)
+        record = placement_queries.record_of(connection, lifted.id)
+    assert record is not None
     return placement_answer(record)
 
 

@@ -35,7 +35,7 @@ def build(section: BuildSection) -> Build:
 
 def stage_steps(sections: Sequence[StageStepSection]) -> tuple[Step, ...]:
     """The steps of a stage; what cannot be undone needs all that can."""
-    steps = _expanded(sections, _step)
+    steps = _expanded(sections, _stage_step)
     before = tuple(step.name for step in steps if not step.irreversible)
     return tuple(
         replace(step, needs=tuple(dict.fromkeys((*step.needs, *before)))) if step.irreversible else step
@@ -88,9 +88,12 @@ def _step(section: StepSection) -> Step:
         image=section.image,
         sidecars=tuple(_sidecar(name, one) for name, one in section.services.items()),
         labels=tuple(section.labels),
-        irreversible=isinstance(section, StageStepSection) and section.irreversible,
         concurrency=Concurrency(section.concurrency.group, section.concurrency.limit) if section.concurrency else None,
     )
+
+
+def _stage_step(section: StageStepSection) -> Step:
+    return replace(_step(section), irreversible=section.irreversible)
 
 
 def _build_step(section: BuildStepSection, image: str | None) -> Step:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from tidegate.config.check_consistency import contradictions_in_checks
 from tidegate.config.document import Document, Path, Plain
-from tidegate.config.lookup import Item, at, get
+from tidegate.config.lookup import Item, at, get, items
 from tidegate.config.metric_consistency import contradictions_in_metrics
 from tidegate.config.policy_consistency import contradictions_in_policies, stage_names
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
@@ -31,7 +31,7 @@ def contradictions_in_stage(
     yield from contradictions_in_policies(document, (*stage.path, "gate"), stage_names(pipeline))
     if at(pipeline, ("runtime",)) is None:
         yield from _nothing_to_deploy(document, stage)
-        yield from _no_floor(document, stage)
+        yield from _no_floor(document, stage, pipeline)
     else:
         yield from _strategy(document, stage, pipeline)
     yield from _shares(document, stage)
@@ -61,12 +61,12 @@ def _nothing_to_deploy(document: Document, stage: Item) -> Iterator[Problem]:
         yield document.problem(stage.path, "the stage does nothing: it has no steps", f"add steps, or {remedy}")
 
 
-def _no_floor(document: Document, stage: Item) -> Iterator[Problem]:
+def _no_floor(document: Document, stage: Item, pipeline: Plain) -> Iterator[Problem]:
     """What cannot be undone binds what the stage deploys."""
-    for index, step in enumerate(get(stage.keys, "steps", list) or ()):
-        if isinstance(step, dict) and step.get("irreversible") is True:
+    for step in items(pipeline, (*stage.path, "steps")):
+        if step.keys.get("irreversible") is True:
             message = "the stage deploys nothing that could not go back after it"
-            path = (*stage.path, "steps", index, "irreversible")
+            path = (*step.path, "irreversible")
             yield document.problem(path, message, 'remove it, or say in a "runtime" section how it runs', on_key=True)
 
 

@@ -26,6 +26,7 @@ def contradictions_in_steps(document: Document, steps: Collection[Item]) -> Iter
     yield from twice(document, steps, "step")
     yield from contradictions_in_matrices(document, steps)
     yield from needs(document, steps, "step", {}, others)
+    final = {one.name for one in steps if one.keys.get("irreversible") is True}
     for step in steps:
         yield from contradictions_in_files(document, step)
         yield from repeated(document, step, "labels")
@@ -33,12 +34,11 @@ def contradictions_in_steps(document: Document, steps: Collection[Item]) -> Iter
         yield from _services(document, step)
         yield from _condition(document, step, names)
         yield from _failed_first(document, step)
-        yield from _irreversible(document, step, steps)
+        yield from _before_the_last(document, step, final)
 
 
-def _irreversible(document: Document, step: Item, steps: Collection[Item]) -> Iterator[Problem]:
-    """What cannot be undone comes last."""
-    final = {one.name for one in steps if one.keys.get("irreversible") is True}
+def _before_the_last(document: Document, step: Item, final: Collection[str | None]) -> Iterator[Problem]:
+    """What cannot be undone comes last: nothing else needs any of these."""
     for path, word in words(step, "needs"):
         if word in final and step.name not in final:
             message = f'it needs "{word}", which cannot be undone and therefore runs last'

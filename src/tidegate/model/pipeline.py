@@ -168,6 +168,7 @@ class Step:
     concurrency: Concurrency | None = None
     irreversible: bool = False
     """Once it may begin, no older release serves where its stage deploys: see `PlacementFloor`."""
+
     repeat: Repeat | None = None
     """Set for a check: it is no part of the stage's work, and runs again and again while that is verified."""
 

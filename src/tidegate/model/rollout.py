@@ -167,6 +167,11 @@ class Rollout:
         return self.loaded is not None and self.loaded.end is None
 
     @property
+    def has_passed(self) -> bool:
+        """Whether the new deployment has all of the traffic, and stays as far as is known."""
+        return self.state in (RolloutState.WATCHING, RolloutState.SUCCEEDED)
+
+    @property
     def is_last_step(self) -> bool:
         """Whether the new deployment has all of the traffic at this step."""
         return self.step == len(self.plan) - 1

@@ -27,7 +27,7 @@ from tidegate.model.run import Run, StageRun, StageState, Trigger
 from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import EffectiveMode, Service, effective_mode
 from tidegate.model.stage_evidence import evidence_at
-from tidegate.model.stage_floor import has_passed, set_floor, steps_in_turn
+from tidegate.model.stage_floor import set_floor, steps_in_turn
 from tidegate.model.stage_proof import ask_rollback, prove
 from tidegate.model.step_condition import is_wanted
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
@@ -286,22 +286,18 @@ def _work(draft: RunDraft, name: StageName) -> None:
         _end_by_steps(draft, stage, steps)
         return
     if steps is Outcome.FAILED and not rollout.state.is_ended and not rollout.held_at_floor:
-        failed = first_failure(_work_of(draft, name))
-        text = f"step {failed.name} {failed.state.words}" if failed else "its steps did not run"
-        ask_rollback(draft, rollout, Cause(text, for_cause=True))
+        ask_rollback(draft, rollout, Cause(_why_failed(draft, name), for_cause=True))
         return
     if rollout.is_last_step and rollout.state is RolloutState.JUDGING:
         rollout = prove(draft, name, rollout, steps is Outcome.SUCCEEDED)
-    if has_passed(rollout):
+    if rollout.has_passed:
         _end_after_rollout(draft, stage, rollout, steps)
 
 
 def _end_after_rollout(draft: RunDraft, stage: StageRun, rollout: Rollout, steps: Outcome) -> None:
     if rollout.held_at_floor and steps is not Outcome.OPEN:
         _stop_steps(draft, stage.name)
-        because = f"it should have gone back and cannot: {rollout.held_at_floor.text}"
-        draft.update_stage(stage.name, state=StageState.FAILED, because=because, ended_at=draft.now)
-        draft.say(EventKind.STAGE_ENDED, f"{stage.name} failed: {because}", stage=stage.name)
+        _fail(draft, stage, f"it should have gone back and cannot: {rollout.held_at_floor.text}")
         return
     _stop_checks(draft, stage.name)
     if not any(one.step.irreversible for one in draft.scope(stage.name)):
@@ -317,7 +313,7 @@ def _advance_steps(draft: RunDraft, name: StageName, rollout: Rollout | None) ->
     if not steps:
         return Outcome.SUCCEEDED
     begun = any(step.state is not StepState.WAITING for step in steps)
-    there = rollout is None or has_passed(rollout) or (rollout.is_last_step and rollout.state is RolloutState.JUDGING)
+    there = rollout is None or rollout.has_passed or (rollout.is_last_step and rollout.state is RolloutState.JUDGING)
     if begun or there:
         steps = advance_steps(steps, draft.now, is_wanted=partial(is_wanted, draft.run))
         draft.save_steps(steps)
@@ -345,10 +341,17 @@ def _end_by_steps(draft: RunDraft, stage: StageRun, steps: Outcome) -> None:
         draft.update_stage(stage.name, state=StageState.PASSED, ended_at=draft.now)
         draft.say(EventKind.STAGE_ENDED, f"{stage.name} passed", stage=stage.name)
     elif steps is Outcome.FAILED:
-        failed = first_failure(_work_of(draft, stage.name))
-        because = f"step {failed.name} {failed.state.words}" if failed else "its steps did not run"
-        draft.update_stage(stage.name, state=StageState.FAILED, because=because, ended_at=draft.now)
-        draft.say(EventKind.STAGE_ENDED, f"{stage.name} failed: {because}", stage=stage.name)
+        _fail(draft, stage, _why_failed(draft, stage.name))
+
+
+def _why_failed(draft: RunDraft, name: StageName) -> str:
+    failed = first_failure(_work_of(draft, name))
+    return f"step {failed.name} {failed.state.words}" if failed else "its steps did not run"
+
+
+def _fail(draft: RunDraft, stage: StageRun, because: str) -> None:
+    draft.update_stage(stage.name, state=StageState.FAILED, because=because, ended_at=draft.now)
+    draft.say(EventKind.STAGE_ENDED, f"{stage.name} failed: {because}", stage=stage.name)
 
 
 def _watch(draft: RunDraft, name: StageName) -> None:

@@ -8,19 +8,14 @@ from dataclasses import replace
 from tidegate.model.event import EventKind
 from tidegate.model.ids import StageName
 from tidegate.model.placement import Placement, PlacementFloor
-from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.rollout import Rollout
 from tidegate.model.run_draft import RunDraft
 from tidegate.model.step_run import StepRun, StepState
 
 
-def has_passed(rollout: Rollout) -> bool:
-    """Whether the deployment has all of the traffic and stays."""
-    return rollout.state in (RolloutState.WATCHING, RolloutState.SUCCEEDED)
-
-
 def steps_in_turn(steps: Sequence[StepRun], rollout: Rollout | None) -> tuple[StepRun, ...]:
     """The steps whose turn may have come: those that cannot be undone only when nothing speaks for going back."""
-    proven = rollout is None or (has_passed(rollout) and not rollout.held_at_floor)
+    proven = rollout is None or (rollout.has_passed and not rollout.held_at_floor)
     begun = any(one.step.irreversible and one.state is not StepState.WAITING for one in steps)
     return tuple(one for one in steps if proven or begun or not one.step.irreversible)
 

@@ -7,13 +7,10 @@ from sqlalchemy import Connection
 from tidegate.model.deployment import Deployment
 from tidegate.model.event import EventKind, RecordedEvent
 from tidegate.model.ids import PlacementId, placement_id
-from tidegate.model.rollout import RolloutState
 from tidegate.model.step_run import StepState
 from tidegate.sim.broken import RuleBroken
 from tidegate.sim.recorded import environment_of, placement_of, rollout_of, run_of
 from tidegate.store import incident_queries, queries
-
-_PASSED = (RolloutState.WATCHING, RolloutState.SUCCEEDED)
 
 
 class FloorRules:
@@ -48,7 +45,7 @@ class FloorRules:
             self._floors[placement] = max(run.order, self._floors.get(placement, 0))
             rollout = queries.rollout(connection, stage.rollout)
             begins = (recorded.event.about.get("scope"), recorded.event.about.get("step")) == (step.scope, step.name)
-            if begins and rollout and rollout.state not in _PASSED:
+            if begins and rollout and not rollout.has_passed:
                 seen = f"{step.name} of {run.id} while its rollout is {rollout.state.value}"
                 raise RuleBroken("8 what cannot be undone begins last", seen)
 

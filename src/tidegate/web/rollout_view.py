@@ -10,7 +10,7 @@ from tidegate.model.deployment import Deployment
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId
 from tidegate.model.quantity import format_rate
-from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.rollout import Rollout
 from tidegate.model.verdict import MetricFinding, Verdict
 from tidegate.web.picture import Picture, rollout_picture
 from tidegate.web.wording import Badge, Tone, badge, figure, percent, span
@@ -130,7 +130,7 @@ def _label(deployment: DeploymentId | None, deployments: Mapping[DeploymentId, D
 
 
 def _mark(rollout: Rollout, index: int) -> str:
-    passed = rollout.passed_at is not None or rollout.state in (RolloutState.WATCHING, RolloutState.SUCCEEDED)
+    passed = rollout.passed_at is not None or rollout.has_passed
     if index < rollout.step or (passed and index == rollout.step):
         return "done"
     if index > rollout.step:
