@@ -33,6 +33,9 @@ GUESS_PAIRS = 2.0
 DOUBT = 1.0
 """Standard errors by which an estimate must be above 1 to count, so that the largest of several is no accident."""
 
+CERTAIN = 3.0
+"""Standard errors by which both sides change together that have something in common, such as an incident."""
+
 LARGEST_RISE = 4.0
 """How much a rise of the canary's hits may count, in variances."""
 
@@ -106,14 +109,28 @@ def _compared(now: Floats, before: Floats, most: float) -> tuple[Floats, Floats]
     usable = (m > 0) & (n > 0) & (x + y > 0) & (x + y < n + m)
     rate = np.divide(x + y, n + m, out=np.zeros_like(x), where=usable)
     spread = np.where(usable, rate * (1 - rate) * (1 / np.maximum(n, 1.0) + 1 / np.maximum(m, 1.0)), 1.0)
-    apart = np.where(usable, (x / np.maximum(n, 1.0) - y / np.maximum(m, 1.0)) / np.sqrt(spread), 0.0)
+    change = np.where(usable, x / np.maximum(n, 1.0) - y / np.maximum(m, 1.0), 0.0)
     expected = np.where(usable, (x + y) * (1 - rate) / 2, 0.0)
-    # what both sides do together, as in a common incident, is no dispersion
     both: Flags = np.logical_and(usable[:, 0], usable[:, 1])
-    apart = np.where(both[:, None], (apart - apart[:, ::-1]) / np.sqrt(2), apart)
+    apart = _without_common(change, spread, both)
     squares = apart**2
     # nor is harm that begins: of the canary's rises only so much counts
     squares[:, 0] = np.where(apart[:, 0] > 0, np.minimum(squares[:, 0], most), squares[:, 0])
     squares[:, 1] = np.where(both, squares[:, 0], squares[:, 1])
     weight: Floats = expected.sum(axis=1)
     return (squares * expected).sum(axis=1), weight
+
+
+def _without_common(change: Floats, spread: Floats, both: Flags) -> Floats:
+    """Changes of shares in standard errors, by side, without what both sides do together, which is no dispersion.
+
+    Of small changes the difference of the sides' own is taken, so that a small side's chance does not hide the bursts
+    of a large one. Where both certainly moved one way, as in a common incident, their shares moved alike, and not by as
+    many of each side's own standard errors.
+    """
+    apart: Floats = change / np.sqrt(spread)
+    together = both & (apart.prod(axis=1) > 0) & (np.abs(apart).min(axis=1) > CERTAIN)
+    of_sides = (apart - apart[:, ::-1]) / np.sqrt(2)
+    of_shares = (change - change[:, ::-1]) / np.sqrt(spread.sum(axis=1, keepdims=True))
+    result: Floats = np.where(together[:, None], of_shares, np.where(both[:, None], of_sides, apart))
+    return result

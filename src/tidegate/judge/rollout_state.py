@@ -20,7 +20,7 @@ from tidegate.judge.tracks import Pace
 from tidegate.judge.two_proportions import Counts, Line
 from tidegate.model.figures import Batch, Counters
 from tidegate.model.metric import Counted, Figures, HistoryBatch, Spread
-from tidegate.model.metric_history import ERRORS, LATENCY
+from tidegate.model.metric_history import ERRORS, LATENCY, side_by_side
 from tidegate.model.pipeline import LatencyRule
 
 ERRORS_FLOOR = 0.0002
@@ -105,7 +105,7 @@ class RolloutState:
     def knowing(self, history: Mapping[str, Sequence[HistoryBatch]], batch_seconds: float) -> RolloutState:
         """With what one version showed lately while nothing was wrong: how much its figures vary, and its latency.
 
-        It ran alone; two batches after one another stand for two sides. Batches of another length say nothing of these.
+        Batches of another length say nothing of these.
         """
         errors, latency = self.errors, self.latency
         for pair in _pairs(history.get(ERRORS, ()), batch_seconds):
@@ -206,8 +206,7 @@ def _counts(canary: Counters, baseline: Counters | None) -> Counts:
 
 
 def _pairs(history: Sequence[HistoryBatch], batch_seconds: float) -> Iterator[tuple[Figures, Figures]]:
-    alike = [one.figures for one in history if 0.5 <= one.seconds / batch_seconds <= 2]
-    return zip(alike[::2], alike[1::2], strict=False)
+    return side_by_side(one for one in history if 0.5 <= one.seconds / batch_seconds <= 2)
 
 
 def _counted(pair: tuple[Figures, Figures]) -> Counts | None:

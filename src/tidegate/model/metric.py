@@ -144,11 +144,15 @@ class MetricReading:
 
 @dataclass(frozen=True, slots=True)
 class HistoryBatch:
-    """What a deployment that was found good showed from `begin` on, for `seconds`."""
+    """What a deployment that was found good showed from `begin` on, for `seconds`.
+
+    `beside` is what another one that was found good showed meanwhile; None where nothing ran beside it.
+    """
 
     begin: datetime
     seconds: float
     figures: Figures
+    beside: Figures | None = None
 
 
 @dataclass(frozen=True, slots=True)

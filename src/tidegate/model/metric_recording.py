@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from tidegate.model.metric import Counted, Figures, HistoryBatch, Measured, MetricSeries, Spread
+from tidegate.model.metric import Counted, Figures, Measured, MetricSeries, Spread
 from tidegate.model.metric_buckets import above_zero, aligned
+from tidegate.model.metric_history import after_one_another, side_by_side
 from tidegate.model.recording import (
     HistogramSide,
     MetricKind,
@@ -23,7 +24,8 @@ _Sides = Sequence[tuple[Figures | None, Figures | None]]
 
 def recorded_metric(series: MetricSeries) -> RecordedMetric:
     """A metric with a batch for each reading, and with its history."""
-    return with_figures(_bare(series), [(one.canary, one.baseline) for one in series.readings], series.history)
+    sides = [(one.canary, one.baseline) for one in series.readings]
+    return with_figures(_bare(series), sides, side_by_side(series.history))
 
 
 def recorded_after(series: MetricSeries, step: int) -> RecordedMetric:
@@ -35,7 +37,7 @@ def recorded_after(series: MetricSeries, step: int) -> RecordedMetric:
     earlier = (series.before, *series.readings) if series.before else series.readings
     before = [(None, one.baseline) for one in earlier if one.baseline]
     after = [(one.canary, None) for one in series.at_step(step) if one.canary]
-    return with_figures(_bare(series), [*before, *after], series.history)
+    return with_figures(_bare(series), [*before, *after], after_one_another(series.history))
 
 
 def _bare(series: MetricSeries) -> RecordedMetric:
@@ -53,20 +55,17 @@ def _bare(series: MetricSeries) -> RecordedMetric:
     )
 
 
-def with_figures(metric: RecordedMetric, sides: _Sides, history: Sequence[HistoryBatch]) -> RecordedMetric:
-    """The metric with a batch for each pair (canary, baseline), and the history as one version beside itself.
+def with_figures(metric: RecordedMetric, sides: _Sides, history: Iterable[tuple[Figures, Figures]]) -> RecordedMetric:
+    """The metric with a batch for each pair (canary, baseline), and with history as one version beside itself.
 
-    It ran alone; two batches after one another stand for two sides. What changed between them counts as chance, so
-    that who learns from it is rather too careful. Counts of sources that extrapolate (as Prometheus does) are rounded
-    to whole ones.
+    Counts of sources that extrapolate (as Prometheus does) are rounded to whole ones.
     """
-    before = [batch.figures for batch in history]
-    buckets = _buckets(one for pair in (*sides, *((figures, None) for figures in before)) for one in pair)
-    pairs = zip(before[::2], before[1::2], strict=False)
+    past = tuple(history)
+    buckets = _buckets(one for pair in (*sides, *past) for one in pair)
     return replace(
         metric,
         batches=tuple(_batch(pair, metric.kind, buckets) for pair in sides),
-        history=tuple(_batch(pair, metric.kind, buckets) for pair in pairs),
+        history=tuple(_batch(pair, metric.kind, buckets) for pair in past),
         edges=next((one.edges for one in buckets.values()), ()),
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tidegate.model.figures import Batch, Counters
 from tidegate.model.metric import Counted, HistoryBatch, MetricSeries, Spread
-from tidegate.model.metric_history import ERRORS, LATENCY
+from tidegate.model.metric_history import ERRORS, LATENCY, side_by_side
 from tidegate.model.metric_recording import recorded_metric, with_figures
 from tidegate.model.pipeline import LatencyRule
 from tidegate.model.recording import (
@@ -44,8 +44,8 @@ def rollout_recording(
     counted = [(_counted(one.canary), _counted(one.baseline)) for one in batches]
     spread = [(_spread(one.canary), _spread(one.baseline)) for one in batches]
     metrics = (
-        with_figures(ERRORS_AS_JUDGED, counted, history.get(ERRORS, ())),
-        with_figures(slow, spread, history.get(LATENCY, ())),
+        with_figures(ERRORS_AS_JUDGED, counted, side_by_side(history.get(ERRORS, ()))),
+        with_figures(slow, spread, side_by_side(history.get(LATENCY, ()))),
         *_own(series),
     )
     known = tuple(one for one in metrics if one.kind is not MetricKind.HISTOGRAM or one.edges)

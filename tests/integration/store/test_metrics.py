@@ -8,11 +8,13 @@ from tidegate.model.ids import PlacementId, RolloutId
 from tidegate.model.metric import Counted, HistoryBatch, Measured, MetricReading, Spread
 from tidegate.model.metric_history import HistoryHour
 from tidegate.store import metric_queries, rows
+from tidegate.store.columns import Document
 from tidegate.store.database import Database
 
 from .values import NOW
 
 PLACEMENT = PlacementId("shop/production")
+BATCHES = Document(tuple[HistoryBatch, ...])
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 NOON = NOW.replace(minute=0, second=0, microsecond=0)
 
@@ -59,3 +61,14 @@ def test_history_is_limited_in_age_and_in_number(database: Database) -> None:
         metric_queries.forget_history(connection, PLACEMENT, ["orders"], NOON - 2 * HOUR)
         kept = metric_queries.history(connection, PLACEMENT, "orders", NOON - 10_000 * HOUR)
     assert [one.hour for one in kept] == [NOON - 2 * HOUR, NOON - HOUR, NOON]
+
+
+def test_both_sides_of_a_batch_are_kept_and_hours_of_before_have_one(database: Database) -> None:
+    batch = HistoryBatch(NOON, 60, Counted(1, 10), Counted(2, 20))
+    with database.writing() as connection:
+        metric_queries.remember(connection, [HistoryHour(PLACEMENT, "orders", NOON, (batch,))])
+    with database.reading() as connection:
+        assert metric_queries.history(connection, PLACEMENT, "orders", NOON)[0].batches == (batch,)
+    alone = BATCHES.text_of((batch,)).replace(',"beside":{"x":2.0,"n":20.0}', "")
+    assert "beside" not in alone
+    assert BATCHES.adapter.validate_json(alone) == (HistoryBatch(NOON, 60, Counted(1, 10)),)

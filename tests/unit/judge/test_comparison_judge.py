@@ -372,6 +372,24 @@ def test_what_is_known_of_bursts_from_before_tempers_the_evidence() -> None:
     assert known > 5 * ComparisonJudge().judge(Case(batches, 0, ERRORS_ONLY)).metrics[0].evidence
 
 
+def test_what_happened_to_both_sides_before_does_not_slow_a_rollout_down() -> None:
+    """Two incidents that a service and its dependency had together are no bursts of one version."""
+    ill = {21, 22, 71, 72}
+
+    def of(requests: float, place: int) -> Counted:
+        return Counted(requests / 5 if place in ill else requests / 1000, requests)
+
+    both = [HistoryBatch(NOON, 10.0, of(480, place), of(120, place)) for place in range(120)]
+    batches = plain((120, 0), (480, 0), count=10)
+    known = judge_with(batches, both)
+    assert known.verdict is Verdict.PASS
+    assert judge_with(batches, [replace(one, beside=None) for one in both]).verdict is Verdict.UNDECIDED
+
+
+def judge_with(batches: list[Batch], errors: list[HistoryBatch]) -> Judgement:
+    return ComparisonJudge().judge(Case(batches, 0, ERRORS_ONLY, history={"errors": errors}))
+
+
 def test_latency_of_before_is_known_from_the_first_batch_on() -> None:
     slow = traffic(Version(milliseconds=160), share=0.5, batches=3, seconds=10)
     side = traffic(HEALTHY, share=0.5, batches=40, seconds=10, seed=5)

@@ -23,13 +23,16 @@ def clumps(rng: np.random.Generator, expected: Floats) -> Floats:
     return 5.0 * rng.poisson(expected / 5).astype(np.float64)
 
 
-def estimate(draw: Draw, canary: Floats, baseline: Floats, lengths: int = 4) -> float:
-    """The median over 40 rows after batches with these expected hits of 1,000 requests."""
+def estimate(draw: Draw, canary: Floats, baseline: Floats, lengths: int = 4, times: int = 1) -> float:
+    """The median over 40 rows after batches with these expected hits of 1,000 requests.
+
+    The baseline has so many times the requests, and the hits.
+    """
     rng = np.random.default_rng(4)
     of = np.full(ROWS, 1000.0)
     found = Dispersion.unknown(ROWS, lengths)
-    for one, other in zip(canary, baseline, strict=True):
-        found = found.after(Counts(of, draw(rng, np.full(ROWS, one)), of, draw(rng, np.full(ROWS, other))))
+    for one, other in zip(canary, baseline * times, strict=True):
+        found = found.after(Counts(of, draw(rng, np.full(ROWS, one)), of * times, draw(rng, np.full(ROWS, other))))
     return float(np.median(found.factor()))
 
 
@@ -52,9 +55,16 @@ def test_steady_harm_is_no_dispersion() -> None:
     assert estimate(alone, STEADY * 10, STEADY) < 1.3
 
 
-def test_an_incident_on_both_sides_is_no_dispersion() -> None:
+@pytest.mark.parametrize("times", [1, 4, 19])
+def test_an_incident_on_both_sides_is_no_dispersion(times: int) -> None:
+    """Whatever the split is: a side with more requests has smaller standard errors, and not another incident."""
     both = np.concatenate([np.full(60, 4.0), np.full(20, 80.0), np.full(40, 4.0)])
-    assert estimate(alone, both, both) < 1.6
+    assert estimate(alone, both, both, times=times) < 1.6
+
+
+@pytest.mark.parametrize("times", [4, 19])
+def test_clumps_are_found_at_uneven_splits_too(times: int) -> None:
+    assert 4 < estimate(clumps, STEADY, STEADY, times=times) < 7
 
 
 def test_harm_that_begins_does_not_hide_itself_for_long() -> None:
