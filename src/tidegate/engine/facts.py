@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from tidegate.engine.history import History
+from tidegate.engine.history import NOTHING_KNOWN, History
 from tidegate.engine.parts import Parts
 from tidegate.judge.judge import Case, Judge
 from tidegate.metrics.source import SourceFailed
@@ -17,7 +17,7 @@ from tidegate.model.dead_man import Fallback
 from tidegate.model.figures import Snapshot
 from tidegate.model.ids import DeploymentId, Generation, RolloutId
 from tidegate.model.installation import Installation
-from tidegate.model.metric import NO_HISTORY, series_of
+from tidegate.model.metric import series_of
 from tidegate.model.metric_judgement import with_metrics
 from tidegate.model.placement import Placement
 from tidegate.model.placement_draft import PlacementState
@@ -102,8 +102,9 @@ def judge_rollout(
     batches = cut_batches(taken, rollout.new, rollout.old)
     expects_baseline = rollout.old is not None and rollout.plan[step].share.rest > NONE
     rules = rollout.verify.metrics
-    before = history.of(connection, rollout) if history else NO_HISTORY
-    metrics = series_of(rules, metric_queries.readings(connection, rollout.id), before) if rules else ()
-    judgement = judge.judge(Case(batches, step, rollout.verify, expects_baseline, metrics, before))
+    known = history.of(connection, rollout) if history else NOTHING_KNOWN
+    metrics = series_of(rules, metric_queries.readings(connection, rollout.id), known.batches) if rules else ()
+    case = Case(batches, step, rollout.verify, expects_baseline, metrics, known.batches, known.usual)
+    judgement = judge.judge(case)
     judgement = with_metrics(judgement, metrics, step, expects_baseline=expects_baseline)
     return on_fresh_figures(judgement, batches, rollout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 
@@ -14,8 +15,11 @@ from tidegate.model.decision import Decision
 from tidegate.model.ids import RolloutId
 from tidegate.model.metric import NO_HISTORY, HistoryBatch, series_of
 from tidegate.model.metric_history import ERRORS, KEPT_FOR, LATENCY, history_of, latest
+from tidegate.model.pipeline import VerifyRule
 from tidegate.model.rollout import Rollout, RolloutState
-from tidegate.store import metric_queries, queries
+from tidegate.model.traffic import Span
+from tidegate.model.usual import NOTHING_USUAL, Usual, usual_of
+from tidegate.store import metric_queries, queries, traffic_queries
 
 _MOST_KEPT = 64
 
@@ -23,31 +27,47 @@ _LOOKED_BACK = 48
 """Hours with figures; more take time to read, and hold more than a judge is given."""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The latest batches of the router's metrics and of the service's own, by their names, and what is usual at each
+    time of the day."""
+
+    batches: Mapping[str, tuple[HistoryBatch, ...]]
+    usual: Usual
+
+
+NOTHING_KNOWN = Known(NO_HISTORY, NOTHING_USUAL)
+
+
 class History:
-    """What was known of each metric when a rollout began; read once for each rollout."""
+    """What was known of a placement when a rollout began; read once for each rollout."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[RolloutId, Mapping[str, tuple[HistoryBatch, ...]]] = OrderedDict()
+        self._known: OrderedDict[RolloutId, Known] = OrderedDict()
         self._lock = Lock()
 
-    def of(self, connection: Connection, rollout: Rollout) -> Mapping[str, tuple[HistoryBatch, ...]]:
-        """The latest batches of the router's metrics and of the service's own, by their names."""
+    def of(self, connection: Connection, rollout: Rollout) -> Known:
+        """What metrics showed while nothing was wrong, and what the traffic log has of the days before."""
         if rollout.verify is None:
-            return NO_HISTORY
+            return NOTHING_KNOWN
         with self._lock:
             known = self._known.get(rollout.id)
         if known is None:
-            names = (ERRORS, LATENCY, *(rule.name for rule in rollout.verify.metrics))
-            since = rollout.began_at - KEPT_FOR
-            hours = {
-                name: metric_queries.history(connection, rollout.placement, name, since, _LOOKED_BACK) for name in names
-            }
-            known = {name: latest(found, rollout.began_at) for name, found in hours.items()}
+            known = _known_of(connection, rollout, rollout.verify)
             with self._lock:
                 self._known[rollout.id] = known
                 while len(self._known) > _MOST_KEPT:
                     self._known.popitem(last=False)
         return known
+
+
+def _known_of(connection: Connection, rollout: Rollout, rule: VerifyRule) -> Known:
+    names = (ERRORS, LATENCY, *(one.name for one in rule.metrics))
+    since = rollout.began_at - KEPT_FOR
+    hours = {name: metric_queries.history(connection, rollout.placement, name, since, _LOOKED_BACK) for name in names}
+    batches = {name: latest(found, rollout.began_at) for name, found in hours.items()}
+    traffic = traffic_queries.since(connection, rollout.placement, Span.HOUR, since)
+    return Known(batches, usual_of(traffic, rollout.began_at))
 
 
 def keep_history(connection: Connection, decision: Decision, now: datetime) -> None:

@@ -19,6 +19,6 @@ def recording_of(connection: Connection, rollout: Rollout) -> Recording | None:
         return None
     taken = labelled(queries.snapshots(connection, rollout.id), rollout.loaded)
     batches = cut_batches(taken, rollout.new, rollout.old)
-    history = History().of(connection, rollout)
+    history = History().of(connection, rollout).batches
     series = series_of(rollout.verify.metrics, metric_queries.readings(connection, rollout.id), history)
     return rollout_recording(rollout.verify.latency, batches, series, history) if batches else None

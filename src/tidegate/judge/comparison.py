@@ -148,7 +148,7 @@ class ComparisonJudge:
         for batch in batches[seen:]:
             if batch.step != step:
                 state, step = state.at_new_step(), batch.step
-            state = state.after(batch, alone=batch.step == alone_at)
+            state = state.after(batch, is_alone=batch.step == alone_at)
         with self._lock:
             self._kept[batches[0]] = _Kept(batches, standard, case.history, alone_at, step, state)
             self._kept.move_to_end(batches[0])
@@ -167,7 +167,8 @@ def _standard(case: Case) -> Standard:
     from tidegate.judge.rollout_state import Standard
 
     availability = DEFAULT_AVAILABILITY if case.rule.availability is None else case.rule.availability
-    return Standard(case.rule.latency, round(1.0 - availability, 9), _latest_edges(case.batches))
+    objective = round(1.0 - availability, 9)
+    return Standard(case.rule.latency, objective, _latest_edges(case.batches), case.batches[0].begin, case.usual)
 
 
 def _latest_edges(batches: Sequence[Batch]) -> tuple[float, ...]:
@@ -205,7 +206,8 @@ def _latency_words(case: Case, standard: Standard, found: list[Shown], *, alone:
         and not any(one and one.edges == standard.edges and any(one.latency) for one in counters)
     )
     if alone and not any(one.name.startswith("latency") and one.is_asked_now for one in found):
-        return _Unjudged(not_judged=("latency is not judged: no other deployment was measured in this rollout",))
+        words = "latency is not judged: no other deployment was measured in this rollout, and not enough days before it"
+        return _Unjudged(not_judged=(words,))
     return _Unjudged(missing)
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from tidegate.model.figures import Batch
 from tidegate.model.metric import HistoryBatch, MetricSeries
 from tidegate.model.pipeline import VerifyRule
+from tidegate.model.usual import NOTHING_USUAL, Usual
 from tidegate.model.verdict import Judgement
 
 
@@ -30,6 +31,9 @@ class Case:
 
     history: Mapping[str, Sequence[HistoryBatch]] = field(default_factory=dict)
     """What each metric showed lately while nothing was wrong: `errors`, `latency`, and those of `rule`."""
+
+    usual: Usual = NOTHING_USUAL
+    """What the placement showed at each time of the day on the days before, whatever served there."""
 
 
 class Judge(Protocol):

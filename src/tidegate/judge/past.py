@@ -18,12 +18,12 @@ from tidegate.judge.arrays import Floats
 from tidegate.judge.bounds import OFTEN, upper_bound
 from tidegate.judge.histograms import histogram_figures
 from tidegate.judge.latency import LEAST_KNOWN, QUANTILES, Histograms, quantiles_of
-from tidegate.judge.proportions import DOWN_HARMS, ERROR_HARMS, Rows, Rules
+from tidegate.judge.limits import BEFORE_RATIO, BOUND_LEVEL, MOST, alone, rules_at
+from tidegate.judge.proportions import DOWN_HARMS, ERROR_HARMS, Rows
 from tidegate.judge.rates import passes_gate, rate_counts, rate_figures, rate_rules
-from tidegate.judge.rollout_state import BEFORE_RATIO, BOUND_LEVEL
 from tidegate.judge.showing import Shown
 from tidegate.judge.tracks import LEAST_TO_FAIL, Pace
-from tidegate.judge.two_proportions import Counts, Line
+from tidegate.judge.two_proportions import Counts
 from tidegate.model.metric import MetricSeries
 from tidegate.model.metric_recording import recorded_after
 from tidegate.model.recording import MetricKind, RecordedBatch, RecordedMetric, Worse
@@ -31,11 +31,6 @@ from tidegate.model.usage import is_new_feature
 
 OWN_BEFORE_WEIGHT = 0.1
 """Of all of them together, beside the router's metrics and their own parts beside a baseline."""
-
-_FLAT = 1e-12
-"""The ratio of a line that depends on no baseline."""
-
-_MOST = 1 - 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +113,11 @@ def _rate(metric: RecordedMetric, pace: Pace) -> _Held | str:
         return _too_few(of)
     bad = of - hits if down else hits
     bound = _bound(np.array([bad / of]), of, rows)
-    tolerated = np.clip(rate_rules([metric], down=down).tolerated.at(bound), 0.0, _MOST)
-    rules = _flat(tolerated)
+    tolerated = np.clip(rate_rules([metric], down=down).tolerated.at(bound), 0.0, MOST)
+    rules = rules_at(tolerated, (1 + tolerated) / 2)
     rows = rows.forgets(np.ones(1, dtype=np.bool_))
     for counts in _counts(after, down=down):
-        rows = rows.after(_alone(counts), rules, tolerated)
+        rows = rows.after(alone(counts.canary_of, counts.canary_hits), rules, tolerated)
     requests, found = (float(one) for one in rows.likely()[:2, 0])
     canary = found / max(requests, 1.0)
     canary = 1 - canary if down else canary
@@ -145,13 +140,13 @@ def _histogram(metric: RecordedMetric, pace: Pace) -> _Held | str:
         return _too_few(of)
     limits = _bound(state.above_faster(np.array([metric.tolerance.ratio]))[0], of, state.rows)
     rows = state.rows.forgets(np.ones(len(limits), dtype=np.bool_))
-    rules, share = _flat(limits), np.minimum(state.above()[0], limits)
+    rules, share = rules_at(limits, (1 + limits) / 2), np.minimum(state.above()[0], limits)
     seen = np.zeros(len(edges) + 1)
     for canary, _ in histogram_figures([_new(metric.batches)], len(edges)):
         seen += canary[0]
         above = np.array([canary[0, edge + 1 :].sum() for edge in state.compared[0]])
         total = np.full(len(above), canary.sum())
-        rows = rows.after(Counts(total, above, total, np.zeros_like(total)), rules, share)
+        rows = rows.after(alone(total, above), rules, share)
     return _loudest(metric, state, rows, limits, seen)
 
 
@@ -178,19 +173,8 @@ def _bound(share: Floats, of: float, rows: Rows) -> Floats:
     news = of / rows.dispersion.factor()
     pairs = zip(share.tolist(), news.tolist(), strict=True)
     bounds = [upper_bound(one * n, n, BOUND_LEVEL, OFTEN) for one, n in pairs]
-    result: Floats = np.clip(np.array(bounds), 0.0, _MOST)
+    result: Floats = np.clip(np.array(bounds), 0.0, MOST)
     return result
-
-
-def _flat(limits: Floats) -> Rules:
-    """That the limits are kept, whatever a baseline does; nothing waits for what would have to be excluded."""
-    flat = np.full(len(limits), _FLAT)
-    return Rules(Line(flat, limits), Line(flat, (1 + limits) / 2))
-
-
-def _alone(counts: Counts) -> Counts:
-    """A baseline that there is none of has as many requests as the canary, and no part in the bet."""
-    return Counts(counts.canary_of, counts.canary_hits, counts.canary_of, np.zeros_like(counts.canary_of))
 
 
 def _counts(batches: Sequence[RecordedBatch], *, down: bool) -> Iterator[Counts]:

@@ -1,33 +1,46 @@
 """What a judge knows of a rollout after some batches: carried on batch by batch, so that a long one costs no more.
 
 Beside a baseline, errors and latency are compared with it. Where it has no traffic (a first release, 100%) errors are
-held against the objective, and latency against what the baseline did earlier in the same rollout; these look at such
-batches only, so that a common incident beside a running baseline is no evidence against an objective.
+held against the objective, latency against what the baseline did earlier in the same rollout, and both against what is
+usual at this time of the day; these look at such batches only, so that a common incident beside a running baseline is
+no evidence against an objective.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 
 from tidegate.judge.arrays import Floats
 from tidegate.judge.bounds import upper_bound
 from tidegate.judge.latency import LEAST_KNOWN, Histograms, Slowness
+from tidegate.judge.limits import (
+    BOUND_LEVEL,
+    MOST,
+    STEP_MARGIN,
+    STEP_SLOWNESS_FLOOR,
+    alone,
+    rules_at,
+    slow_excluded,
+)
 from tidegate.judge.proportions import ERROR_HARMS, SHIFT_HARMS, Rows, Rules
 from tidegate.judge.tracks import Pace
 from tidegate.judge.two_proportions import Counts, Line
+from tidegate.judge.usual import AtThisTime
 from tidegate.model.figures import Batch, Counters
 from tidegate.model.metric import Counted, Figures, HistoryBatch, Spread
 from tidegate.model.metric_history import ERRORS, LATENCY, side_by_side
 from tidegate.model.pipeline import LatencyRule
+from tidegate.model.usual import NOTHING_USUAL, Usual
 
 ERRORS_FLOOR = 0.0002
-STEP_MARGIN, STEP_MARGIN_FLOOR = 1.5, 0.02
+STEP_MARGIN_FLOOR = 0.02
 """The harm that must be excluded before a step passes: half as many errors again and 2 percentage points;"""
 
-STEP_SLOWNESS, STEP_SLOWNESS_FLOOR = 2.5, 0.05
+STEP_SLOWNESS = 2.5
 """of latency so many times the tolerance, and 5 percentage points of slow requests."""
 
 SURE_PART = 0.5
@@ -35,15 +48,6 @@ SURE_PART = 0.5
 
 LEAST_SLOWNESS = 5.0
 """Milliseconds. Less is what a busy machine does to one process and not to another, and no user notices it."""
-
-BEFORE_RATIO = 1.5
-"""Latency moves by itself in the course of a day, and nothing runs beside it that would show it."""
-
-BOUND_LEVEL = 0.0005
-"""How probable it may be that the baseline's earlier latency was worse than its bound says."""
-
-_FLAT = 1e-12
-"""The ratio of a line that depends on no baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Standard:
     """The share of requests that may fail where there is no baseline."""
 
     edges: tuple[float, ...]
+    began: datetime
+    usual: Usual = NOTHING_USUAL
 
     @property
     def quantiles(self) -> Floats:
@@ -75,15 +81,20 @@ class Standard:
 
 @dataclass(frozen=True, slots=True)
 class RolloutState:
-    """`errors` and `latency` beside the baseline, `objective` and `before` without it, where `limits` are the bounds of
-    the baseline's earlier shares. `seen` is what each side had of latency at the step (2 x E + 1)."""
+    """`errors` and `latency` beside the baseline, `objective`, `before` and `usual` without it.
+
+    `bounds` are those of the baseline's earlier shares of slow requests, `limits` the same as they usually move until
+    now (Q each, NaN where unknown). `seen` is what each side had of latency at the step (2 x E + 1).
+    """
 
     standard: Standard
     errors: Rows
     latency: Histograms
     objective: Rows
     before: Rows
+    bounds: Floats
     limits: Floats
+    usual: AtThisTime
     seen: Floats
 
     @classmethod
@@ -92,13 +103,16 @@ class RolloutState:
         pace = Pace.of(batch_seconds)
         count = len(standard.quantiles)
         edges = np.array(standard.edges, dtype=np.float64)
+        latency = Histograms.new(1, edges, standard.quantiles, pace.horizon, pace.lengths, LEAST_SLOWNESS)
         return cls(
             standard,
             Rows.new(1, ERROR_HARMS, pace.horizon, pace.lengths),
-            Histograms.new(1, edges, standard.quantiles, pace.horizon, pace.lengths, LEAST_SLOWNESS),
+            latency,
             Rows.new(1, ERROR_HARMS, pace.horizon, pace.lengths),
             Rows.new(count, SHIFT_HARMS, pace.horizon, pace.lengths),
             np.full(count, np.nan),
+            np.full(count, np.nan),
+            AtThisTime.new(standard.usual, standard.began, latency, standard.latency.tolerance, pace),
             np.zeros((2, len(edges) + 1)),
         )
 
@@ -126,12 +140,12 @@ class RolloutState:
             seen=np.zeros_like(self.seen),
         )
 
-    def after(self, batch: Batch, *, alone: bool) -> RolloutState:
-        """With one more batch; `alone` says that the baseline has no share of the traffic at its step."""
+    def after(self, batch: Batch, *, is_alone: bool) -> RolloutState:
+        """With one more batch; `is_alone` says that the baseline has no share of the traffic at its step."""
         if batch.canary is None:
-            return self if alone else self._learns(batch)
-        if alone:
-            return self._alone(batch.canary)
+            return self if is_alone else self._learns(batch)
+        if is_alone:
+            return self._alone(batch.canary, batch.begin)
         if batch.baseline is None:
             return self
         return self._beside(batch.canary, batch.baseline)
@@ -156,35 +170,36 @@ class RolloutState:
             self, latency=self.latency.after(nothing, self._latency(batch.baseline)[None], self.standard.slowness)
         )
 
-    def _alone(self, canary: Counters) -> RolloutState:
+    def _alone(self, canary: Counters, begin: datetime) -> RolloutState:
         limit = np.array([self.standard.objective])
-        flat = np.full(1, _FLAT)
-        rules = Rules(Line(flat, limit), Line(flat, limit * STEP_MARGIN + STEP_MARGIN_FLOOR))
-        objective = self.objective.after(_counts(canary, None), rules, limit)
         latency = self._latency(canary)
-        state = replace(self, objective=objective, seen=self.seen + np.stack([latency, np.zeros_like(latency)]))
+        counts = _counts(canary, None)
+        of, errors = float(counts.canary_of[0]), float(counts.canary_hits[0])
+        state = replace(
+            self,
+            objective=self.objective.after(counts, rules_at(limit, limit * STEP_MARGIN + STEP_MARGIN_FLOOR), limit),
+            usual=self.usual.after(begin, of, errors, latency, ERRORS_FLOOR),
+            seen=self.seen + np.stack([latency, np.zeros_like(latency)]),
+        )
         return state._beside_the_past(latency) if len(self.standard.quantiles) else state
 
     def _beside_the_past(self, canary: Floats) -> RolloutState:
-        """Latency against the bound of what the baseline did before."""
+        """Latency against the bound of what the baseline did before, and of how that usually moves with the day."""
         history = self.latency.chosen()
         total = float(history.baseline.sum())
         if total < LEAST_KNOWN:
             return self
-        slowness = self.standard.slowness
-        limits = self.limits
-        if np.isnan(limits).any():
-            slower = history.above_faster(1 + 2 * (slowness.tolerated - 1))[0]
-            limits = np.array([upper_bound(float(one) * total, total, BOUND_LEVEL) for one in slower])
-        limits = np.clip(limits, 0.0, 1 - 1e-6)
-        above = np.array([canary[edge + 1 :].sum() for edge in history.compared[0]])
-        of = np.full(len(above), canary.sum())
-        flat = np.full(len(above), _FLAT)
-        margin = np.minimum(limits * STEP_MARGIN + STEP_SLOWNESS_FLOOR, (1 + limits) / 2)
-        rules = Rules(Line(flat, limits), Line(flat, margin))
-        counts = Counts(of, above, of, np.zeros_like(of))
+        bounds = self.bounds
+        if np.isnan(bounds).any():
+            slower = history.above_faster(1 + 2 * (self.standard.slowness.tolerated - 1))[0]
+            bounds = np.array([upper_bound(float(one) * total, total, BOUND_LEVEL) for one in slower])
+        edges = history.compared[0].tolist()
+        limits = np.clip(bounds * self.usual.risen(edges), 0.0, MOST)
+        above = np.array([canary[edge + 1 :].sum() for edge in edges])
+        counts = alone(np.full(len(above), canary.sum()), above)
         share = np.minimum(history.above()[0], limits)
-        return replace(self, latency=history, limits=limits, before=self.before.after(counts, rules, share))
+        before = self.before.after(counts, rules_at(limits, slow_excluded(limits)), share)
+        return replace(self, latency=history, bounds=bounds, limits=limits, before=before)
 
     def _spread(self, figures: Figures) -> Floats:
         if isinstance(figures, Spread) and figures.edges == self.standard.edges:
@@ -198,11 +213,13 @@ class RolloutState:
 
 
 def _counts(canary: Counters, baseline: Counters | None) -> Counts:
-    """A baseline that there is none of has as many requests as the canary, and no part in the bet."""
     # the two counters are read one after the other: never more errors than requests
-    errors = min(canary.errors, canary.requests)
-    of, hits = (baseline.requests, min(baseline.errors, baseline.requests)) if baseline else (canary.requests, 0)
-    return Counts(*(np.array([float(one)]) for one in (canary.requests, errors, of, hits)))
+    sides = [canary, baseline] if baseline else [canary]
+    of, hits = (
+        [np.array([float(one)]) for one in figures]
+        for figures in zip(*((side.requests, min(side.errors, side.requests)) for side in sides), strict=True)
+    )
+    return Counts(of[0], hits[0], of[1], hits[1]) if baseline else alone(of[0], hits[0])
 
 
 def _pairs(history: Sequence[HistoryBatch], batch_seconds: float) -> Iterator[tuple[Figures, Figures]]:

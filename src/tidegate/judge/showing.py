@@ -11,18 +11,21 @@ import numpy as np
 from tidegate.judge.arrays import Floats
 from tidegate.judge.histograms import track_histograms
 from tidegate.judge.latency import quantiles_of
+from tidegate.judge.limits import BEFORE_RATIO, slow_excluded
 from tidegate.judge.proportions import Rows
 from tidegate.judge.rates import track_rates
-from tidegate.judge.rollout_state import BEFORE_RATIO, ERRORS_FLOOR, LEAST_SLOWNESS, RolloutState
+from tidegate.judge.rollout_state import ERRORS_FLOOR, LEAST_SLOWNESS, RolloutState
 from tidegate.judge.tracks import LEAST_TO_FAIL, SAFE_LEVEL, Pace, Track
 from tidegate.judge.values import track_values
+from tidegate.judge.wording import percent
 from tidegate.model.metric import MetricSeries
 from tidegate.model.metric_recording import recorded_metric
 from tidegate.model.recording import MetricKind
 from tidegate.model.rollout_recording import OWN_WEIGHT
 
 ERRORS_GATE = 1.25
-ERRORS_WEIGHT, LATENCY_WEIGHT, OBJECTIVE_WEIGHT, BEFORE_WEIGHT = 0.42, 0.37, 0.11, 0.1
+ERRORS_WEIGHT, LATENCY_WEIGHT, OBJECTIVE_WEIGHT, BEFORE_WEIGHT = 0.42, 0.37, 0.06, 0.1
+USUAL_ERRORS_WEIGHT = 0.05
 """How the evidence is weighted; they add up to 1, and latency's parts are divided again by quantiles."""
 
 
@@ -59,7 +62,8 @@ def shown_of(state: RolloutState, seconds: float, *, alone: bool, has_objective:
     if alone:
         words = "that the objective allows" if has_objective else "that are allowed where no objective is given"
         found.append(_objective(state, seconds, words))
-        found += _before(state, seconds)
+        found += _usual_errors(state, seconds)
+        found += _usual_latency(state, seconds) if _is_first_alone(state) else _before(state, seconds)
     return found
 
 
@@ -181,29 +185,83 @@ def _objective(state: RolloutState, seconds: float, words: str) -> Shown:
     )
 
 
-def _before(state: RolloutState, seconds: float) -> Iterator[Shown]:
-    if np.isnan(state.limits).any():
+def _usual_errors(state: RolloutState, seconds: float) -> Iterator[Shown]:
+    rows, now = state.usual.errors, state.usual.now
+    if now is None or now.errors is None or now.errors_bound is None:
         return
-    canary, other = _quantiles(state, state.seen[0]), _quantiles(state, state.latency.baseline[0])
+    canary, _, requests, _ = _rates(rows, 0)
+    bound = float(now.errors_bound[0])
+    yield _shown_row(
+        rows,
+        0,
+        seconds,
+        Shown(
+            "errors (usual)",
+            USUAL_ERRORS_WEIGHT,
+            0.0,
+            serious=canary >= bound * ERRORS_GATE and canary >= bound + ERRORS_FLOOR,
+            safe=False,
+            is_asked_now=True,
+            canary=100 * canary,
+            other=100 * float(now.errors[0]),
+            unit="%",
+            requests=requests,
+            beside=f"usual at this time of the day, and {percent(bound)} on a bad one",
+            limit=100 * float(slow_excluded(now.errors_bound + ERRORS_FLOOR)[0]),
+        ),
+    )
+
+
+def _is_first_alone(state: RolloutState) -> bool:
+    """Whether latency is known of days, and nothing ran beside the new deployment in this rollout."""
+    known = state.usual.now is not None and state.usual.now.latency is not None
+    return known and not state.latency.rows.harm.batches.any()
+
+
+def _usual_latency(state: RolloutState, seconds: float) -> Iterator[Shown]:
+    now = state.usual.now
+    if now is not None and now.latency is not None and now.slow_bound is not None:
+        past = _Past("usual", "usual at this time of the day", now.latency, now.slow_bound)
+        yield from _slower(state, state.usual.latency, past, seconds)
+
+
+def _before(state: RolloutState, seconds: float) -> Iterator[Shown]:
+    if not np.isnan(state.limits).any():
+        past = _Past("before", "on the old before", state.latency.baseline[0], state.limits)
+        yield from _slower(state, state.before, past, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What latency is held against: in a word and in words, the histogram, and the bounds of the slow shares."""
+
+    name: str
+    beside: str
+    histogram: Floats
+    limits: Floats
+
+
+def _slower(state: RolloutState, rows: Rows, past: _Past, seconds: float) -> Iterator[Shown]:
+    canary, other = _quantiles(state, state.seen[0]), _quantiles(state, past.histogram)
     for place, quantile in enumerate(state.standard.quantiles):
-        share = _rates(state.before, place)[0]
+        share = _rates(rows, place)[0]
         slower = _is_slower(canary[place], other[place], state.standard.latency.tolerance)
         yield _shown_row(
-            state.before,
+            rows,
             place,
             seconds,
             Shown(
-                f"latency p{100 * quantile:g} (before)",
+                f"latency p{100 * quantile:g} ({past.name})",
                 BEFORE_WEIGHT / len(state.standard.quantiles),
                 0.0,
-                serious=slower and share >= BEFORE_RATIO * state.limits[place],
+                serious=slower and share >= BEFORE_RATIO * past.limits[place],
                 safe=False,
                 is_asked_now=True,
                 canary=canary[place],
                 other=other[place],
                 unit="ms",
-                requests=float(state.before.total[0, place]),
-                beside="on the old before",
+                requests=float(rows.total[0, place]),
+                beside=past.beside,
             ),
         )
 

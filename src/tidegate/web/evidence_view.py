@@ -92,12 +92,16 @@ def _load(load: LoadEvidence) -> str:
     return f"load check: {format_rate(load.capacity)} held{times}, {format_rate(load.asked)} asked"
 
 
+_BESIDE = {"objective": "allowed", "usual": "usual at this time"}
+"""What is said of the figure that it is held against."""
+
+
 def _figure(one: FigureEvidence) -> str:
     unit = one.unit if one.unit == "%" else f" {one.unit}"
     new = "no data" if one.canary is None else f"{one.canary:.3g}{unit}"
     if one.low is not None and one.high is not None:
         new = f"{new} ({one.low:.3g}{unit} to {one.high:.3g}{unit})"
-    beside = "allowed" if one.name.endswith("(objective)") else "before"
+    beside = next((word for kind, word in _BESIDE.items() if one.name.endswith(f"({kind})")), "before")
     old = "" if one.baseline is None else f", {beside} {one.baseline:.3g}{unit}"
     return f"{one.name} {new}{old}"
 

@@ -10,6 +10,7 @@ from tests.integration.api.world import SteadyUsers
 from tests.integration.engine.shop import BATCH, OWNER, PRODUCTION, SHOP, PromptRouter, Shop
 
 from tidegate.engine.synthetic import wanted_traffic
+from tidegate.judge.comparison import ComparisonJudge
 from tidegate.metrics.source import SourceFailed
 from tidegate.metrics.synthetic import SyntheticRequests
 from tidegate.model.ids import DeploymentId
@@ -17,7 +18,8 @@ from tidegate.model.installation import Installation, InstallationState
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import RunStatus
 from tidegate.model.verdict import Verdict
-from tidegate.store import queries
+from tidegate.model.traffic import Span, Traffic
+from tidegate.store import queries, rows
 from tidegate.targets.target import TargetAway
 
 WITH_TRAFFIC = CANARY.replace(
@@ -166,3 +168,33 @@ def test_a_service_that_lost_an_instance_at_rest_is_said_and_repaired(canary: Sh
     canary.pass_time(timedelta(minutes=2))
     assert canary.target.installed[serving] == good
     assert canary.said()[-1] == "shop/production: healthy"
+
+
+def test_a_version_that_nothing_runs_beside_is_held_against_the_same_hours_of_the_days_before(shop: Shop) -> None:
+    """Half of the requests may fail by the objective, one in a thousand does on other days, and a quarter now does."""
+    rolling = CANARY.replace("strategy: canary\n      shares: [5%, 25%]", "strategy: rolling").replace(
+        "watch: 1m", "watch: 1m, objective: {availability: 50%}"
+    )
+    shop.added(rolling)
+    shop.built()
+    (run,) = [row["id"] for row in shop.rows()["run"]]
+    shop.approved(run)
+    shop.settle_until(lambda: shop.run(run).status is RunStatus.SUCCEEDED)
+    remember_days(shop)
+    shop.restart(judge=ComparisonJudge())
+    second = shop.pushed()
+    shop.built()
+    shop.approved(second)
+    shop.users.failing.add(shop.newest())
+    shop.settle_until(lambda: shop.run(second).status.is_ended)
+    assert shop.run(second).status is RunStatus.ROLLED_BACK
+    assert "errors (usual): 25% of " in str(rollout(shop).cause)
+    assert shop.serving() == "01c0ffee"
+
+
+def remember_days(shop: Shop) -> None:
+    """A week and a day in which one request in a thousand failed."""
+    now = shop.clock.now().replace(minute=0, second=0, microsecond=0)
+    with shop.database.writing() as connection:
+        for hour in range(8 * 24):
+            rows.put(connection, Traffic(PRODUCTION, Span.HOUR, now - timedelta(hours=hour + 1), 1000, 1))
