@@ -17,8 +17,8 @@ from tidegate.model.ids import DeploymentId
 from tidegate.model.installation import Installation, InstallationState
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import RunStatus
-from tidegate.model.verdict import Verdict
 from tidegate.model.traffic import Span, Traffic
+from tidegate.model.verdict import Verdict
 from tidegate.store import queries, rows
 from tidegate.targets.target import TargetAway
 
