@@ -74,7 +74,7 @@ class ComparisonJudge:
         found += own_metrics(case.metrics, case.step, alone=alone)
         words = _latency_words(case, standard, found, alone=alone)
         if alone:
-            before = own_before(case.metrics, case.step)
+            before = own_before(case.metrics, case.batches, case.step)
             found += before.shown
             words = replace(words, not_judged=(*words.not_judged, *before.not_judged))
         # the weights stay what they were from the first look on, whatever has figures by now

@@ -4,33 +4,41 @@ As latency is (see `rollout_state`): from the old deployment's figures of this r
 share does not exceed, but for one case in 2,000, and the new one's requests are compared with that bound and the
 metric's own tolerance. Few figures make a wide bound, bursts a wider one. It holds if nothing but the version changed.
 
-Values per interval are left out: what a process uses depends on the share of the traffic that it gets.
+Of values per interval the level is left out: what a process uses depends on the share of the traffic that it gets.
+Their growth is judged, against the deployment's own values when it had warmed up, as far as its requests grew less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import ceil, log, nan
 
 import numpy as np
 
 from tidegate.judge.arrays import Floats
 from tidegate.judge.bounds import OFTEN, upper_bound
 from tidegate.judge.histograms import histogram_figures
+from tidegate.judge.intervals import WARM_UP_SECONDS
 from tidegate.judge.latency import LEAST_KNOWN, QUANTILES, Histograms, quantiles_of
+from tidegate.judge.leak import RECENT, leak
 from tidegate.judge.limits import BEFORE_RATIO, BOUND_LEVEL, MOST, alone, rules_at
 from tidegate.judge.proportions import DOWN_HARMS, ERROR_HARMS, Rows
 from tidegate.judge.rates import passes_gate, rate_counts, rate_figures, rate_rules
 from tidegate.judge.showing import Shown
 from tidegate.judge.tracks import LEAST_TO_FAIL, Pace
 from tidegate.judge.two_proportions import Counts
-from tidegate.model.metric import MetricSeries
+from tidegate.model.figures import Batch
+from tidegate.model.metric import Figures, Measured, MetricReading, MetricSeries
 from tidegate.model.metric_recording import recorded_after
 from tidegate.model.recording import MetricKind, RecordedBatch, RecordedMetric, Worse
 from tidegate.model.usage import is_new_feature
 
 OWN_BEFORE_WEIGHT = 0.1
 """Of all of them together, beside the router's metrics and their own parts beside a baseline."""
+
+LEAST_GROWTH = 1.25
+"""Of values without a baseline; what grows less is what a day does to a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +61,15 @@ class _Held:
     other_requests: float
 
 
-def own_before(series: Sequence[MetricSeries], step: int) -> Before:
-    """All metrics at a step at which the new deployment runs alone, as far as they have figures there."""
+def own_before(series: Sequence[MetricSeries], batches: Sequence[Batch], step: int) -> Before:
+    """All metrics at a step at which the new deployment runs alone, as far as they have figures there; `batches` are
+    the router's."""
     whole = sum(one.rule.weight or 1.0 for one in series)
     shown, not_judged = [], []
     for one in series:
         if is_new_feature(one) or not any(reading.canary for reading in one.at_step(step)):
             continue
-        match _held(one, step):
+        match _growth(one, batches, step) if one.rule.kind is MetricKind.VALUES else _held(one, step):
             case _Held() as held:
                 shown.append(_shown(one, held, OWN_BEFORE_WEIGHT * (one.rule.weight or 1.0) / whole))
             case str(reason):
@@ -70,9 +79,10 @@ def own_before(series: Sequence[MetricSeries], step: int) -> Before:
 
 def _shown(series: MetricSeries, held: _Held, weight: float) -> Shown:
     is_rate = series.rule.kind is MetricKind.RATE
+    grows = series.rule.kind is MetricKind.VALUES
     scale = 100.0 if is_rate else 1.0
     return Shown(
-        name=f"{series.rule.name} (before)",
+        name=f"{series.rule.name} ({'growth' if grows else 'before'})",
         weight=weight,
         log_evidence=held.log_evidence,
         serious=held.serious and held.requests >= LEAST_TO_FAIL,
@@ -82,7 +92,7 @@ def _shown(series: MetricSeries, held: _Held, weight: float) -> Shown:
         other=scale * held.other,
         unit="%" if is_rate else "",
         requests=held.requests,
-        beside="on the old before",
+        beside="when it had warmed up" if grows else "on the old before",
         other_requests=held.other_requests if is_rate else None,
     )
 
@@ -93,8 +103,6 @@ def _held(series: MetricSeries, step: int) -> _Held | str:
     # what must be excluded for certain must be seen, too
     metric = replace(metric, gate=max(metric.gate, metric.tolerance.ratio))
     pace = Pace.of(max(1.0, series.rule.window.total_seconds()))
-    if metric.kind is MetricKind.VALUES:
-        return "values are compared only with those of a deployment that runs beside it"
     if metric.kind is MetricKind.HISTOGRAM and not metric.edges:
         return "its figures of before and of now have no bucket in common"
     return _rate(metric, pace) if metric.kind is MetricKind.RATE else _histogram(metric, pace)
@@ -148,6 +156,42 @@ def _histogram(metric: RecordedMetric, pace: Pace) -> _Held | str:
         total = np.full(len(above), canary.sum())
         rows = rows.after(alone(total, above), rules, share)
     return _loudest(metric, state, rows, limits, seen)
+
+
+def _growth(series: MetricSeries, batches: Sequence[Batch], step: int) -> _Held | str:
+    """Whether the values grow; in words why that is not known yet."""
+    seconds = max(1.0, series.rule.window.total_seconds())
+    first = ceil(WARM_UP_SECONDS / seconds)
+    readings = series.at_step(step)
+    medians = np.array([_median(one.canary) for one in readings])
+    if np.isfinite(medians[first:]).sum() < 2 * RECENT:
+        return f"values without a baseline are judged by their growth, from {first + 2 * RECENT} windows on"
+    down = series.rule.worse is Worse.DOWN
+    path, grown = leak(-np.log(medians) if down else np.log(medians), Pace.of(seconds), first)
+    known = [one for one, median in zip(readings[first:], medians[first:], strict=True) if np.isfinite(median)]
+    busier = _requests(batches, known[-RECENT:]) / max(_requests(batches, known[:RECENT]), 1e-9)
+    once, now = (float(np.nanmedian(part)) for part in (medians[first:][:RECENT], medians[-RECENT:]))
+    return _Held(
+        log_evidence=float(path[-1]),
+        serious=grown[-1] - log(max(busier, 1.0)) >= log(max(series.rule.seen_ratio, LEAST_GROWTH)),
+        canary=now,
+        other=once,
+        requests=float(sum(len(one.canary.values) for one in known if isinstance(one.canary, Measured))),
+        other_requests=0.0,
+    )
+
+
+def _median(figures: Figures | None) -> float:
+    """Of the positive values; NaN where there are none."""
+    values = [one for one in figures.values if one > 0] if isinstance(figures, Measured) else []
+    return float(np.median(values)) if values else nan
+
+
+def _requests(batches: Sequence[Batch], readings: Sequence[MetricReading]) -> float:
+    """Requests a second to the new deployment while these were read."""
+    begin, end = readings[0].begin, readings[-1].end
+    of = sum(one.canary.requests for one in batches if one.canary and begin <= one.begin < end)
+    return of / max((end - begin).total_seconds(), 1.0)
 
 
 def _loudest(metric: RecordedMetric, state: Histograms, rows: Rows, limits: Floats, seen: Floats) -> _Held:

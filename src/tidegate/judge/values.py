@@ -8,8 +8,8 @@ from math import ceil, inf
 import numpy as np
 
 from tidegate.judge.arrays import Floats
-from tidegate.judge.intervals import STAKES, WARM_UP_SECONDS, log_stakes, ranks, worse_pairs
-from tidegate.judge.mixture import Evidence
+from tidegate.judge.intervals import STAKES, WARM_UP_SECONDS, log_stakes, worse_pairs
+from tidegate.judge.leak import RECENT, evidence_path, leak
 from tidegate.judge.tracks import SAFE_LEVEL, Pace, Track
 from tidegate.model.recording import RecordedMetric, Side, ValuesSide, Worse
 
@@ -19,9 +19,6 @@ MARGIN = 1.5
 LEVEL_PART = 0.75
 """The part of the evidence that is about the level of the values; the rest is about a leak."""
 
-_RECENT = 20
-"""Batches, of which figures are shown."""
-
 
 def track_values(metric: RecordedMetric, pace: Pace, batch_seconds: float) -> Track:
     """The track of one metric."""
@@ -29,10 +26,10 @@ def track_values(metric: RecordedMetric, pace: Pace, batch_seconds: float) -> Tr
     past = [(_values(batch.canary), _values(batch.baseline)) for batch in metric.history]
     down = metric.worse is Worse.DOWN
     times = metric.tolerance.ratio
-    worse = _path(_pairs(past, times, down=down), _pairs(sides, times, down=down), pace)
+    worse = evidence_path(_pairs(past, times, down=down), _pairs(sides, times, down=down), pace)
     safe = _safety(1 - _pairs(past, times * MARGIN, down=down), 1 - _pairs(sides, times * MARGIN, down=down))
     canary, baseline = _medians([one for one, _ in sides]), _medians([one for _, one in sides])
-    leak, growth = _leak(canary, baseline, pace, ceil(WARM_UP_SECONDS / batch_seconds), down=down)
+    grown, growth = leak(_excess(canary, baseline, down=down), pace, ceil(WARM_UP_SECONDS / batch_seconds))
     shown_canary, shown_baseline = _recent(canary), _recent(baseline)
     ratio = np.divide(
         shown_canary, shown_baseline, out=np.full(len(sides), np.nan), where=np.nan_to_num(shown_baseline) > 0
@@ -40,10 +37,10 @@ def track_values(metric: RecordedMetric, pace: Pace, batch_seconds: float) -> Tr
     effect = 1 / np.where(ratio > 0, ratio, np.nan) if down else ratio
     gate = max(metric.gate, times)
     higher = effect >= gate
-    grows = (leak > worse) & (growth >= np.log(max(times, 1.05)))
+    grows = (grown > worse) & (growth >= np.log(max(times, 1.05)))
     return Track(
         known=~np.isnan(canary) & ~np.isnan(baseline),
-        log_evidence=np.logaddexp(worse + np.log(LEVEL_PART), leak + np.log(1 - LEVEL_PART)),
+        log_evidence=np.logaddexp(worse + np.log(LEVEL_PART), grown + np.log(1 - LEVEL_PART)),
         serious=higher | grows,
         safe=np.maximum.accumulate(safe) >= -np.log(SAFE_LEVEL) if len(safe) else safe > 0,
         to_go=_to_go(safe),
@@ -68,36 +65,18 @@ def _pairs(sides: Sequence[tuple[Floats, Floats]], times: float, *, down: bool) 
     return np.array([worse_pairs(canary, baseline, times) for canary, baseline in sides])
 
 
-def _path(past: Floats, u: Floats, pace: Pace) -> Floats:
-    """The logarithm of the evidence after each batch; `past` tells how much u wanders, and nothing else."""
-    bets = log_stakes(np.concatenate([past, u]))[len(past) :]
-    evidence = Evidence.none(1, np.full(len(STAKES), 1 / len(STAKES)), pace.horizon)
-    path = np.zeros(len(u))
-    for place, bet in enumerate(bets):
-        evidence = evidence.after(bet[None, :], ~np.isnan(u[place : place + 1]))
-        path[place] = evidence.log_total()[0]
-    return path
-
-
 def _safety(past: Floats, u: Floats) -> Floats:
     bets = log_stakes(np.concatenate([past, u]))[len(past) :]
     result: Floats = np.logaddexp.reduce(np.cumsum(bets, axis=0), axis=1) - np.log(len(STAKES))
     return result
 
 
-def _leak(canary: Floats, baseline: Floats, pace: Pace, first: int, *, down: bool) -> tuple[Floats, Floats]:
-    """The evidence of a growth that the baseline does not share, and how large it is so far, as a logarithm."""
+def _excess(canary: Floats, baseline: Floats, *, down: bool) -> Floats:
+    """By how much the canary is worse, as a logarithm; NaN where either is unknown or not positive."""
     positive = (np.nan_to_num(canary) > 0) & (np.nan_to_num(baseline) > 0)
     excess = np.full(len(canary), np.nan)
     excess[positive] = np.log(canary[positive] / baseline[positive]) * (-1 if down else 1)
-    path = _path(np.array([]), ranks(excess, first), pace)
-    known = [place for place in range(first, len(excess)) if positive[place]]
-    growth = np.zeros(len(excess))
-    for place in range(len(excess)):
-        seen = [excess[one] for one in known if one <= place]
-        if len(seen) >= 2 * _RECENT:
-            growth[place] = np.median(seen[-_RECENT:]) - np.median(seen[:_RECENT])
-    return path, growth
+    return excess
 
 
 def _medians(sides: Sequence[Floats]) -> Floats:
@@ -108,7 +87,7 @@ def _recent(medians: Floats) -> Floats:
     """After each batch the median of the latest ones."""
     result = np.full(len(medians), np.nan)
     for place in range(len(medians)):
-        latest = medians[max(0, place + 1 - _RECENT) : place + 1]
+        latest = medians[max(0, place + 1 - RECENT) : place + 1]
         latest = latest[~np.isnan(latest)]
         if len(latest):
             result[place] = np.median(latest)

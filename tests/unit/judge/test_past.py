@@ -117,7 +117,7 @@ def test_usage_that_drops_by_a_fifth_beside_the_old_deployment_fails(used: float
 
 
 def test_a_feature_that_the_old_deployment_never_had_is_not_held_against_that() -> None:
-    assert own_before([series(WISHES, counts(0.0), counts(0.05))], ALONE) == own_before([], ALONE)
+    assert own_before([series(WISHES, counts(0.0), counts(0.05))], (), ALONE) == own_before([], (), ALONE)
 
 
 def test_the_reason_says_what_it_was_compared_with() -> None:
@@ -134,7 +134,10 @@ def test_the_reason_says_what_it_was_compared_with() -> None:
         (series(ORDERS, [], counts(0.0), first=Counted(400)), "the old deployment has no figures from before"),
         (series(ORDERS, [Counted(4, 40)], counts(0.0)), "40 requests to the old deployment from before are too few"),
         (series(WAITING, [], spread(30, 20, 1)), "the old deployment has no figures from before"),
-        (series(MEMORY, [Measured((1.0,))] * 20, [Measured((9.0,))] * 20), "values are compared only with those of"),
+        (
+            series(MEMORY, [Measured((1.0,))] * 20, [Measured((9.0,))] * 20),
+            "values without a baseline are judged by their",
+        ),
     ],
     ids=["nothing", "counts of unknown requests", "little", "no distribution", "values"],
 )
@@ -146,7 +149,7 @@ def test_little_from_before_is_said_and_decides_nothing(metric: MetricSeries, wh
 
 
 def test_a_metric_without_figures_after_100_percent_is_not_spoken_of() -> None:
-    assert own_before([series(ORDERS, counts(0.05), [])], ALONE) == own_before([], ALONE)
+    assert own_before([series(ORDERS, counts(0.05), [])], (), ALONE) == own_before([], (), ALONE)
 
 
 def test_what_is_tolerated_must_be_exceeded_for_certain_and_not_only_to_be_seen() -> None:
@@ -195,7 +198,44 @@ def test_no_harm_is_hardly_ever_failed_at_any_look(
         counted = kind(np.random.default_rng(seed))
         whole = series(rule, [counted(300) for _ in range(8)], [counted(600) for _ in range(16)])
         looks = [replace(whole, readings=whole.readings[:end]) for end in range(11, len(whole.readings) + 1, 3)]
-        found = [shown for look in looks for shown in own_before([look], ALONE).shown]
+        found = [shown for look in looks for shown in own_before([look], (), ALONE).shown]
         assert len(found) == len(looks)
         alarms += any(shown.serious and shown.log_evidence >= -np.log(level) for shown in found)
     assert alarms <= 2  # of 7 at 10%: more in 3 of 100 tries
+
+
+def memory(growth: float, seed: int = 1, windows: int = 90) -> MetricSeries:
+    """Of the new deployment alone; so many times as much at the end as after the first five minutes."""
+    rng = np.random.default_rng(seed)
+    levels = 100 * growth ** np.linspace(0, 1, windows) * rng.lognormal(0, 0.05, windows)
+    return series(MEMORY, [], [Measured((float(one), float(one) * 1.01)) for one in levels])
+
+
+def watched(metric: MetricSeries, busier: float = 1.0, windows: int = 90) -> Judgement:
+    """With requests that become so many times as many."""
+    counts = (600 * busier ** np.linspace(0, 1, windows)).astype(int)
+    batches = [
+        Batch(NOON + n * MINUTE, NOON + (n + 1) * MINUTE, ALONE, Counters(int(one), 0), None)
+        for n, one in enumerate(counts)
+    ]
+    rule = VerifyRule(latency=LatencyRule(quantiles=()), metrics=(metric.rule,))
+    return ComparisonJudge().judge(Case(batches, ALONE, rule, expects_baseline=False, metrics=[metric]))
+
+
+def test_values_that_grow_while_nothing_runs_beside_are_a_leak() -> None:
+    found = watched(memory(2.0))
+    assert (found.verdict, found.blamed) == (Verdict.FAIL, "memory (growth)")
+    assert "when it had warmed up" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("growth", "busier"), [(1.0, 1.0), (1.2, 1.0), (2.0, 2.0), (0.5, 1.0)], ids=["none", "little", "traffic", "shrinks"]
+)
+def test_what_does_not_grow_by_itself_is_no_leak(growth: float, busier: float) -> None:
+    assert watched(memory(growth), busier).verdict is Verdict.PASS
+
+
+def test_a_process_that_is_steady_is_no_leak() -> None:
+    steady = [Batch(NOON + n * MINUTE, NOON + (n + 1) * MINUTE, ALONE, Counters(600, 0), None) for n in range(90)]
+    shown = [own_before([memory(1.0, seed)], steady, ALONE).shown[0] for seed in range(100)]
+    assert not any(one.serious and one.log_evidence > np.log(100) for one in shown)
