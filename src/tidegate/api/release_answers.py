@@ -8,12 +8,14 @@ from datetime import datetime
 from tidegate.api.answers import Answer
 from tidegate.api.brought_answers import BroughtAnswer, brought_answers
 from tidegate.api.placement_answers import DeploymentAnswer, deployment_answer
+from tidegate.api.rollout_answers import MetricAnswer
 from tidegate.model.change import Change
 from tidegate.model.deployment import Deployment
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.lease import BuiltFile
 from tidegate.model.release import Release
 from tidegate.model.step_run import BUILD, StepRun
+from tidegate.model.verdict import MetricFinding
 
 
 class TestsAnswer(Answer):
@@ -68,12 +70,14 @@ class ReleaseDetail(ReleaseAnswer):
     """A release, and what it was in each environment.
 
     `brings` lists for each of them the changes since what served there before it, or serves there now: all of a batch,
-    the newest first. `failed_steps` are those of its build that failed and may (`allow_failure`).
+    the newest first. `failed_steps` are those of its build that failed and may (`allow_failure`). `usage` is what its
+    newest rollout in each environment showed of the use of features, where any was counted.
     """
 
     failed_steps: list[str]
     deployments: list[DeploymentAnswer]
     brings: dict[str, list[BroughtAnswer]]
+    usage: dict[str, list[MetricAnswer]]
 
 
 def release_answer(release: Release) -> ReleaseAnswer:
@@ -86,11 +90,14 @@ def release_detail(
     steps: Sequence[StepRun],
     deployments: Sequence[Deployment],
     brings: Mapping[EnvironmentName, Sequence[Change]],
+    usage: Mapping[EnvironmentName, Sequence[MetricFinding]],
 ) -> ReleaseDetail:
-    """The release with the steps of its run, what it was in each environment, and which changes it brings there."""
+    """The release with the steps of its run, what it was in each environment, which changes it brings there, and which
+    use of features was seen there."""
     failed = [one.name for one in steps if one.scope == BUILD and one.failed_as_it_may]
     found = [deployment_answer(one) for one in deployments]
-    more = {"failed_steps": failed, "deployments": found, "brings": brought_answers(brings)}
+    used = {name: [MetricAnswer.model_validate(one) for one in told] for name, told in usage.items()}
+    more = {"failed_steps": failed, "deployments": found, "brings": brought_answers(brings), "usage": used}
     return ReleaseDetail.model_validate({**_fields(release), **more})
 
 

@@ -11,6 +11,7 @@ from tidegate.api.release_answers import ReleaseAnswer, ReleaseDetail, release_a
 from tidegate.api.routing import noun_router
 from tidegate.api.security import Parts, Reader
 from tidegate.engine.refusal import not_found
+from tidegate.model.usage import last_seen
 from tidegate.store import cadence_queries, placement_queries, queries
 
 router = noun_router("releases", prefix="/releases")
@@ -39,4 +40,5 @@ def show_release(parts: Parts, _: Reader, release: IdentifierPath) -> ReleaseDet
             raise not_found("release", release, "tidegate release list")
         deployments = placement_queries.deployments_of_release(connection, found.id)
         steps = queries.steps(connection, found.run)
-        return release_detail(found, steps, deployments, cadence_queries.brought_by(connection, found))
+        usage = last_seen(placement_queries.rollouts_to(connection, deployments))
+        return release_detail(found, steps, deployments, cadence_queries.brought_by(connection, found), usage)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -72,16 +72,16 @@ def show(
             session.output.say(text)
     if found.get("failed_steps"):
         session.output.say(f"failed, as they may: {', '.join(found['failed_steps'])}")
-    for artifact in found.get("artifacts") or ():
-        size = f"{artifact['size']:,} bytes"
-        session.output.say(f"artifact {artifact['name']}: {artifact['file']}, {size}, {artifact['digest']}")
-        if artifact.get("step"):
-            session.output.say(f'  made by "{artifact["step"]}" from {_materials(artifact)}')
+    for line in _artifacts(found):
+        session.output.say(line)
     for environment, changes in (found.get("brings") or {}).items():
         if len(changes) > 1:
             session.output.say(f"brings {len(changes)} changes to {environment}:")
             for change in changes:
                 session.output.say(f"  {str(change['commit'])[:8]} {change['subject']} ({change['author']})")
+    for environment, told in (found.get("usage") or {}).items():
+        for one in told:
+            session.output.say(f"in {environment}: {_usage(one)}")
     for deployment in found.get("deployments") or ():
         quarantined = deployment.get("quarantined_because")
         state = (
@@ -137,6 +137,13 @@ def _id_of(client: Client, reference: str, service: str | None) -> str:
     return str(choose(reference, releases_of(client, service))["id"])
 
 
+def _artifacts(release: Document) -> Iterator[str]:
+    for artifact in release.get("artifacts") or ():
+        yield f"artifact {artifact['name']}: {artifact['file']}, {artifact['size']:,} bytes, {artifact['digest']}"
+        if artifact.get("step"):
+            yield f'  made by "{artifact["step"]}" from {_materials(artifact)}'
+
+
 def _materials(artifact: Document) -> str:
     """What the step that made an artifact was given: artifacts by name, other files by the step that made them."""
     found = ["the commit"]
@@ -144,6 +151,13 @@ def _materials(artifact: Document) -> str:
         named = [f"{name} ({digest})" for name, digest in given["artifacts"].items()]
         found += named or [f'what "{given["step"]}" handed over ({given["outputs"]})']
     return ", ".join(found)
+
+
+def _usage(told: Document) -> str:
+    """The share that used it, where that lies for certain, and the old deployment's."""
+    unit = told["unit"]
+    old = "none known of the old deployment" if told["baseline"] is None else f"{told['baseline']:.3g}{unit} on the old"
+    return f"{told['name']}: {told['canary']:.3g}{unit} ({told['low']:.3g}{unit} to {told['high']:.3g}{unit}; {old})"
 
 
 def _tests(release: Document) -> str:

@@ -216,11 +216,9 @@ class ObjectiveSection(Section):
 class VerifySection(ScoreWords):
     """How the new deployment is verified."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("adoption", "usage", "alpha"),
-            *("leak", "history"),
-        }
+    not_yet: ClassVar[frozenset[str]] = frozenset({"alpha", "leak", "history"})
+    misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("usage", "adoption"), 'the use of a feature is a metric with "usage: true", in "metrics"'
     )
 
     soak: Annotated[Duration, Field(description="It is watched at least this long.")] = _VERIFY.soak

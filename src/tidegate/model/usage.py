@@ -6,11 +6,15 @@ only told of.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
+from tidegate.model.ids import EnvironmentName, split_placement
 from tidegate.model.metric import Counted, Figures, MetricSeries
+from tidegate.model.rollout import Rollout
+from tidegate.model.verdict import MetricFinding
 
 SURE = 0.95
 """How sure it is that the real share lies within the interval, if each request is one for itself."""
@@ -58,6 +62,16 @@ def interval(hits: float, trials: float) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def last_seen(rollouts: Iterable[Rollout]) -> Mapping[EnvironmentName, tuple[MetricFinding, ...]]:
+    """By environment, what the newest of the rollouts that counted any usage showed; they come the newest first."""
+    found: dict[EnvironmentName, tuple[MetricFinding, ...]] = {}
+    for rollout in rollouts:
+        told = tuple(one for one in rollout.judgement.metrics if one.is_only_told) if rollout.judgement else ()
+        if told and not rollout.drill:
+            found.setdefault(split_placement(rollout.placement)[1], told)
+    return found
 
 
 def _before(series: MetricSeries) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from tidegate.model.deployment import Deployment
 from tidegate.model.ids import DeploymentId
 from tidegate.model.placement import Placement
-from tidegate.model.rollout import Rollout
+from tidegate.model.rollout import Rollout, RolloutKind
 from tidegate.store import queries, rows, tables
 
 
@@ -67,6 +67,13 @@ def deployments_of_release(connection: Connection, release: str) -> tuple[Deploy
     """What a release was, in all environments, oldest first."""
     c = tables.deployment.c
     return rows.every(connection, Deployment, c.release == release, order_by=c.created_at.asc())
+
+
+def rollouts_to(connection: Connection, deployments: Sequence[Deployment]) -> tuple[Rollout, ...]:
+    """What brought these deployments to their placements, the newest first; not what brought them back."""
+    c = tables.rollout.c
+    here = (c.placement.in_({one.placement for one in deployments}), c.new.in_([one.id for one in deployments]))
+    return rows.every(connection, Rollout, *here, c.kind == RolloutKind.RELEASE, order_by=c.began_at.desc())
 
 
 def _record(connection: Connection, placement: Placement) -> PlacementRecord:

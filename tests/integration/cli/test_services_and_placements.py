@@ -367,6 +367,17 @@ def test_a_release_says_what_each_artifact_was_made_from(tidegate: Command, cont
     assert 'made by "image" from the commit, what "compile" handed over (sha256:cc), shop (sha256:aa)' in shown
 
 
+def test_a_release_says_which_use_of_its_features_was_seen(tidegate: Command, contract: ContractServer) -> None:
+    known = {"evidence": 1.0, "unit": "%", "verdict": "undecided"}
+    new = {**known, "name": "wishes (usage)", "canary": 4.25, "baseline": None, "low": 3.247, "high": 5.545}
+    touched = {**known, "name": "orders (usage)", "canary": 9.0, "baseline": 10.0, "low": 8.1, "high": 9.9}
+    release = {"id": RUN, "service": "shop", "commit": COMMIT, "subject": "Sell", "author": "Ada"}
+    contract.answer("GET", f"/releases/{RUN}", {**release, "usage": {"production": [new, touched]}})
+    shown = tidegate("release", "show", RUN).out
+    assert "in production: wishes (usage): 4.25% (3.25% to 5.54%; none known of the old deployment)" in shown
+    assert "in production: orders (usage): 9% (8.1% to 9.9%; 10% on the old)" in shown
+
+
 def test_environments_are_listed_with_what_runs_there(tidegate: Command, contract: ContractServer) -> None:
     placement = placement_document(service="shop")
     production = {"name": "production", "protected": True, "target": "local", "router": "envoy"}

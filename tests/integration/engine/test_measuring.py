@@ -24,8 +24,9 @@ from tidegate.model.metric import BEFORE_FIRST_STEP, Counted, Figures, MetricRea
 from tidegate.model.metric_history import KEPT_FOR, HistoryHour
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import RunStatus
+from tidegate.model.usage import last_seen
 from tidegate.model.verdict import Judgement, Verdict
-from tidegate.store import metric_queries, queries
+from tidegate.store import metric_queries, placement_queries, queries
 
 WINDOW = 4 * BATCH
 LIMIT_SECONDS = 20.0
@@ -368,6 +369,10 @@ def test_the_use_of_a_new_feature_is_told_and_waits_for_no_figures_of_the_old_de
     )
     (usage,) = [one for one in judgement.metrics if one.name == "orders (usage)"]
     assert usage.low is not None and usage.high is not None and usage.low < 5 < usage.high
+    with shop.database.reading() as connection:
+        deployments = placement_queries.deployments_of_release(connection, str(shop.run(run).release))
+        seen = last_seen(placement_queries.rollouts_to(connection, deployments))
+    assert seen == {"production": (usage,)}
 
 
 def remembered(shop: Shop) -> dict[str, tuple[HistoryHour, ...]]:

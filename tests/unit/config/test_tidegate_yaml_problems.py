@@ -184,6 +184,8 @@ def test_a_mistake_in_the_runtime_is_told(runtime: str, problem: str) -> None:
         ("name: a, deploy: {strategy: rolling, ▸shares: [5%]}", '"shares" belongs to a canary; the strategy'),
         ("name: a, deploy: {strategy: rolling}, verify: {blind: ▸baseline}", "a rolling deployment leaves no old one"),
         ("name: a, deploy: {▸blind: hold}", '"blind" does not belong here (what happens while nobody'),
+        ("name: a, verify: {▸usage: {x: 5%}}", '"usage" does not belong here (the use of a feature is a metric with'),
+        ("name: a, verify: {▸adoption: {}}", '"adoption" does not belong here (the use of a feature is a metric with'),
         ("name: a, verify: {soak: 1h, at_most: ▸5m}", "at_most is shorter than soak"),
         ("name: a, verify: {traffic: {rate: ▸0/s}}", "'0/s' is not between 0 and 1000/s"),
         ("name: a, verify: {traffic: {rate: ▸5}}", "'5' is not a rate; write one like 5/s or 300/m"),

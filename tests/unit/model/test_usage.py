@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.unit.model.builders import rollout_at
 
-from tidegate.model.ids import RolloutId
+from tidegate.model.ids import PlacementId, RolloutId
 from tidegate.model.metric import (
     BEFORE_FIRST_STEP,
     Counted,
@@ -17,7 +19,9 @@ from tidegate.model.metric import (
     MetricSeries,
     SourceName,
 )
-from tidegate.model.usage import interval, is_new_feature, usage_of
+from tidegate.model.rollout import Rollout, RolloutState
+from tidegate.model.usage import interval, is_new_feature, last_seen, usage_of
+from tidegate.model.verdict import Judgement, MetricFinding, Verdict
 
 BEGIN = datetime(2026, 3, 2, 12, tzinfo=UTC)
 WISHES = MetricRule("wish list", SourceName.COMMAND, usage=True, tolerance=0.2)
@@ -78,3 +82,22 @@ def test_a_metric_that_counts_no_usage_has_none() -> None:
     assert usage_of(series((Counted(3, 100), None), rule=plain)) is None
     assert usage_of(series((None, Counted(3, 100)))) is None
     assert not is_new_feature(series((Counted(3, 100), None), rule=plain))
+
+
+def test_of_each_environment_the_newest_rollout_that_counted_usage_is_told() -> None:
+    use, errors = (
+        MetricFinding("wishes (usage)", 4.0, None, 1.0, "%", Verdict.UNDECIDED, 3.0, 5.0),
+        MetricFinding("errors", 0.1, 0.1, 0.6, "%", Verdict.PASS),
+    )
+
+    def came(*told: MetricFinding, place: str = "shop/production", drill: bool = False) -> Rollout:
+        judgement = Judgement(Verdict.PASS, "fine", metrics=told)
+        return replace(
+            rollout_at(RolloutState.SUCCEEDED), placement=PlacementId(place), judgement=judgement, drill=drill
+        )
+
+    older = replace(use, canary=9.0)
+    seen = last_seen([came(errors), came(older, drill=True), came(errors, use), came(older)])
+    assert seen == {"production": (use,)}
+    assert last_seen([came(use), came(older, place="shop/staging")]) == {"production": (use,), "staging": (older,)}
+    assert last_seen([]) == {}
