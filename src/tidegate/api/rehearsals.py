@@ -12,10 +12,12 @@ from tidegate.api.answers import ActorAnswer, Answer
 from tidegate.api.fields import Body, Name, ServiceQuery, TextField
 from tidegate.api.idempotency import ActRoute
 from tidegate.api.routing import noun_router
-from tidegate.api.security import Operator, Parts, Reader
+from tidegate.api.security import Parts, Reader, Rehearser
+from tidegate.engine.rehearsal_schedule import occurrences
 from tidegate.engine.rehearsals import record_rehearsal, rehearsals
 from tidegate.model.ids import Commit, ServiceName
 from tidegate.model.rehearsal import End, Fault, FaultOutcome, RecordedRehearsal, Rehearsal
+from tidegate.model.rehearsal_schedule import Occurrence
 from tidegate.security.permission import Permission
 
 router = noun_router("rehearsals", prefix="/rehearsals", route_class=ActRoute)
@@ -92,10 +94,34 @@ def list_rehearsals(
         return [_answer(one) for one in rehearsals(connection, service, limit)]
 
 
+class ScheduleAnswer(Answer):
+    """A service that says in its file when it is rehearsed by itself, and how that stands. `last_at` is when the last
+    one began, whoever played it; one goes on `since`, or the next begins at `next_at`. One that `is_due` waits until
+    no other goes on and nothing is verified in a protected environment."""
+
+    service: str
+    when: str
+    faults: list[Fault]
+    quick: float
+    last_at: datetime | None
+    since: datetime | None
+    next_at: datetime | None
+    is_due: bool
+    in_words: str
+
+
+@router.get("/schedule")
+def show_schedule(parts: Parts, _: Reader, service: ServiceQuery = None) -> list[ScheduleAnswer]:
+    """The services that are rehearsed by themselves, and when the next rehearsal of each begins."""
+    of_engine = parts.engine.parts
+    with of_engine.database.reading() as connection:
+        return [_scheduled(one, of_engine.clock.now()) for one in occurrences(connection, of_engine, service)]
+
+
 @router.post("", status_code=201)
-def note_rehearsal(parts: Parts, who: Operator, body: RehearsalRequest) -> RehearsalAnswer:
+def note_rehearsal(parts: Parts, who: Rehearser, body: RehearsalRequest) -> RehearsalAnswer:
     """Keep what came of a rehearsal; `tidegate rehearse` says it."""
-    parts.authority.check(who, Permission.OPERATE, body.service, body.environment)
+    parts.authority.check(who, Permission.REHEARSE, body.service, body.environment)
     rehearsal = Rehearsal(
         service=ServiceName(body.service),
         commit=Commit(body.commit),
@@ -107,6 +133,21 @@ def note_rehearsal(parts: Parts, who: Operator, body: RehearsalRequest) -> Rehea
         outcomes=tuple(FaultOutcome(**one.model_dump()) for one in body.outcomes),
     )
     return _answer(record_rehearsal(parts.engine.parts, rehearsal, who.actor))
+
+
+def _scheduled(one: Occurrence, now: datetime) -> ScheduleAnswer:
+    rule = one.rehearsed.rule
+    return ScheduleAnswer(
+        service=one.rehearsed.service,
+        when=str(rule.when),
+        faults=list(rule.faults),
+        quick=rule.quick,
+        last_at=one.known.last_at,
+        since=one.known.since,
+        next_at=one.next_at,
+        is_due=one.is_due,
+        in_words=one.in_words(now),
+    )
 
 
 def _answer(one: RecordedRehearsal) -> RehearsalAnswer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,7 +67,7 @@ def stop_everything(data: Path) -> tuple[Stopped, ...]:
     from tidegate.supervision.run_folder import RunFolder
     from tidegate.supervision.supervisor import Supervisor, SupervisorAway
 
-    servers = _stop_servers(data)
+    servers = (*_stop_servers(data), *end_rehearsals(data))
     supervisor = Supervisor(data)
     programs = _programs(supervisor)
     if supervisord := supervisord_running(RunFolder(data)):
@@ -87,6 +88,48 @@ def stop_everything(data: Path) -> tuple[Stopped, ...]:
             if one.pid not in told
         ),
     )
+
+
+def rehearsals_folder(data: Path) -> Path:
+    """Where the rehearsals that the server began are played, each in a folder of its service."""
+    return data / "rehearsals"
+
+
+def rehearsal_process_file(data: Path) -> Path:
+    """The file that says which process plays, or played last."""
+    return rehearsals_folder(data) / "process.json"
+
+
+def end_rehearsals(data: Path) -> tuple[Stopped, ...]:
+    """End a rehearsal that the data folder's server began: the process that plays, and the server that it started.
+
+    Raises CommandFailed where something cannot be ended, and names it.
+    """
+    if not rehearsals_folder(data).is_dir():
+        return ()
+    from tidegate.supervision import processes
+
+    found = [processes.Found(one, "rehearsal") for one in _rehearsing(data)]
+    try:
+        ended = [Stopped(one.pid, "the rehearsal", one.forced) for one in processes.end(found, SERVER_SECONDS)]
+    except processes.ProcessesRemain as error:
+        raise CommandFailed(ExitCode.FAILED, f"the rehearsal of {data} could not be stopped: {error}") from error
+    rehearsal_process_file(data).unlink(missing_ok=True)
+    for folder in sorted(rehearsals_folder(data).glob("*/data")):
+        ended += (replace(one, what=f"{one.what} of a rehearsal") for one in stop_everything(folder))
+    return tuple(ended)
+
+
+def _rehearsing(data: Path) -> Iterator[psutil.Process]:
+    import psutil
+
+    try:
+        noted = json.loads(rehearsal_process_file(data).read_text(encoding="utf-8"))
+        process = psutil.Process(int(noted["pid"]))
+        if abs(process.create_time() - float(noted["started"])) <= _SAME_START_SECONDS:
+            yield process
+    except (OSError, ValueError, KeyError, TypeError, psutil.NoSuchProcess):
+        return
 
 
 def _report(output: Output, data: Path, stopped: tuple[Stopped, ...]) -> None:

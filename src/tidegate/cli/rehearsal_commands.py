@@ -42,6 +42,12 @@ def rehearse(
         Path | None,
         typer.Option("--secrets", metavar="FILE", help="Lines NAME=VALUE: the secrets that its instances get."),
     ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder", metavar="DIR", help="Play in this folder, where no rehearsal is; by default in a temporary one."
+        ),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the rehearsal's folder for a look into it.")] = False,
     json: JsonOption = False,
     data: DataOption = None,
@@ -61,6 +67,7 @@ def rehearse(
         traffic=traffic,
         paths=tuple(path or ()),
         secrets=secrets,
+        folder=folder,
         keep=keep,
         data=data,
     )
@@ -74,14 +81,17 @@ def rehearsals(
     json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
-    """List the rehearsals, the newest first."""
+    """List the rehearsals, the newest first, and when the next ones begin by themselves."""
     session = begin(json, data)
     found = session.client.items("rehearsals", service=service)
+    scheduled = [] if json else session.client.items("rehearsals", "schedule", service=service)
     session.output.document(found)
     session.output.table(
         ("service", "commit", "environment", "played", "by", "found", "harmed at most", "went wrong"),
         (_row(one) for one in found),
     )
+    for one in scheduled:
+        session.output.note(one["in_words"])
     if not found:
         session.output.note("nothing was rehearsed yet: tidegate rehearse SERVICE")
 

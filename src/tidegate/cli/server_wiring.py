@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from tidegate.api.event_feed import EventFeed
 from tidegate.api.parts import ApiParts
 from tidegate.api.wakeup import Wakeup
+from tidegate.cli.rehearsal_process import RehearsalProcess
 from tidegate.cli.server_parts import ServerParts, agent_program, envoy_program
 from tidegate.cli.upkeep import Upkeep
 from tidegate.engine.agents import AgentActs
@@ -38,6 +39,7 @@ from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.questions import QuestionActs
 from tidegate.engine.queue import InProcessQueue
 from tidegate.engine.record import RecordActs
+from tidegate.engine.rehearsal_schedule import RehearsalSchedule
 from tidegate.engine.repositories import Repositories
 from tidegate.engine.runs import RunActs
 from tidegate.engine.services import ServiceActs
@@ -147,6 +149,8 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
     repositories = Repositories(parts.engine, parts.mirrors, services, parts.configuration.poll_interval)
     programs = (envoy_program(parts.data, envoy), agent_program(parts.data, address, parts.isolation))
     owner = everywhere(Actor(ActorKind.PERSON, getpass.getuser()), Role.ADMIN)
+    tokens = _tokens(parts.data, owner, agents, people)
+    rehearsed = RehearsalSchedule(parts.engine, RehearsalProcess(parts.data), tokens)
     api = ApiParts(
         engine=engine,
         runs=RunActs(engine),
@@ -171,7 +175,7 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         notifications=notifications,
         logs=logs,
         artifacts=parts.artifacts,
-        tokens=_tokens(parts.data, owner, agents, people),
+        tokens=tokens,
         sign_in=SignIn(owner, parts.engine.clock.now, entrance.sessions),
         entrance=entrance,
         repositories=repositories,
@@ -180,7 +184,8 @@ def wire(parts: ServerParts, address: str, host: str, envoy: Path) -> Wired:
         ready=threading.Event(),
         hosts=frozenset({host, *_named(parts.configuration.address)}),
     )
-    upkeep = Upkeep(parts, engine, leasing, agents, quarantines, drills, alerts, record, programs, SyntheticSender())
+    sender = SyntheticSender()
+    upkeep = Upkeep(parts, engine, leasing, agents, quarantines, drills, rehearsed, alerts, record, programs, sender)
     return Wired(api, queue, asking, measuring, repositories, upkeep, notifications)
 
 

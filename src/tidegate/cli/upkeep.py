@@ -15,6 +15,7 @@ from tidegate.engine.kept_results import KeptResults
 from tidegate.engine.leasing import Leasing
 from tidegate.engine.quarantines import QuarantineActs
 from tidegate.engine.record import RecordActs
+from tidegate.engine.rehearsal_schedule import RehearsalSchedule
 from tidegate.engine.synthetic import wanted_traffic
 from tidegate.engine.traffic_log import TrafficLog
 from tidegate.engine.unused_artifacts import UnusedArtifacts
@@ -46,6 +47,7 @@ class Upkeep:
         agents: AgentActs,
         quarantines: QuarantineActs,
         drills: DrillActs,
+        rehearsals: RehearsalSchedule,
         alerts: AlertActs,
         record: RecordActs,
         programs: Sequence[Program],
@@ -57,6 +59,7 @@ class Upkeep:
         self._agents = agents
         self._quarantines = quarantines
         self._drills = drills
+        self._rehearsals = rehearsals
         self._of_record = record
         self._programs = programs
         self._synthetic = synthetic
@@ -76,6 +79,7 @@ class Upkeep:
         if ended:
             names = ", ".join(str(one) for one in ended)
             self._record(EventKind.ORPHANS_ENDED, f"ended what an earlier supervisor had left: {names}")
+        self._rehearsals.recover()
         self._of_record.begin()
         self._record(EventKind.SERVER_STARTED, "the server started")
         self._engine.sweep()
@@ -89,6 +93,7 @@ class Upkeep:
         self._stopping.set()
         self._thread.join(timeout)
         self._synthetic.stop()
+        self._rehearsals.stop()
 
     def sign_record(self) -> None:
         """Sign what came since the last checkpoint: what is taken out while no server runs is missed as well."""
@@ -118,6 +123,7 @@ class Upkeep:
                     self._of_record.look_after()
                     self._engine.sweep()
                     self._supervisor.keep_logs_small()
+                    self._rehearsals.look()
                 if looks % TRAFFIC_EVERY_LOOKS == 0:
                     self._traffic.look()
                 self._clear(looks)

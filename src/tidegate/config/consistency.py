@@ -15,6 +15,7 @@ from tidegate.config.lookup import Item, at, get, items, words
 from tidegate.config.matrices import expanded_names
 from tidegate.config.order_consistency import needs, twice
 from tidegate.config.problem import Problem, did_you_mean, quoted_list
+from tidegate.config.rehearsal_sections import contradictions_in_rehearsals
 from tidegate.config.stage_consistency import contradictions_in_stage
 from tidegate.config.step_consistency import contradictions_in_steps
 from tidegate.model.ids import EnvironmentName
@@ -34,6 +35,7 @@ def contradictions(document: Document, environments: Collection[EnvironmentName]
     yield from _stage_order(document, stages)
     yield from _variables(document, pipeline)
     yield from requires_itself(document, pipeline)
+    yield from contradictions_in_rehearsals(document, pipeline)
     for stage in stages:
         yield from contradictions_in_stage(document, stage, pipeline, environments)
 

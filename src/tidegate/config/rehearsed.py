@@ -58,12 +58,6 @@ def rehearsed(text: str, wrapping: Wrapping, quick: float, agent_step: str | Non
     return RehearsedFile(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", tuple(_left_out(plain, pipeline)))
 
 
-def longest(pipeline: Pipeline, quick: float) -> timedelta:
-    """How long the stages of a rehearsed release may be verified in all."""
-    of_stages = (one.verify.at_most + one.verify.soak + one.verify.watch for one in pipeline.stages if one.verify)
-    return sum(of_stages, timedelta(0)) / quick
-
-
 def _stage(written: dict[str, Any], stage: Stage, quick: float) -> dict[str, Any]:
     kept: dict[str, Any] = {key: written[key] for key in ("name", "environment", "needs") if key in written}
     if "steps" in written:

@@ -77,6 +77,7 @@ def pipeline(section: PipelineSection) -> Pipeline:
         cadence=cadence_resolve.cadence(section.cadence) if section.cadence else Cadence(),
         batch=cadence_resolve.batch(section.batch) if section.batch else None,
         train=section.train,
+        rehearsals=section.rehearsals.rehearsals() if section.rehearsals else None,
     )
 
 

@@ -19,6 +19,7 @@ from tidegate.config.judge_mann_whitney import ScoreWords, check_names, comparis
 from tidegate.config.judge_methods import check_words
 from tidegate.config.judge_threshold import threshold_rule
 from tidegate.config.metric_sections import MetricSection
+from tidegate.config.rehearsal_sections import RehearsalsSection
 from tidegate.config.section import Section
 from tidegate.config.step_sections import MOST_STEPS, BuildSection, StageStepSection
 from tidegate.config.values import (
@@ -344,6 +345,9 @@ class PipelineSection(Section):
     ] = None
     train: Annotated[
         TrainWord | None, Field(description="The release train of the server that its releases leave with.")
+    ] = None
+    rehearsals: Annotated[
+        RehearsalsSection | None, Field(description="When the server rehearses the release that serves, by itself.")
     ] = None
     stages: Annotated[
         tuple[StageSection, ...], Field(max_length=MOST_STAGES, description="The way of a release, in order.")

@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from tidegate.config.cadence_sections import TrainSection
 from tidegate.config.external_sections import OutsideSection
 from tidegate.config.gate_sections import GateSection
 from tidegate.config.metric_sections import SourcesSection
 from tidegate.config.notification_sections import ChannelSection
+from tidegate.config.recurrence_section import RecurrenceSection
 from tidegate.config.section import Section
 from tidegate.config.sign_in_sections import FileInData, OwnAddress, SignInSection
 from tidegate.config.time_sections import MOST_DATES, CalendarSection, FreezeSection
-from tidegate.config.time_values import CalendarWord, CronWord, ZoneWord
-from tidegate.config.values import EnvironmentWord, ModeWord, PositiveDuration, Size, StageWord, one_of, wrong
-from tidegate.model.drill_rule import DrillRule
+from tidegate.config.time_values import CalendarWord
+from tidegate.config.values import EnvironmentWord, ModeWord, PositiveDuration, Size, StageWord, one_of
 from tidegate.model.environment import Environment, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.pipeline import Mode
-from tidegate.model.schedule import Schedule
 
 _CONFIGURATION = ServerConfiguration({})
 _ENVIRONMENT = Environment(EnvironmentName("defaults"), False)
@@ -44,29 +43,8 @@ TargetWord = Annotated[TargetName, *one_of(TargetName, "command", "container", "
 RouterWord = Annotated[RouterName, *one_of(RouterName, "gateway-api", "none")]
 
 
-class DrillsSection(Section):
+class DrillsSection(RecurrenceSection):
     """When rollbacks are practised: so long after the last one, or at certain times."""
-
-    every: Annotated[PositiveDuration | None, Field(description="The time from one to the next.")] = None
-    cron: Annotated[CronWord | None, Field(description="Minute, hour, day of the month, month, day of the week.")] = (
-        None
-    )
-    timezone: Annotated[ZoneWord | None, Field(description="The place whose clock counts for `cron`.")] = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> DrillsSection:
-        if (self.every is None) is (self.cron is None) or (self.cron is None) is not (self.timezone is None):
-            raise wrong(
-                'expected "every", or "cron" with its "timezone"',
-                'write {every: 7d}, or {cron: "30 3 * * mon", timezone: Europe/London}',
-            )
-        return self
-
-    def rule(self) -> DrillRule:
-        """As the server uses it."""
-        if self.cron is None or self.timezone is None:
-            return DrillRule(every=self.every)
-        return DrillRule(schedule=Schedule(self.cron, self.timezone))
 
 
 class EnvironmentSection(Section):

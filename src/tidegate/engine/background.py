@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from tidegate.engine.rehearsals import last_that_went_well
 from tidegate.model.background import Background
 from tidegate.model.change import Change
 from tidegate.model.error_budget import BUDGET_OVER
@@ -40,4 +41,5 @@ def background_of(
         earlier_rollouts={one.name: rollouts[one.rollout] for one in stages if one.rollout in rollouts},
         incidents=incident_queries.newest_at(connection, placement.id, MOST_INCIDENTS + 1),
         drill=drill_queries.last_passed(connection, run.service),
+        rehearsal=last_that_went_well(connection, run.service),
     )

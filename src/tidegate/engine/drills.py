@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -18,7 +17,6 @@ from tidegate.model.ids import EnvironmentName, PlacementId, ServiceName, placem
 from tidegate.model.pipeline import Stage
 from tidegate.model.placement import Placement
 from tidegate.model.release import Release
-from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.rollout_begin import deployment_for
 from tidegate.store import drill_queries, events, incident_queries, queries, rows
 
@@ -106,7 +104,7 @@ class DrillActs:
             text = f"a drill of {what} goes on already, begun by {going.by.name}"
             raise Refused(Refusal.CONFLICT, text, f"tidegate watch {going.run}")
         owner = queries.rollout(connection, placement.rollout)
-        if owner and _keeps_busy(owner, self._parts.clock.now()):
+        if owner and owner.keeps_busy(self._parts.clock.now()):
             text = f"something moves at {what}: a rollout is {owner.state.value} there"
             raise Refused(Refusal.CONFLICT, text, f"tidegate watch {owner.run}" if owner.run else None)
         incident = incident_queries.open_at(connection, place)
@@ -137,12 +135,6 @@ class DrillActs:
             text = f"there is no other release of {service} to practise with in {environment}"
             raise Refused(Refusal.CONFLICT, text, f"tidegate release list {service}")
         return release, stage
-
-
-def _keeps_busy(rollout: Rollout, now: datetime) -> bool:
-    """Whether a rollout moves, or is watched for as long as the file says: a drill would end the watch."""
-    watched = rollout.state is RolloutState.WATCHING and rollout.watch_until is not None and now < rollout.watch_until
-    return rollout.state.owns_placement or watched
 
 
 def _stage_there(release: Release, environment: EnvironmentName) -> Stage | None:

@@ -10,6 +10,7 @@ from tidegate.model.drill import Drill
 from tidegate.model.ids import StageName
 from tidegate.model.incident import Incident
 from tidegate.model.known_people import KnownPeople
+from tidegate.model.rehearsal import RecordedRehearsal
 from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout
 from tidegate.model.run import StageRun
@@ -21,7 +22,7 @@ class Background:
 
     `brings` are the changes since the release that serves, the newest first; `earlier_stages` those that the release
     went through in the run that built it, where this is another one; `incidents` the newest ones at the placement,
-    `drill` the service's last one that went well.
+    `drill` the service's last one that went well, and so is `rehearsal`.
     """
 
     serving: Release | None = None
@@ -34,3 +35,4 @@ class Background:
     earlier_rollouts: Mapping[StageName, Rollout] = field(default_factory=dict)
     incidents: tuple[Incident, ...] = ()
     drill: Drill | None = None
+    rehearsal: RecordedRehearsal | None = None

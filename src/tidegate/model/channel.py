@@ -30,6 +30,7 @@ class Topic(StrEnum):
     ERROR_BUDGET = "error-budget"
     INCIDENT = "incident"
     DRILL = "drill"
+    REHEARSAL = "rehearsal"
 
 
 UNLESS_SAID = frozenset(Topic) - {Topic.RUN_SUCCEEDED, Topic.TRAIN}

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 from tidegate.model.calendar import Calendar
 from tidegate.model.channel import Channel
-from tidegate.model.drill_rule import DrillRule
 from tidegate.model.floor import Floor
 from tidegate.model.freeze import Freeze
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.provider_person import ProviderSettings
+from tidegate.model.recurrence import Recurrence
 from tidegate.model.train import Train
 
 
@@ -36,7 +36,7 @@ class Environment:
     freezes: tuple[Freeze, ...] = ()
     """Those of the server's configuration."""
 
-    drills: DrillRule | None = None
+    drills: Recurrence | None = None
     """When rollbacks are practised there; without it, when somebody says so."""
 
     def floors_for(self, service: str) -> tuple[Floor, ...]:

@@ -24,6 +24,7 @@ MOST_STAGES = 100
 MOST_FIGURES = 20
 MOST_REASONS = 20
 MOST_INCIDENTS = 100
+MOST_FAULTS = 20
 LONGEST_TEXT = 200
 """Limits, so that no policy takes long. A list that would be longer is missing; a text is cut."""
 
@@ -276,6 +277,18 @@ class DrillEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class RehearsalEvidence:
+    """A rehearsal in which every fault was found and ended on a known release."""
+
+    environment: Annotated[str, Doc("Where its faults were.")]
+    at: Annotated[datetime, Doc("When it was over.")]
+    age: Annotated[timedelta, Doc("The time since then, in whole minutes.", moves=True)]
+    commit: Annotated[str, Doc("The commit that was rehearsed.")]
+    faults: Annotated[tuple[str, ...], Doc("Which faults were put in, by their names.", at_most=MOST_FAULTS)]
+    by: Annotated[str, Doc('Who played it; of those that the server began, "the rehearsal schedule".')]
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorBudget:
     """What is left of the failures that the service's objective allows."""
 
@@ -326,6 +339,10 @@ class Evidence:
     drill: Annotated[
         DrillEvidence | None,
         Doc("The service's last drill that went well, in any environment.", missing="no drill of it went well yet"),
+    ] = None
+    rehearsal: Annotated[
+        RehearsalEvidence | None,
+        Doc("The service's last rehearsal that went well.", missing="no rehearsal of it went well yet"),
     ] = None
     error_budget: Annotated[
         ErrorBudget | None,

@@ -16,6 +16,7 @@ from tidegate.model.ids import StageName
 from tidegate.model.incident import COUNTED_FOR, Incident
 from tidegate.model.known_people import KnownPeople
 from tidegate.model.pipeline import Mode
+from tidegate.model.rehearsal import RecordedRehearsal
 from tidegate.model.release import Release
 from tidegate.model.release_risk import release_risk
 from tidegate.model.rollout import Rollout
@@ -31,7 +32,7 @@ class EvidenceSources:
     `serving` is the release that serves there, None where nothing does or it is not known any more; `brings` are the
     changes since it, the newest first. `stages` are those that the release went through, also in an earlier run, and
     `rollouts` theirs. `frozen` is None where freezes are not known. `incidents` are the newest ones there,
-    `drill` is the service's last one that went well.
+    `drill` is the service's last one that went well, and so is `rehearsal`.
     """
 
     run: Run
@@ -50,6 +51,7 @@ class EvidenceSources:
     availability: float | None = None
     incidents: Sequence[Incident] = ()
     drill: Drill | None = None
+    rehearsal: RecordedRehearsal | None = None
 
 
 def gather(sources: EvidenceSources, now: datetime) -> Evidence:
@@ -75,6 +77,7 @@ def gather(sources: EvidenceSources, now: datetime) -> Evidence:
         risk=release_risk(sources.release.pipeline.risk, release, changes, before, sources.rollbacks_in_a_row),
         incidents=_incidents(sources, minute),
         drill=_drill(sources.drill, minute),
+        rehearsal=_rehearsal(sources.rehearsal, minute),
     )
 
 
@@ -184,6 +187,14 @@ def _drill(drill: Drill | None, minute: datetime) -> parts.DrillEvidence | None:
         return None
     age = _whole_minutes(minute - drill.ended_at)
     return parts.DrillEvidence(drill.environment, drill.ended_at, age, drill.seconds)
+
+
+def _rehearsal(played: RecordedRehearsal | None, minute: datetime) -> parts.RehearsalEvidence | None:
+    if played is None:
+        return None
+    rehearsal, age = played.rehearsal, _whole_minutes(minute - played.over_at)
+    faults = tuple(one.fault.value for one in rehearsal.outcomes)
+    return parts.RehearsalEvidence(rehearsal.environment, played.over_at, age, rehearsal.commit, faults, played.by.name)
 
 
 def _whole_minutes(span: timedelta) -> timedelta:

@@ -82,6 +82,7 @@ _WORDS: Mapping[Topic, str] = {
     Topic.ERROR_BUDGET: "the error budget burns",
     Topic.INCIDENT: "an incident began or ended",
     Topic.DRILL: "a drill went wrong",
+    Topic.REHEARSAL: "a rehearsal went wrong",
 }
 
 _HEADLINES: Mapping[EventKind, str] = {
@@ -127,6 +128,10 @@ def topic_of(event: Event) -> Topic | None:
             return None
         case EventKind.DRILL_ENDED:
             return Topic.DRILL if event.data.get("state") == DrillState.FAILED.value else None
+        case EventKind.REHEARSED:
+            return Topic.REHEARSAL if event.data.get("went_well") is False else None
+        case EventKind.REHEARSAL_ENDED:
+            return Topic.REHEARSAL if event.data.get("failed") else None
         case EventKind.GATE_ANSWERED:
             return Topic.QUESTION if event.data.get("answer") == QuestionState.REJECTED.value else None
     return _TOPICS.get(event.kind)
@@ -271,7 +276,8 @@ def _next(event: Event, topic: Topic) -> str:
             return f"Look: tidegate incident show {event.about.get('incident', '')}"
         case Topic.HOLD:
             return f"A person decides: tidegate promote {run}, or tidegate cancel {run}"
-    return f"Look: tidegate watch {run}" if run else f"Look: tidegate status {service}"
+    page = "rehearsals" if topic is Topic.REHEARSAL else "status"
+    return f"Look: tidegate watch {run}" if run else f"Look: tidegate {page} {service}"
 
 
 def _link(event: Event, topic: Topic, address: str) -> str:

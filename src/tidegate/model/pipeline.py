@@ -14,6 +14,7 @@ from tidegate.model.load import LoadRule
 from tidegate.model.mann_whitney import MannWhitneyRule
 from tidegate.model.metric import MetricRule
 from tidegate.model.recording import Method
+from tidegate.model.rehearsal_rule import RehearsalRule
 from tidegate.model.share import Share
 
 
@@ -346,6 +347,9 @@ class Pipeline:
     batch: Batch | None = None
     train: str | None = None
     """The release train that its releases leave with, where the file names one."""
+
+    rehearsals: RehearsalRule | None = None
+    """When what serves is rehearsed by itself."""
 
     def stage(self, name: StageName) -> Stage:
         """The stage of that name. Raises KeyError where there is none."""

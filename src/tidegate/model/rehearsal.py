@@ -137,8 +137,14 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True)
 class RecordedRehearsal:
-    """A rehearsal as it is in the record: the number of its line, and who played it."""
+    """A rehearsal as it is in the record: the number of its line, when that was written, and who played it."""
 
     id: int
+    at: datetime
     by: Actor
     rehearsal: Rehearsal
+
+    @property
+    def over_at(self) -> datetime:
+        """When it was over, as it says itself, but not after it was recorded: gates read how long ago that is."""
+        return min(self.rehearsal.ended_at, self.at)

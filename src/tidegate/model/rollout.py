@@ -131,6 +131,12 @@ class Rollout:
     watch_until: datetime | None = None
     ended_at: datetime | None = None
 
+    def keeps_busy(self, now: datetime) -> bool:
+        """Whether it moves, or is watched for as long as the file says: another use of the place would end the watch,
+        or spoil what it sees."""
+        watched = self.state is RolloutState.WATCHING and self.watch_until is not None and now < self.watch_until
+        return self.state.owns_placement or watched
+
     @property
     def position(self) -> RolloutStep:
         """The step that it is at."""

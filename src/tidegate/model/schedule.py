@@ -51,6 +51,10 @@ class Schedule:
             found = time
         return found
 
+    def next_after(self, moment: datetime) -> datetime:
+        """The first of the times after that. Raises UnknownZone."""
+        return next(self._times(moment))
+
     def changes_at(self, now: datetime) -> datetime | None:
         """When it opens or shuts next, or when to look again; None for never. Raises UnknownZone."""
         times = self._times(now - self.stays)

@@ -36,6 +36,7 @@ def evidence_at(draft: RunDraft, stage: StageName, mode: Mode) -> Evidence | Non
         availability=verify.availability if (verify := draft.definition(stage).verify) else None,
         incidents=background.incidents,
         drill=background.drill,
+        rehearsal=background.rehearsal,
     )
     return gather(sources, draft.now)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,24 +19,23 @@ from tidegate.cli.exit_code import CommandFailed, ExitCode
 from tidegate.cli.session import Session
 from tidegate.config import server_yaml
 from tidegate.config.problem import ConfigError
-from tidegate.config.rehearsed import longest
 from tidegate.demo.server_process import DemoFailed
 from tidegate.model.environment import ServerConfiguration
 from tidegate.model.pipeline import Pipeline
 from tidegate.model.quantity import parse_rate
 from tidegate.model.rehearsal import End, Fault, FaultOutcome
+from tidegate.model.rehearsal_time import of_one_release
 from tidegate.rehearsal.play import Plan, Rehearser
 from tidegate.rehearsal.repository import NoRepository, RehearsedRepository
 from tidegate.rehearsal.server import RehearsalFailed, RehearsalServer
-
-BUILD_SECONDS = 600.0
-"""So much longer than its verification a release may take."""
 
 LEAST_PER_SECOND = 0.05
 MOST_PER_SECOND = 200.0
 """What one process sends beside all that a rehearsal runs; users beyond that are not played."""
 
 LEAST_BATCH_SECONDS = 1.0
+
+_DATA, _REPOSITORIES = "data", "repositories"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Wish:
     traffic: str | None
     paths: tuple[str, ...]
     secrets: Path | None
+    folder: Path | None
     keep: bool
     data: Path | None
 
@@ -69,17 +70,18 @@ def rehearse(session: Session, wish: Wish) -> int:
     Raises CommandFailed.
     """
     _end_on_signals()
-    folder = Path(tempfile.mkdtemp(prefix="tidegate-rehearsal-"))
+    _keep_token_here()
+    folder = _folder(wish)
     began = datetime.now(UTC)
     done = False
     try:
         asked = _ask(session, wish)
         repository = RehearsedRepository.of(
-            asked.repository, asked.commit, folder / "repositories" / wish.service, asked.path
+            asked.repository, asked.commit, folder / _REPOSITORIES / wish.service, asked.path
         )
         plan = _plan(wish, asked, repository)
         _say_plan(session, wish, asked, plan)
-        outcomes = _play(session, wish, plan, repository, folder / "data")
+        outcomes = _play(session, wish, plan, repository, folder / _DATA)
         done = True
     except (NoRepository, RehearsalFailed, DemoFailed, ConfigError) as error:
         words = "; ".join(map(str, error.problems)) if isinstance(error, ConfigError) else str(error)
@@ -88,22 +90,55 @@ def rehearse(session: Session, wish: Wish) -> int:
         ) from error
     finally:
         if done and not wish.keep:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
     return _end(session, wish, asked, plan, outcomes, began)
+
+
+def _folder(wish: Wish) -> Path:
+    """Where it is played. Raises CommandFailed."""
+    if wish.folder is None:
+        return Path(tempfile.mkdtemp(prefix="tidegate-rehearsal-"))
+    folder = wish.folder.expanduser().resolve()
+    if any((folder / name).exists() for name in (_DATA, _REPOSITORIES)):
+        raise CommandFailed(
+            ExitCode.USAGE, f"in {folder} is a rehearsal already", "name another with --folder, or remove that one"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _remove(folder: Path) -> None:
+    """Remove what was made; in a folder that somebody named may be more."""
+    for name in (_DATA, _REPOSITORIES):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _keep_token_here() -> None:
+    """The token is for the server that is asked; what the rehearsal starts has one of its own."""
+    os.environ.pop("TIDEGATE_TOKEN", None)
 
 
 def _ask(session: Session, wish: Wish) -> Asked:
     service = session.client.get("services", wish.service)
     status = session.client.items("status", service=wish.service)
-    serving = [one["commit"] for one in status[0]["environments"].values() if one["commit"]] if status else []
-    if not serving:
+    places = [str(one["name"]) for one in session.client.items("environments")]
+    commit = serving_last(status[0]["environments"], places) if status else None
+    if commit is None:
         raise CommandFailed(
             ExitCode.FAILED,
             f"nothing of {wish.service} serves that could be rehearsed",
             f"tidegate runs {wish.service}",
         )
     per_second, said = _traffic(session, wish)
-    return Asked(_source(service, wish), str(service["path"]), str(serving[-1]), per_second, said)
+    return Asked(_source(service, wish), str(service["path"]), commit, per_second, said)
+
+
+def serving_last(there: Mapping[str, dict[str, Any]], in_order: Sequence[str]) -> str | None:
+    """The commit that serves in the last of the server's environments that has any of the service."""
+    serving = [str(there[name]["commit"]) for name in in_order if name in there and there[name]["commit"]]
+    return serving[-1] if serving else None
 
 
 def _source(service: dict[str, Any], wish: Wish) -> str:
@@ -153,7 +188,7 @@ def _plan(wish: Wish, asked: Asked, repository: RehearsedRepository) -> Plan:
         quick=wish.quick,
         per_second=min(asked.per_second * wish.quick, MOST_PER_SECOND),
         paths=wish.paths or _paths(pipeline),
-        at_most_seconds=longest(pipeline, wish.quick).total_seconds() + BUILD_SECONDS,
+        at_most_seconds=of_one_release(pipeline, wish.quick).total_seconds(),
     )
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from tidegate.model.access import Access, Means
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.people import Held, Role
+from tidegate.model.rehearsal_schedule import SCHEDULED
 
 
 class Permission(StrEnum):
@@ -23,6 +24,9 @@ class Permission(StrEnum):
 
     OPERATE = "operate"
     """Deploy, roll back, promote, pause; drain agents."""
+
+    REHEARSE = "rehearse"
+    """Say what came of a rehearsal."""
 
     AUDIT = "audit"
     """Export evidence of what happened to a service."""
@@ -43,7 +47,7 @@ class Permission(StrEnum):
 _VIEWER = frozenset({Permission.READ, Permission.FETCH, Permission.SIGN_IN})
 _DEVELOPER = _VIEWER | {Permission.DEVELOP}
 _APPROVER = _DEVELOPER | {Permission.APPROVE}
-_OPERATOR = _APPROVER | {Permission.OPERATE, Permission.AUDIT}
+_OPERATOR = _APPROVER | {Permission.OPERATE, Permission.REHEARSE, Permission.AUDIT}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _VIEWER,
@@ -74,24 +78,30 @@ class Identity:
     token: str | None = None
     """The id of the account's token that proved it; a browser that signs in with it stays no longer than it."""
 
+    only: frozenset[Permission] | None = None
+    """The permissions that its token is good for, whatever the roles allow; None for all of theirs."""
+
     def may(self, permission: Permission, service: str | None = None, environment: str | None = None) -> bool:
         """Whether it has the permission there; without a service, whether it has it for what concerns no one service,
         and likewise for environments."""
         if self.is_agent:
             return permission in AGENT_PERMISSIONS
-        return any(permission in PERMISSIONS[one.role] and one.covers(service, environment) for one in self.held)
+        return any(self._gives(one, permission) and one.covers(service, environment) for one in self.held)
 
     def may_somewhere(self, permission: Permission) -> bool:
         """Whether there is anything for which it has the permission."""
         if self.is_agent:
             return permission in AGENT_PERMISSIONS
-        return any(permission in PERMISSIONS[one.role] for one in self.held)
+        return any(self._gives(one, permission) for one in self.held)
 
     def at(self, address: str, means: Means) -> Identity:
         """The same one, acting from there. Agents are told apart by their tokens."""
         if self.is_agent:
             return self
         return replace(self, actor=replace(self.actor, access=Access(means, address, self.token)))
+
+    def _gives(self, held: Held, permission: Permission) -> bool:
+        return permission in PERMISSIONS[held.role] and (self.only is None or permission in self.only)
 
     @property
     def roles(self) -> str:
@@ -107,6 +117,12 @@ def everywhere(actor: Actor, role: Role) -> Identity:
 def account_identity(name: str, held: Iterable[Held], cap: Role | None = None, token: str | None = None) -> Identity:
     """An account with the roles that it holds now."""
     return Identity(Actor(ActorKind.PERSON, name), tuple(held), account=name, cap=cap, token=token)
+
+
+def rehearsal_identity(service: str) -> Identity:
+    """A rehearsal of that service which the server began: it reads, and says what came of it."""
+    only = frozenset({Permission.READ, Permission.REHEARSE})
+    return Identity(SCHEDULED, (Held(Role.OPERATOR, service),), only=only)
 
 
 def local_agent_identity() -> Identity:

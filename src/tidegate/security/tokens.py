@@ -42,6 +42,10 @@ class Tokens:
             raise ValueError("an empty token would let everybody in")
         self._known = {**self._known, token_hash(token): identity}
 
+    def remove(self, token: str) -> None:
+        """From now on it opens nothing."""
+        self._known = {known: identity for known, identity in self._known.items() if known != token_hash(token)}
+
     def find(self, token: str) -> Identity | None:
         """Whose token it is."""
         return self.added(token) or self._elsewhere(token)

@@ -89,6 +89,15 @@ def newest(connection: Connection, kind: EventKind, service: str | None, limit: 
     return tuple(map(_recorded, connection.execute(query.order_by(c.id.desc()).limit(limit)).mappings()))
 
 
+def newest_of(
+    connection: Connection, kinds: Collection[EventKind], service: str, limit: int
+) -> tuple[RecordedEvent, ...]:
+    """The newest events of these kinds about a service, newest first."""
+    c = tables.event.c
+    query = select(tables.event).where(c.service == service, c.kind.in_([kind.value for kind in kinds]))
+    return tuple(map(_recorded, connection.execute(query.order_by(c.id.desc()).limit(limit)).mappings()))
+
+
 def any_of(connection: Connection, kinds: Collection[EventKind], after: int) -> bool:
     """Whether there are events of these kinds after the given one."""
     c = tables.event.c

@@ -73,7 +73,7 @@ def show_service(parts: Parts, session: Seen, name: ServicePath) -> HTMLResponse
     """A service: where it runs, its runs and releases."""
     engine = parts.engine.parts
     with engine.database.reading() as connection:
-        view = read_service(connection, name, engine.environments, engine.clock.now())
+        view = read_service(connection, name, engine)
     return page("service.html", session, service=view)
 
 

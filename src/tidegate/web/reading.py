@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from tidegate.engine import waiting
 from tidegate.engine.parts import Parts
 from tidegate.engine.refusal import not_found
+from tidegate.engine.rehearsal_schedule import occurrences
 from tidegate.engine.rehearsals import rehearsals
 from tidegate.engine.trains import all_trains, at_its_gates, ready_for, travellers
 from tidegate.model.decide_train import choose_aboard
@@ -78,10 +79,9 @@ def _freezes(
     return tuple(one for one in (*time_queries.freezes(connection, now), *configured) if not one.is_over(now))
 
 
-def read_service(
-    connection: Connection, name: str, environments: Mapping[EnvironmentName, Environment], now: datetime
-) -> ServiceView:
+def read_service(connection: Connection, name: str, parts: Parts) -> ServiceView:
     """A service's page. Raises Refused."""
+    environments, now = parts.environments, parts.clock.now()
     service = queries.service(connection, name)
     if service is None:
         raise not_found("service", name)
@@ -100,8 +100,9 @@ def read_service(
     drills = drill_queries.drills(connection, name, limit=_DRILLS)
     incidents = incident_queries.incidents(connection, name, limit=_INCIDENTS)
     played = rehearsals(connection, name, limit=_REHEARSALS)
+    scheduled = [one.in_words(now) for one in occurrences(connection, parts, name)]
     return service_view(
-        service, histories, runs, releases, tests, environments, now, owed, known, incidents, drills, played
+        service, histories, runs, releases, tests, environments, now, owed, known, incidents, drills, played, scheduled
     )
 
 

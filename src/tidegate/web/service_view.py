@@ -86,6 +86,9 @@ class ServiceView:
     incidents: tuple[IncidentLine, ...]
     drills: tuple[DrillLine, ...]
     rehearsals: tuple[RehearsalLine, ...]
+    rehearsed_next: tuple[str, ...]
+    """What is said of rehearsals that begin by themselves; nothing where the file asks for none."""
+
     expired: tuple[str, ...]
     """What is said of quarantines of tests that have expired."""
 
@@ -114,9 +117,11 @@ def service_view(
     incidents: Sequence[Incident] = (),
     drills: Sequence[Drill] = (),
     rehearsals: Sequence[RecordedRehearsal] = (),
+    rehearsed_next: Sequence[str] = (),
 ) -> ServiceView:
     """A service's page, from what was read; `owed` are the runs of which the review of a break-glass is owed, `freezes`
-    those that concern it and hold or are planned, `incidents`, `drills` and `rehearsals` its newest."""
+    those that concern it and hold or are planned, `incidents`, `drills` and `rehearsals` its newest, `rehearsed_next`
+    what is said of those to come."""
     cards = {one.record.placement.environment: _card(one, now) for one in placements}
     words = str(mode_of(service).because)
     return ServiceView(
@@ -136,6 +141,7 @@ def service_view(
         incidents=tuple(incident_line(one, now) for one in incidents),
         drills=drill_lines(drills, now),
         rehearsals=rehearsal_lines(rehearsals, now),
+        rehearsed_next=tuple(rehearsed_next),
         expired=tuple(expired_in_words(one) for one in tests if one.is_expired(now)),
     )
 

@@ -16,9 +16,9 @@ from tidegate.engine.drills import SCHEDULED, DrillActs
 from tidegate.engine.incidents import IncidentActs
 from tidegate.engine.refusal import Refusal
 from tidegate.model.drill import AT_MOST, Drill, DrillState
-from tidegate.model.drill_rule import DrillRule
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
 from tidegate.model.ids import EnvironmentName
+from tidegate.model.recurrence import Recurrence
 from tidegate.model.run import RunStatus, Trigger
 from tidegate.model.train import Train
 from tidegate.store import drill_queries, queries
@@ -158,7 +158,7 @@ def test_without_a_drill_in_the_last_fourteen_days_nothing_goes_to_production(sh
 
 
 def test_an_environments_drills_begin_by_themselves(shop: Shop, drills: Drills) -> None:
-    drilled = replace(DEFAULT_ENVIRONMENTS[STAGE], drills=DrillRule(every=7 * DAY))
+    drilled = replace(DEFAULT_ENVIRONMENTS[STAGE], drills=Recurrence(every=7 * DAY))
     shop.restart(environments={**DEFAULT_ENVIRONMENTS, STAGE: drilled})
     acts = DrillActs(shop.engine)
     for _ in range(3):

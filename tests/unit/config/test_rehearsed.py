@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 
 from tidegate.config.problem import ConfigError
-from tidegate.config.rehearsed import AGENT_STEP, Wrapping, longest, rehearsed
+from tidegate.config.rehearsed import AGENT_STEP, Wrapping, rehearsed
 from tidegate.config.tidegate_yaml import load
 from tidegate.demo.versions import SHOP
 from tidegate.model.pipeline import Repeat, SharePoint
+from tidegate.model.rehearsal_time import BUILD, of_one_release
 
 WRAPPING = Wrapping(("python", "faulty.py", "--fault", "errors"))
 
@@ -112,7 +113,7 @@ def test_the_step_in_which_the_agent_is_killed_comes_first() -> None:
 
 
 def test_how_long_it_may_take_is_what_the_stages_may() -> None:
-    assert longest(load(FILE), 10) == timedelta(minutes=(30 + 2 + 20 + 60) / 10)
+    assert of_one_release(load(FILE), 10) == timedelta(minutes=(30 + 2 + 20 + 60) / 10) + BUILD
 
 
 def test_a_file_that_is_wrong_is_said_to_be() -> None:

@@ -10,10 +10,10 @@ import pytest
 from tidegate.config import server_yaml
 from tidegate.config.problem import ConfigError
 from tidegate.model.channel import Channel, Topic
-from tidegate.model.drill_rule import DrillRule
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS, Environment, PrometheusSettings, ServerConfiguration
 from tidegate.model.ids import EnvironmentName
 from tidegate.model.provider_person import ProviderSettings
+from tidegate.model.recurrence import Recurrence
 from tidegate.model.schedule import Schedule
 
 LEADS = "notifications: [{name: leads, urls_file: u"
@@ -142,8 +142,8 @@ def test_an_environment_says_when_its_services_are_drilled_and_where_the_token_o
     configuration = server_yaml.load(text + "alerts: {token_file: t}")
     rules = {str(name): one.drills for name, one in configuration.environments.items()}
     assert rules == {
-        "a": DrillRule(every=timedelta(days=7)),
-        "b": DrillRule(schedule=Schedule("30 3 * * mon", "Europe/London")),
+        "a": Recurrence(every=timedelta(days=7)),
+        "b": Recurrence(schedule=Schedule("30 3 * * mon", "Europe/London")),
     }
     assert configuration.alerts_token_file == "t"
     for wrong in ("{}", "{every: 7d, cron: '0 3 * * *', timezone: UTC}", "{cron: '0 3 * * *'}", "{timezone: UTC}"):

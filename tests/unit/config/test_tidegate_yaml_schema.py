@@ -190,6 +190,7 @@ def test_an_editor_finds_the_mistakes_that_the_server_would_find(text: str) -> N
 
 
 WITHIN_ABSENT = (
+    "rehearsals.",
     *(".traffic.", ".approvals.", ".window.", ".schedule.", ".external."),
     *(".setup.", ".NAME.", ".concurrency.", ".cache.", ".checks[].", ".load."),
 )

@@ -23,12 +23,12 @@ from tests.unit.model.builders import (
 from tests.unit.model.placement_story import PlacementStory, an_upgrade
 
 from tidegate.model.drill import CAUSE, Drill, DrillState, Seen, drill_plan, ended
-from tidegate.model.drill_rule import DrillRule
 from tidegate.model.event import EventKind
 from tidegate.model.ids import ReleaseId, RunId
 from tidegate.model.installation import Installation, InstallationState, Instance, InstanceState, Route, Routing
 from tidegate.model.notification import topic_of
 from tidegate.model.pipeline import VerifyRule
+from tidegate.model.recurrence import Recurrence
 from tidegate.model.rollout import Cause, RolloutState
 from tidegate.model.schedule import Schedule
 from tidegate.model.share import WHOLE
@@ -116,16 +116,16 @@ def test_it_goes_on_while_its_rollout_does() -> None:
     assert ended(DRILL, RUN, moving, GOOD, WELL, NOON) is None
 
 
-NIGHTLY = DrillRule(schedule=Schedule("30 3 * * *", "UTC"))
+NIGHTLY = Recurrence(schedule=Schedule("30 3 * * *", "UTC"))
 NIGHT = NOON.replace(hour=3, minute=30)
 
 
 @pytest.mark.parametrize(
     ("rule", "last", "now", "due"),
     [
-        (DrillRule(every=7 * 24 * HOUR), None, NOON, True),
-        (DrillRule(every=HOUR), NOON - HOUR, NOON, True),
-        (DrillRule(every=HOUR), NOON - MINUTE, NOON, False),
+        (Recurrence(every=7 * 24 * HOUR), None, NOON, True),
+        (Recurrence(every=HOUR), NOON - HOUR, NOON, True),
+        (Recurrence(every=HOUR), NOON - MINUTE, NOON, False),
         (NIGHTLY, None, NIGHT, True),
         (NIGHTLY, None, NIGHT - MINUTE, False),
         (NIGHTLY, None, NIGHT + 59 * MINUTE, True),
@@ -134,7 +134,7 @@ NIGHT = NOON.replace(hour=3, minute=30)
         (NIGHTLY, NIGHT - MINUTE, NIGHT, True),
     ],
 )
-def test_when_a_drill_is_due(rule: DrillRule, last: object, now: object, due: bool) -> None:
+def test_when_a_drill_is_due(rule: Recurrence, last: object, now: object, due: bool) -> None:
     assert rule.is_due(last, now) is due  # type: ignore[arg-type]
 
 
