@@ -26,8 +26,10 @@ from tidegate.model.quantity import parse_rate
 from tidegate.model.rehearsal import End, Fault, FaultOutcome
 from tidegate.model.rehearsal_time import of_one_release
 from tidegate.rehearsal.play import Plan, Rehearser
+from tidegate.rehearsal.proxy import PROXY_FILE, proxy_in
 from tidegate.rehearsal.repository import NoRepository, RehearsedRepository
 from tidegate.rehearsal.server import RehearsalFailed, RehearsalServer
+from tidegate.security.isolation import make_passable, make_private
 
 LEAST_PER_SECOND = 0.05
 MOST_PER_SECOND = 200.0
@@ -76,9 +78,10 @@ def rehearse(session: Session, wish: Wish) -> int:
     done = False
     try:
         asked = _ask(session, wish)
-        repository = RehearsedRepository.of(
-            asked.repository, asked.commit, folder / _REPOSITORIES / wish.service, asked.path
-        )
+        # what is in it may be secret; steps get what they need of it from their agent
+        clone = make_private(folder / _REPOSITORIES) / wish.service
+        proxy = proxy_in(folder, folder / _DATA)
+        repository = RehearsedRepository.of(asked.repository, asked.commit, clone, asked.path, proxy)
         plan = _plan(wish, asked, repository)
         _say_plan(session, wish, asked, plan)
         outcomes = _play(session, wish, plan, repository, folder / _DATA)
@@ -97,7 +100,8 @@ def rehearse(session: Session, wish: Wish) -> int:
 def _folder(wish: Wish) -> Path:
     """Where it is played. Raises CommandFailed."""
     if wish.folder is None:
-        return Path(tempfile.mkdtemp(prefix="tidegate-rehearsal-"))
+        # passable: steps and instances run as a user of their own where the command runs as root
+        return make_passable(Path(tempfile.mkdtemp(prefix="tidegate-rehearsal-")))
     folder = wish.folder.expanduser().resolve()
     if any((folder / name).exists() for name in (_DATA, _REPOSITORIES)):
         raise CommandFailed(
@@ -111,6 +115,7 @@ def _remove(folder: Path) -> None:
     """Remove what was made; in a folder that somebody named may be more."""
     for name in (_DATA, _REPOSITORIES):
         shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / PROXY_FILE).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from tidegate.config.rehearsed import RehearsedFile, Wrapping, rehearsed
 from tidegate.config.tidegate_yaml import FILE, load
 from tidegate.model.pipeline import Pipeline
 from tidegate.model.rehearsal import Fault
-from tidegate.rehearsal import faulty
 
 AGENT_STEP_SECONDS = 3
 _NO_FAULT = "none"
@@ -23,17 +21,17 @@ class NoRepository(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RehearsedRepository:
-    """A clone in `folder`; the service's file is in `path` of it."""
+    """A clone in `folder`; the service's file is in `path` of it. `proxy` are the words that run an instance."""
 
     folder: Path
     path: str
+    proxy: tuple[str, ...]
 
     @classmethod
-    def of(cls, source: str, commit: str, folder: Path, path: str) -> RehearsedRepository:
+    def of(cls, source: str, commit: str, folder: Path, path: str, proxy: tuple[str, ...]) -> RehearsedRepository:
         """Clone the repository and stand at the commit. Raises NoRepository."""
-        folder.parent.mkdir(parents=True, exist_ok=True)
         _git(folder.parent, "clone", "--quiet", "--no-checkout", "--", source, str(folder))
-        made = cls(folder, path)
+        made = cls(folder, path, proxy)
         _git(folder, "checkout", "--quiet", "-B", "main", commit)
         _git(folder, "config", "user.name", "Tidegate rehearsal")
         _git(folder, "config", "user.email", "rehearsal@localhost")
@@ -62,7 +60,7 @@ class RehearsedRepository:
         assert pipeline.runtime is not None
         name = fault.of_version.value if fault and fault.is_bad_version else _NO_FAULT
         words = ("--fault", name, "--in", environment, "--health", pipeline.runtime.health.path)
-        wrapping = Wrapping((sys.executable, "-I", faulty.__file__, *words, "--quick", f"{quick:g}"))
+        wrapping = Wrapping((*self.proxy, *words, "--quick", f"{quick:g}"))
         step = f"sleep {AGENT_STEP_SECONDS}" if fault is Fault.AGENT else None
         file = rehearsed(own, wrapping, quick, step)
         self._file.write_text(file.text, encoding="utf-8")

@@ -71,6 +71,27 @@ def test_only_who_operates_the_service_there_may_say_what_came_of_one(world: Wor
         assert ada.post("/api/v1/rehearsals", json=BODY | {"environment": "staging"}).status_code == 201
 
 
+def test_when_the_next_begins_is_told_where_the_file_asks_for_them(world: World) -> None:
+    world.shop_in_production()
+    assert world.get("/rehearsals/schedule") == []
+    world.repositories.text += "rehearsals: {every: 7d, faults: [errors], quick: 10}\n"
+    run = world.push()
+    world.build()
+    world.waits(run)
+    world.post(f"/runs/{run}/approve")
+    world.ends(run)
+    (due,) = world.get("/rehearsals/schedule")
+    assert (due["service"], due["when"], due["faults"], due["is_due"]) == ("shop", "every 7d", ["errors"], True)
+    assert world.get("/rehearsals/schedule", service="site") == []
+    now = world.clock.now().isoformat()
+    world.post("/rehearsals", BODY | {"began_at": now, "ended_at": now})
+    (later,) = world.get("/rehearsals/schedule", service="shop")
+    assert later["is_due"] is False and later["last_at"] and later["next_at"] > later["last_at"]
+    with world.client(None) as browser:
+        browser.get(f"/sign-in?code={world.api.sign_in.new_code()}")
+        assert later["in_words"].partition(":")[0] in browser.get("/services/shop").text
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"outcomes": []}, {"quick": 0.5}, {"commit": "main"}, {"began_at": "2026-03-02T12:00:00"}, {"outcomes": [{}]}],

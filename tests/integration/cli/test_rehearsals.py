@@ -20,12 +20,16 @@ PLAYED = {
 
 def test_rehearsals_are_listed(tidegate: Command, contract: ContractServer) -> None:
     contract.answer("GET", "/rehearsals", [PLAYED])
+    words = "shop is rehearsed by itself, every 7d: the next begins in 6d 23h"
+    contract.answer("GET", "/rehearsals/schedule", [{"service": "shop", "in_words": words}])
     listed = tidegate("rehearsals", "shop")
     assert listed.code == 0
     assert "1a2b3c4d" in listed.out and "0 of 1" in listed.out and "slow" in listed.out
+    assert words in listed.err
     assert tidegate("rehearsals", "shop", "--json").document == [PLAYED]
 
 
 def test_where_there_is_none_it_says_how_to_play_one(tidegate: Command, contract: ContractServer) -> None:
     contract.answer("GET", "/rehearsals", [])
+    contract.answer("GET", "/rehearsals/schedule", [])
     assert "tidegate rehearse SERVICE" in tidegate("rehearsals").err

@@ -375,3 +375,29 @@ def test_a_file_with_thousands_of_mistakes_is_answered_quickly_with_the_first_of
     assert time.process_time() - begin < 15, "seconds of processor time"
     assert len(found) == MOST_PROBLEMS + 1
     assert any("this and more is wrong (repair the others first)" in problem for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("▸{faults: [errors]}", 'expected "every", or "cron" with its "timezone" (write {every: 7d}, or'),
+        ("{every: 7d, faults: [▸error]}", '"error" is none of "errors", "slow"'),
+        ("{every: 7d, quick: ▸0.5}", "0.5 is out of range: quick is at least 1"),
+        ("{every: 7d, traffic: ▸20}", "'20' is not a rate"),
+        ("{every: 7d, ▸fault: [errors]}", 'unknown key "fault" (did you mean "faults"?)'),
+        ("{every: 7d, stand_ins: {▸KEI: x}}", '"KEI" is no secret of "runtime" (other variables belong to "env"'),
+    ],
+)
+def test_what_is_wrong_with_rehearsals_is_told(written: str, message: str) -> None:
+    stages = "stages: [{name: production, environment: production}]\n"
+    assert_told(f"{HEAD}{RUNTIME}{stages}rehearsals: {written}\n", message)
+
+
+def test_a_rehearsal_needs_what_it_deploys_and_values_that_stand_in_for_its_secrets() -> None:
+    assert_told(f"{HEAD}▸rehearsals: {{every: 7d}}\n", "there is nothing to rehearse: the pipeline deploys nothing")
+    runtime = RUNTIME.replace("instances: 2", "secrets: [KEY, PASSWORD]")
+    text = f"{HEAD}{runtime}stages: [{{name: production, environment: production}}]\n"
+    told = (
+        'a rehearsal gets no secrets of an environment, and nothing stands in for "PASSWORD" (write values that will do'
+    )
+    assert_told(f"{text}▸rehearsals: {{every: 7d, stand_ins: {{KEY: x}}}}\n", told)

@@ -17,6 +17,7 @@ FROM = {
     Permission.DEVELOP: Role.DEVELOPER,
     Permission.APPROVE: Role.APPROVER,
     Permission.OPERATE: Role.OPERATOR,
+    Permission.REHEARSE: Role.OPERATOR,
     Permission.AUDIT: Role.OPERATOR,
     Permission.ADMINISTER: Role.ADMIN,
     Permission.PERFORM: None,
