@@ -26,7 +26,8 @@ def contradictions(document: Document, environments: Collection[EnvironmentName]
     pipeline = document.plain()
     steps = list(items(pipeline, ("build", "steps")))
     stages = list(items(pipeline, ("stages",)))
-    of_stages = [list(items(pipeline, (*stage.path, "steps"))) for stage in stages]
+    places = (("steps",), ("deploy", "hooks", "after_rollback"))
+    of_stages = [list(items(pipeline, (*stage.path, *place))) for stage in stages for place in places]
     yield from contradictions_in_setup(document, pipeline)
     for beside_each_other in (steps, *of_stages):
         yield from contradictions_in_steps(document, beside_each_other)

@@ -109,6 +109,8 @@ def _left_out(plain: dict[str, Any], pipeline: Pipeline) -> Iterator[str]:
         yield f"the gates of {_listed(gated)}"
     if final := [step.name for stage in pipeline.stages for step in stage.steps if step.irreversible]:
         yield f"the steps {_listed(final)}, which cannot be undone"
+    if hooked := [stage.name for stage in pipeline.stages if stage.deploy and stage.deploy.after_rollback]:
+        yield f"what runs after a rollback in {_listed(hooked)}"
     if loaded := [stage.name for stage in pipeline.stages if stage.verify and stage.verify.load]:
         yield f"the load checks of {_listed(loaded)}, which would measure the proxies around the instances"
     own = {rule.name for stage in pipeline.stages if stage.verify for rule in stage.verify.metrics}

@@ -8,7 +8,7 @@ from datetime import timedelta
 from tidegate.config import cadence_resolve, time_resolve
 from tidegate.config.gate_sections import ApprovalsSection, GateSection
 from tidegate.config.policy_sections import policies
-from tidegate.config.resolve_steps import build, stage_steps
+from tidegate.config.resolve_steps import build, hook_steps, stage_steps
 from tidegate.config.sections import (
     DeploySection,
     PipelineSection,
@@ -150,7 +150,8 @@ def _deploy(section: DeploySection, risk: Risk, runtime: Runtime) -> DeployRule:
         # every rollout ends at 100% by itself, so a file that writes it says nothing more
         shares = tuple(point for point in points if point != SharePoint(WHOLE)) or CANARY_SHARES
     keep_warm = KEEP_WARM[strategy] if section.keep_warm is None else section.keep_warm
-    return DeployRule(strategy, shares, keep_warm)
+    hooks = hook_steps(section.hooks.after_rollback) if section.hooks else ()
+    return DeployRule(strategy, shares, keep_warm, hooks)
 
 
 def _point(section: ShareSection) -> RolloutPoint:

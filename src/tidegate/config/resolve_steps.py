@@ -12,6 +12,7 @@ from tidegate.config.step_sections import (
     BuildSection,
     BuildStepSection,
     FolderCacheSection,
+    HookStepSection,
     SetupSection,
     SidecarSection,
     StageStepSection,
@@ -41,6 +42,11 @@ def stage_steps(sections: Sequence[StageStepSection]) -> tuple[Step, ...]:
         replace(step, needs=tuple(dict.fromkeys((*step.needs, *before)))) if step.irreversible else step
         for step in steps
     )
+
+
+def hook_steps(sections: Sequence[HookStepSection]) -> tuple[Step, ...]:
+    """The steps that run once a rollout is over."""
+    return _expanded(sections, _step)
 
 
 def _expanded(sections: Sequence[_S], resolve: Callable[[_S], Step]) -> tuple[Step, ...]:

@@ -21,7 +21,7 @@ from tidegate.config.judge_threshold import threshold_rule
 from tidegate.config.metric_sections import MetricSection
 from tidegate.config.rehearsal_sections import RehearsalsSection
 from tidegate.config.section import Section
-from tidegate.config.step_sections import MOST_STEPS, BuildSection, StageStepSection
+from tidegate.config.step_sections import MOST_STEPS, BuildSection, HookStepSection, StageStepSection
 from tidegate.config.values import (
     ArtifactWord,
     Availability,
@@ -151,10 +151,24 @@ class ShareSection(Section):
         return self
 
 
+class HooksSection(Section):
+    """What runs once a rollout is over."""
+
+    misplaced: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("after_promotion", "after_deploy", "after", "promoted"),
+        'what runs after the new release has all of the traffic is a step of the stage, in its "steps"',
+    )
+
+    after_rollback: Annotated[
+        tuple[HookStepSection, ...],
+        Field(min_length=1, max_length=MOST_STEPS, description="Commands run when all of the traffic is back."),
+    ]
+
+
 class DeploySection(Section):
     """How the stage deploys."""
 
-    not_yet: ClassVar[frozenset[str]] = frozenset({"baseline", "hooks"})
+    not_yet: ClassVar[frozenset[str]] = frozenset({"baseline"})
     misplaced: ClassVar[Mapping[str, str]] = {"blind": 'what happens while nobody judges belongs to "verify"'}
 
     strategy: Annotated[
@@ -168,6 +182,7 @@ class DeploySection(Section):
         Duration | None,
         Field(description="How long the old deployment stays whole; 15m by default, 0s where strategy is rolling."),
     ] = None
+    hooks: Annotated[HooksSection | None, Field(description="What runs once a rollout is over.")] = None
 
 
 class TrafficSection(Section):

@@ -211,6 +211,16 @@ class StageStepSection(StepSection):
     ] = _STEP.irreversible
 
 
+class HookStepSection(StepSection):
+    """A command that runs after a rollback."""
+
+    not_yet: ClassVar[frozenset[str]] = StageStepSection.not_yet
+    misplaced: ClassVar[Mapping[str, str]] = {
+        **StageStepSection.misplaced,
+        "irreversible": "it would bind the release that is back; what cannot be undone is a step of the stage",
+    }
+
+
 class BuildStepSection(StepSection):
     """A command of the build."""
 

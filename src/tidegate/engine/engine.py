@@ -19,6 +19,7 @@ from tidegate.engine.measuring import wants_reading
 from tidegate.engine.parts import Parts
 from tidegate.engine.performing import Performer
 from tidegate.engine.queue import TaskQueue
+from tidegate.engine.rollback_hooks import begin_after_rollback
 from tidegate.engine.trains import all_trains, look_at_train, trains_of
 from tidegate.model.decide_placement import decide_placement, wants_figures
 from tidegate.model.decide_run import decide_run
@@ -218,6 +219,9 @@ class Engine:
             decision = decide_placement(state, now)
             save(connection, decision, now, self.parts.new_id)
             keep_history(connection, decision, now)
+            following = begin_after_rollback(connection, self.parts, state, decision)
+        for run in following:
+            self.queue.hint(f"run:{run.id}")
         if state.rollout and wants_reading(state.rollout):
             self._measure(placement)
         return state, decision

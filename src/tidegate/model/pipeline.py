@@ -259,6 +259,8 @@ class DeployRule:
     strategy: Strategy
     shares: tuple[RolloutPoint, ...] = ()
     keep_warm: timedelta = timedelta(minutes=15)
+    after_rollback: tuple[Step, ...] = ()
+    """What runs when the stage's deployment was taken back and all of the traffic is back."""
 
 
 @dataclass(frozen=True, slots=True)

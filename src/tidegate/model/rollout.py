@@ -138,6 +138,22 @@ class Rollout:
         return self.state.owns_placement or watched
 
     @property
+    def was_taken_back(self) -> bool:
+        """Whether it is over, and ended with another deployment than it, or the one before it, had brought."""
+        back = self.state is RolloutState.ROLLED_BACK and self.kind is not RolloutKind.STOP
+        return back and self.ended_at is not None and not self.drill
+
+    @property
+    def taken_back(self) -> DeploymentId | None:
+        """The deployment that a rollback took away."""
+        return self.old if self.kind is RolloutKind.ROLLBACK else self.new
+
+    @property
+    def came_back(self) -> DeploymentId | None:
+        """The deployment that serves after a rollback, None where nothing does."""
+        return self.new if self.kind is RolloutKind.ROLLBACK else self.old
+
+    @property
     def position(self) -> RolloutStep:
         """The step that it is at."""
         return self.plan[self.step]

@@ -23,6 +23,7 @@ class Trigger(StrEnum):
     PUSH = "push"
     DEPLOY = "deploy"
     DRILL = "drill"
+    AFTER_ROLLBACK = "after_rollback"
 
 
 class RunStatus(StrEnum):

@@ -73,6 +73,7 @@ def passed_in(connection: Connection, release: Release) -> frozenset[Environment
         select(tables.stage_run.c.environment)
         .join(tables.run, tables.run.c.id == tables.stage_run.c.run)
         .where(tables.run.c.release.in_(same), tables.stage_run.c.state == StageState.PASSED)
+        .where(tables.run.c.trigger != Trigger.AFTER_ROLLBACK)  # what runs then proves nothing about the release
     )
     return frozenset(EnvironmentName(one) for one in connection.execute(query).scalars())
 

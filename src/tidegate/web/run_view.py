@@ -298,6 +298,7 @@ _TRIGGERS = {
     Trigger.PUSH: "because it was pushed to the main branch",
     Trigger.DEPLOY: "because {} deployed it",
     Trigger.DRILL: "for a drill of {}",
+    Trigger.AFTER_ROLLBACK: "because it was rolled back",
 }
 _WITHOUT_LOG = (StepState.WAITING, StepState.READY, StepState.SKIPPED, StepState.LEFT_OUT)
 

@@ -112,6 +112,14 @@ def test_the_step_in_which_the_agent_is_killed_comes_first() -> None:
     assert [one.name for one in steps] == [AGENT_STEP, "unit tests", "package"]
 
 
+def test_what_runs_after_a_rollback_is_left_out_and_said() -> None:
+    hooks = "hooks: {after_rollback: [{name: tell, run: ./tell.sh}]}, strategy: canary"
+    file = rehearsed(FILE.replace("strategy: canary", hooks), WRAPPING, 10)
+    deploy = load(file.text).stages[1].deploy
+    assert deploy is not None and not deploy.after_rollback
+    assert "what runs after a rollback in production" in file.left_out
+
+
 def test_how_long_it_may_take_is_what_the_stages_may() -> None:
     assert of_one_release(load(FILE), 10) == timedelta(minutes=(30 + 2 + 20 + 60) / 10) + BUILD
 

@@ -183,6 +183,19 @@ def test_a_mistake_in_the_runtime_is_told(runtime: str, problem: str) -> None:
         ("name: a, deploy: {strategy: ▸recreate}", '"recreate" is not supported yet (use one of "rolling"'),
         ("name: a, deploy: {strategy: rolling, ▸shares: [5%]}", '"shares" belongs to a canary; the strategy'),
         ("name: a, deploy: {strategy: rolling}, verify: {blind: ▸baseline}", "a rolling deployment leaves no old one"),
+        ("name: a, deploy: {hooks: {after_rollback: ▸[]}}", '"after_rollback" is empty (name at least one'),
+        (
+            "name: a, deploy: {hooks: {▸after_deploy: [], after_rollback: [{name: b, run: c}]}}",
+            '"after_deploy" does not belong here (what runs after the new',
+        ),
+        (
+            "name: a, deploy: {hooks: {after_rollback: [{name: b, run: c, needs: [▸d]}]}}",
+            'there is no step "d"',
+        ),
+        (
+            "name: a, deploy: {hooks: {after_rollback: [{name: b, run: c, ▸irreversible: true}]}}",
+            '"irreversible" does not belong here (it would bind the release that is back',
+        ),
         ("name: a, deploy: {▸blind: hold}", '"blind" does not belong here (what happens while nobody'),
         ("name: a, verify: {▸usage: {x: 5%}}", '"usage" does not belong here (the use of a feature is a metric with'),
         ("name: a, verify: {▸adoption: {}}", '"adoption" does not belong here (the use of a feature is a metric with'),

@@ -81,11 +81,12 @@ def rows() -> dict[str, list[str]]:
 
 SCHEMAS = {**keys_of(json_schema()), **keys_of(server_yaml.json_schema())}
 IRREVERSIBLE = "stages[].steps[].irreversible"
+STEPS, HOOKS = "stages[].steps[].", "stages[].deploy.hooks.after_rollback[]."
 DOCUMENTED = {
     key: said
     for key, said in SCHEMAS.items()
     # the page says once that a stage's steps have the keys of the build's, and gates of the server those of a stage's
-    if not key.startswith(("stages[].steps[].", "environments.NAME.gate.", "floors[].gate.")) or key == IRREVERSIBLE
+    if not key.startswith((STEPS, HOOKS, "environments.NAME.gate.", "floors[].gate.")) or key == IRREVERSIBLE
 }
 
 
@@ -192,7 +193,7 @@ def test_an_editor_finds_the_mistakes_that_the_server_would_find(text: str) -> N
 WITHIN_ABSENT = (
     "rehearsals.",
     *(".traffic.", ".approvals.", ".window.", ".schedule.", ".external."),
-    *(".setup.", ".NAME.", ".concurrency.", ".cache.", ".checks[].", ".load."),
+    *(".hooks.", ".setup.", ".NAME.", ".concurrency.", ".cache.", ".checks[].", ".load."),
 )
 """Sections whose defaults count only where the section is there."""
 
