@@ -31,7 +31,7 @@ def runs(
     session.output.document(found)
     session.output.table(
         ("run", "service", "commit", "status", "began", "took", "subject"),
-        ([*_row(run), run.get("subject", "")] for run in found),
+        ([*_row(run), _subject(run)] for run in found),
     )
     if not found:
         session.output.note("there is no run yet; a service begins with: tidegate service add REPOSITORY")
@@ -82,6 +82,11 @@ def resume(run: RunArgument, json: JsonOption = False, data: DataOption = None) 
 def promote(run: RunArgument, json: JsonOption = False, data: DataOption = None) -> None:
     """End the present share of a rollout now, whatever the evidence says so far."""
     _act("promote", "is promoted to its next share", run, json, data, "tidegate watch {id}")
+
+
+def _subject(run: Document) -> str:
+    before = "After the rollback of: " if run.get("trigger") == "after_rollback" else ""
+    return before + str(run.get("subject", ""))
 
 
 def _row(run: Document) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from tidegate.model.event import Event, EventKind
 from tidegate.model.gate_approvals import latest_words, not_counted
 from tidegate.model.ids import StageName
 from tidegate.model.rollout import Rollout, RolloutState
-from tidegate.model.run import MADE_IS_KEPT, Run, RunStatus, StageRun, StageState
+from tidegate.model.run import MADE_IS_KEPT, Run, RunStatus, StageRun, StageState, Trigger
 from tidegate.model.step_progress import reset_step
 from tidegate.model.step_run import BUILD, StepState
 from tidegate.store import events, evidence_view_queries, gate_queries, queries, rows, time_queries
@@ -256,9 +256,11 @@ class RunActs:
         for stage in queries.stages(connection, run.id):
             if stage.state is StageState.PASSED:
                 continue
-            rows.put(
-                connection, StageRun(run.id, stage.name, stage.position, stage.environment, attempt=stage.attempt + 1)
-            )
+            again = StageRun(run.id, stage.name, stage.position, stage.environment, attempt=stage.attempt + 1)
+            if run.trigger is Trigger.AFTER_ROLLBACK:  # the rollback still is what opened it
+                now = self._parts.clock.now()
+                again = replace(again, state=StageState.WORKING, opened_by=stage.opened_by, began_at=now)
+            rows.put(connection, again)
             for step in steps:
                 if step.scope == stage.name and step.state is not StepState.WAITING:
                     rows.put(connection, reset_step(step))

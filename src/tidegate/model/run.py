@@ -115,6 +115,12 @@ class Run:
         return self.trigger is Trigger.DRILL
 
     @property
+    def subject(self) -> str:
+        """What it is about, in a line."""
+        before = "After the rollback of: " if self.trigger is Trigger.AFTER_ROLLBACK else ""
+        return before + self.change.subject
+
+    @property
     def label(self) -> str:
         """How people call its release: the commit's first eight digits."""
         return self.change.commit[:8]

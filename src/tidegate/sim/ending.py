@@ -17,6 +17,7 @@ from tidegate.model.rollout import Rollout, RolloutKind, RolloutState
 from tidegate.model.run import Run, StageState
 from tidegate.model.share import NONE, WHOLE
 from tidegate.sim.broken import RuleBroken
+from tidegate.sim.hook_rules import check_hooks_ran
 from tidegate.sim.rest import is_stuck, is_stuck_with
 from tidegate.sim.router import Split
 from tidegate.sim.world import World
@@ -38,6 +39,7 @@ def check_ending(world: World) -> None:
         _check_gates(connection)
         _check_record(connection, world)
         _check_ports(connection)
+        check_hooks_ran(connection)
     world.rules.check_waiting(world.server_clock.now())
 
 

@@ -15,6 +15,7 @@ from tidegate.sim.demand_rules import DemandRules
 from tidegate.sim.evidence_rules import EvidenceRules
 from tidegate.sim.floor_rules import FloorRules
 from tidegate.sim.gate_rules import GateRules
+from tidegate.sim.hook_rules import check_hook_begins
 from tidegate.sim.once import Once
 from tidegate.sim.outside import Outside
 from tidegate.sim.proof_rules import ProofRules
@@ -48,6 +49,7 @@ class Rules:
             times.look,
             demands.look,
             floors.look,
+            check_hook_begins,
         )
 
     def check(self) -> None:

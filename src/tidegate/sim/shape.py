@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidegate.model.pipeline import Mode, OnBlind, OnDoubt, Strategy
 from tidegate.sim.demand import NOTHING, THE_FILES_ADDRESS, Demand, gate_texts
@@ -55,6 +55,9 @@ class Shape:
 
     demand: Demand = NOTHING
     """What the gate to production demands besides."""
+
+    hooks: bool = field(default=False, repr=False)
+    """Whether something runs after a rollback in production. What is drawn by a shape's words must not depend on it."""
 
 
 def pipeline_text(service: str, shape: Shape) -> str:
@@ -108,7 +111,8 @@ def _deploy(shape: Shape) -> str:
     if shape.strategy is Strategy.CANARY:
         points = [f"{{approve: {one.count}}}" if isinstance(one, Approve) else one for one in shape.shares]
         shares = f", shares: [{', '.join(points)}]"
-    return f"{{strategy: {shape.strategy.value}{shares}, keep_warm: {shape.keep_warm}}}"
+    hooks = ", hooks: {after_rollback: [{name: clear caches, run: 'true'}]}" if shape.hooks else ""
+    return f"{{strategy: {shape.strategy.value}{shares}, keep_warm: {shape.keep_warm}{hooks}}}"
 
 
 def _verify(shape: Shape) -> str:

@@ -220,7 +220,7 @@ def run_view(sources: RunSources, now: datetime) -> RunView:
         service=run.service,
         label=run.label,
         commit=run.change.commit,
-        subject=run.change.subject,
+        subject=run.subject,
         author=run.change.author_name,
         status=badge(run.status),
         created=moment(run.created_at, now),

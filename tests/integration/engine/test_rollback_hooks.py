@@ -82,6 +82,7 @@ def test_it_runs_step_by_step_when_the_traffic_is_back_and_is_told_what_happened
     assert shop.reports(only(shop.leased()))
     (run,) = hooks(shop)
     assert run.status is RunStatus.SUCCEEDED and shop.serving() == good
+    assert run.subject == f"After the rollback of: {run.change.subject}"
     shop.settle_over(5)
     assert len(hooks(shop)) == 1 and not shop.leased()
 
@@ -100,6 +101,16 @@ def test_its_failure_is_told_and_blocks_and_undoes_nothing(shop: Shop) -> None:
     shop.built()
     shop.approved(following)
     shop.settle_until(lambda: shop.run(following).status is RunStatus.SUCCEEDED)
+
+
+def test_a_person_can_have_it_run_again_without_any_gate(shop: Shop) -> None:
+    is_found_bad(shop)
+    shop.reports(only(shop.leased()), StepOutcome.FAILED, "exit status 1")
+    (failed,) = hooks(shop)
+    shop.runs.retry(failed.id, OWNER)
+    shop.settle()
+    shop.built()
+    assert [one.status for one in hooks(shop)] == [RunStatus.SUCCEEDED]
 
 
 def test_the_next_release_does_not_wait_for_it(shop: Shop) -> None:
@@ -128,7 +139,7 @@ def test_it_comes_to_be_with_the_end_of_the_rollback_so_a_server_that_ends_then_
 
 def test_it_runs_after_a_person_took_back_what_served_at_rest(shop: Shop) -> None:
     text = HOOKED.replace(", watch: 1h", "")
-    runs = []
+    runs: list[str] = []
     shop.judge.verdict = Verdict.PASS
     for _ in range(2):
         runs.append(shop.pushed() if runs else shop.added(text))

@@ -7,11 +7,12 @@ from functools import cache
 import pytest
 
 from tidegate.sim.floor_stories import FLOOR_STORIES
+from tidegate.sim.hook_stories import HOOK_STORIES
 from tidegate.sim.rehearsal_stories import REHEARSAL_STORIES
 from tidegate.sim.stories import STORIES as SHORT_STORIES
 from tidegate.sim.telling import Story, Telling
 
-STORIES = (*SHORT_STORIES, *FLOOR_STORIES, *REHEARSAL_STORIES)
+STORIES = (*SHORT_STORIES, *FLOOR_STORIES, *HOOK_STORIES, *REHEARSAL_STORIES)
 
 SHORT = ("a cancel while it is being installed", "two releases wait and nobody approves")
 """Every crash point of these is in the test command; of the others every so many-th, and all in `make crashes`."""
