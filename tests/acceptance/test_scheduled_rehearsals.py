@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -109,6 +110,18 @@ def test_what_a_killed_server_leaves_is_ended_by_the_next_one(asked: DemoServer)
     with again.client() as client:
         (scheduled,) = client.get("/api/v1/rehearsals/schedule").json()
     assert (scheduled["since"], scheduled["is_due"]) == (None, False), "it begins again at its next time"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_it_ends_with_its_server(asked: DemoServer) -> None:
+    plays(asked)
+    asked.process.terminate()
+    asked.process.wait(60)
+    wait_for(lambda: None if of_rehearsal(asked) else True, "its end", LIMIT_SECONDS)
+    database = sqlite3.connect(asked.data / "tidegate.sqlite3")
+    told = [text for (text,) in database.execute("SELECT text FROM event WHERE kind = 'rehearsal.ended'")]
+    assert told == ["the rehearsal of quick was not played to its end: the server was stopped"]
 
 
 @pytest.mark.slow

@@ -96,24 +96,38 @@ def _run(data: Path, listener: socket.socket, host: str, envoy: Path, database_u
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=GRACEFUL_SECONDS
     )
-    starter = threading.Thread(target=_bring_up, args=(wired, data, address), name="tidegate-start", daemon=True)
+    failed = threading.Event()
+    starter = threading.Thread(
+        target=_bring_up, args=(wired, data, address, failed), name="tidegate-start", daemon=True
+    )
+    # uvicorn raises a signal again once it has served: without a handler that would be the end, before all is stopped
+    signal.signal(signal.SIGTERM, _told_to_end)
     starter.start()
     try:
         Serving(config).run(sockets=[listener])
+    except SystemExit:
+        log.info("the server was told to end")
     finally:
         withdraw(data)
         wired.api.ready.clear()
         starter.join(GRACEFUL_SECONDS)
         wired.stop()
         parts.engine.database.close()
+    if failed.is_set():
+        raise SystemExit(1)
 
 
-def _bring_up(wired: Wired, data: Path, address: str) -> None:
+def _told_to_end(*_: object) -> NoReturn:
+    raise SystemExit(0)
+
+
+def _bring_up(wired: Wired, data: Path, address: str, failed: threading.Event) -> None:
     """Bring up what serves without the server, then the engine; only then say where this server is."""
     try:
         wired.start()
     except Exception:
         log.exception("the server cannot start")
+        failed.set()
         os.kill(os.getpid(), signal.SIGTERM)
         return
     wired.api.ready.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -91,13 +92,16 @@ class _Playing:
 
 
 class RehearsalSchedule:
-    """Begins what is due, and records how it began and ended. All calls come from one thread."""
+    """Begins what is due, and records how it began and ended."""
 
     def __init__(self, parts: Parts, player: Player, tokens: Tokens) -> None:
         self._parts = parts
         self._player = player
         self._tokens = tokens
         self._playing: _Playing | None = None
+        self._stopped = False
+        self._lock = threading.Lock()
+        """A server that stops does not wait for ever for the thread that looks."""
 
     def recover(self) -> None:
         """End what an earlier server left playing, and record that it came to nothing."""
@@ -110,21 +114,24 @@ class RehearsalSchedule:
 
     def look(self) -> None:
         """See how what plays is; begin what is due where nothing does."""
-        if self._playing is not None:
-            self._look_at(self._playing)
-        if self._playing is None:
-            self._begin_due()
+        with self._lock:
+            if self._stopped:
+                return
+            if self._playing is not None:
+                self._look_at(self._playing)
+            if self._playing is None:
+                self._begin_due()
 
     def stop(self) -> None:
         """The server stops: so does what it began, until its next time."""
-        playing = self._playing
-        if playing is None:
-            return
-        self._end_soon(playing, "the server was stopped")
-        self._player.wait(STOP_SECONDS)
-        self._tokens.remove(playing.order.token)
-        self._playing = None
-        self._record_end(playing.order.service, "the server was stopped")
+        with self._lock:
+            playing, self._playing, self._stopped = self._playing, None, True
+            if playing is None:
+                return
+            self._end_soon(playing, "the server was stopped")
+            self._player.wait(STOP_SECONDS)
+            self._tokens.remove(playing.order.token)
+            self._record_end(playing.order.service, "the server was stopped")
 
     def _begin_due(self) -> None:
         now = self._parts.clock.now()
