@@ -76,7 +76,23 @@ def validate(
 
 def _notes(pipeline: Pipeline) -> tuple[str, ...]:
     """What is no mistake, but has another effect than the file wishes."""
-    return (*_unknown_environments(pipeline), *_lacks(pipeline), *_load_checks(pipeline))
+    return (*_unknown_environments(pipeline), *_lacks(pipeline), *_load_checks(pipeline), *_rehearsals(pipeline))
+
+
+def _rehearsals(pipeline: Pipeline) -> Iterator[str]:
+    """Whether one that begins by itself may take so long that it hardly comes to its end."""
+    from tidegate.model.quantity import format_duration
+    from tidegate.model.rehearsal_time import LONG, in_all
+
+    rule = pipeline.rehearsals
+    takes = in_all(pipeline, rule) if rule else None
+    if rule is None or takes is None:
+        return
+    if takes > (rule.when.every or LONG) or takes > LONG:
+        yield (
+            f"a rehearsal may take up to {format_duration(takes)} with {len(rule.faults)} faults, and a rollout in a "
+            'protected environment ends it; raise "quick" of "rehearsals", or name fewer "faults"'
+        )
 
 
 def _unknown_environments(pipeline: Pipeline) -> Iterator[str]:

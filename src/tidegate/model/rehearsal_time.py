@@ -13,6 +13,9 @@ BUILD = timedelta(minutes=10)
 _BACK = timedelta(minutes=5)
 """So much longer one that is not over in time may take until it is taken back, and all is stopped."""
 
+LONG = timedelta(hours=12)
+"""Where rollouts come by day, one that may take longer than that is seldom played to its end."""
+
 
 def of_one_release(pipeline: Pipeline, quick: float) -> timedelta:
     """How long one release may take; then it is taken back by hand."""

@@ -79,6 +79,19 @@ def test_validate_names_an_environment_that_only_a_configured_server_has(alone: 
     assert '(did you mean "production"?)' in ended.out
 
 
+def test_validate_says_that_a_rehearsal_takes_too_long_to_come_to_its_end(alone: Command) -> None:
+    file = alone.cwd / "tidegate.yaml"
+    watched = CANARY.replace("{at_most: 30m}", "{at_most: 30m, watch: 1h}")
+    file.write_text(watched + "rehearsals: {every: 7d}\n")
+    ended = alone("validate")
+    assert ended.code == 0
+    assert "note: a rehearsal may take up to 15h 45m with 8 faults, and a rollout in a protected" in ended.out
+    file.write_text(watched + "rehearsals: {every: 7d, quick: 10}\n")
+    assert "a rehearsal may take" not in alone("validate").out
+    file.write_text(watched + "rehearsals: {every: 2h, quick: 10}\n")
+    assert "a rehearsal may take up to 3h 36m with 8 faults" in alone("validate").out
+
+
 def test_validate_says_what_a_load_check_asks_for_and_who_would_refuse_it(alone: Command) -> None:
     file = alone.cwd / "tidegate.yaml"
     load = "verify: {load: {multiple: 3, at_least: 20/s}}"
