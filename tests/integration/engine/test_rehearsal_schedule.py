@@ -109,6 +109,7 @@ def test_one_begins_by_itself_and_the_next_a_week_after_it_began(schedule: Sched
     (order,) = schedule.player.orders
     assert (order.service, order.rule.faults, order.rule.quick) == ("shop", (Fault.ERRORS, Fault.SLOW), 10)
     assert schedule.occurrence().known.since is not None
+    assert schedule.occurrence().rehearsed.environment == "production"
     schedule.look(3 * MINUTE)
     schedule.is_played(FOUND)
     schedule.look()
@@ -146,6 +147,17 @@ def test_one_that_comes_to_nothing_is_told_with_its_last_words_and_waits_for_its
     assert len(schedule.player.orders) == 1
 
 
+def test_what_came_of_the_one_before_is_not_taken_for_what_comes_of_it(schedule: Schedule) -> None:
+    schedule.look()
+    schedule.is_played(FOUND)
+    schedule.look()
+    schedule.look(7 * DAY)
+    assert len(schedule.player.orders) == 2
+    schedule.player.ends = Played("the release does not come through without any fault")
+    schedule.look()
+    assert topic_of(schedule.told()[-1]) is Topic.REHEARSAL
+
+
 def test_one_that_cannot_be_started_is_told_and_leaves_no_token(schedule: Schedule) -> None:
     schedule.player.cannot = "it cannot be started: no such file"
     schedule.look()
@@ -167,7 +179,9 @@ def test_channels_hear_of_one_in_which_a_fault_was_not_found(
 def test_it_waits_while_a_rollout_is_verified_in_production_and_one_that_begins_ends_it(
     schedule: Schedule, shop: Shop
 ) -> None:
-    verified = WEEKLY.replace("rehearsals:", "    verify: {watch: 1h}\nrehearsals:")
+    verified = WEEKLY.replace(
+        "deploy: {strategy: blue-green}", "deploy: {strategy: blue-green}\n    verify: {watch: 1h}"
+    )
     schedule.look()
     run = shop.pushed(verified)
     shop.built()

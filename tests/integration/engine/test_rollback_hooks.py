@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from tests.integration.engine.shop import OWNER, PLAIN, PRODUCTION, Shop
+from tests.integration.engine.shop import BATCH, OWNER, PLAIN, PRODUCTION, Shop
 from tests.integration.engine.test_incidents import Incidents
 
 from tidegate.engine.drills import DrillActs
+from tidegate.engine.loading import load_placement
+from tidegate.engine.rollback_hooks import begin_after_rollback
 from tidegate.model.channel import Topic
+from tidegate.model.decision import Decision
 from tidegate.model.event import EventKind
-from tidegate.model.ids import RunId
+from tidegate.model.ids import IncidentId, RunId
 from tidegate.model.lease import Lease, StepOutcome
 from tidegate.model.notification import topic_of
 from tidegate.model.run import Run, RunStatus, Trigger
@@ -135,6 +139,16 @@ def test_it_comes_to_be_with_the_end_of_the_rollback_so_a_server_that_ends_then_
     assert shop.run(run).status is RunStatus.ROLLED_BACK
     shop.built()
     assert [one.status for one in hooks(shop)] == [RunStatus.SUCCEEDED]
+
+
+def test_a_rollback_that_was_over_already_begins_nothing_more(shop: Shop) -> None:
+    is_found_bad(shop)
+    with shop.database.writing() as connection:
+        rollout = queries.rollouts_of_placement(connection, PRODUCTION)[0]
+        state = load_placement(connection, PRODUCTION, shop.parts.environments, BATCH, IncidentId("unused"))
+        again = replace(state, rollout=rollout)
+        assert begin_after_rollback(connection, shop.parts, again, Decision(changes=(rollout,))) == ()
+    assert len(hooks(shop)) == 1
 
 
 def test_it_runs_after_a_person_took_back_what_served_at_rest(shop: Shop) -> None:
