@@ -15,7 +15,7 @@ from tidegate.model.pipeline import Pipeline
 from tidegate.model.reason import Reason
 from tidegate.model.release import Release
 from tidegate.model.rollout import Cause, RolloutState
-from tidegate.model.run import RunStatus, StageRun, StageState
+from tidegate.model.run import RunStatus, StageRun, StageState, Trigger
 from tidegate.model.run_draft import RunDraft, RunState
 from tidegate.model.run_stages import advance_stage
 from tidegate.model.stage_proof import ask_rollback
@@ -144,7 +144,11 @@ def _end(
     draft.run = replace(draft.run, status=status, because=because, ended_at=draft.now)
     why = "; ".join(reason.text for reason in because)
     said = f"{draft.run.label} {status.value}: {why}"
-    draft.say(EventKind.RUN_ENDED, said, status=status.value, environment=environment)
+    if draft.run.trigger is Trigger.AFTER_ROLLBACK:
+        said = f"what {draft.run.label} asks for after a rollback {status.value}: {why}"
+        draft.say(EventKind.RUN_ENDED, said, status=status.value, environment=environment, after_rollback=True)
+    else:
+        draft.say(EventKind.RUN_ENDED, said, status=status.value, environment=environment)
 
 
 def _cancel(draft: RunDraft, who: str) -> None:

@@ -120,7 +120,9 @@ def topic_of(event: Event) -> Topic | None:
         case EventKind.SERVICE_TROUBLE:
             return Topic.TROUBLE if event.data.get("lasts", True) else None
         case EventKind.RUN_ENDED:
-            ended = {RunStatus.FAILED.value: Topic.RUN_FAILED, RunStatus.SUCCEEDED.value: Topic.RUN_SUCCEEDED}
+            ended = {RunStatus.FAILED.value: Topic.RUN_FAILED}
+            if not event.data.get("after_rollback"):  # with that no release arrived
+                ended[RunStatus.SUCCEEDED.value] = Topic.RUN_SUCCEEDED
             return ended.get(str(event.data.get("status")))
         case EventKind.TRAIN_ENDED:
             return Topic.TRAIN if event.data.get("state") == TrainState.ARRIVED.value else None

@@ -87,6 +87,9 @@ def test_it_runs_step_by_step_when_the_traffic_is_back_and_is_told_what_happened
     (run,) = hooks(shop)
     assert run.status is RunStatus.SUCCEEDED and shop.serving() == good
     assert run.subject == f"After the rollback of: {run.change.subject}"
+    with shop.database.reading() as connection:
+        ended = events.newest(connection, EventKind.RUN_ENDED, "shop", 1)[0].event
+    assert ended.about["run"] == run.id and topic_of(ended) is None, "no release arrived"
     shop.settle_over(5)
     assert len(hooks(shop)) == 1 and not shop.leased()
 
@@ -100,6 +103,7 @@ def test_its_failure_is_told_and_blocks_and_undoes_nothing(shop: Shop) -> None:
     with shop.database.reading() as connection:
         ended = events.newest(connection, EventKind.RUN_ENDED, "shop", 1)[0].event
     assert ended.about["run"] == run.id and topic_of(ended) is Topic.RUN_FAILED
+    assert "asks for after a rollback failed: after the rollback: step clear caches failed" in ended.text
     shop.judge.verdict = Verdict.PASS
     following = shop.pushed()
     shop.built()
