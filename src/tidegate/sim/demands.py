@@ -15,7 +15,8 @@ from tidegate.engine.refusal import Refused
 from tidegate.sim.demand import NOTHING, POLICIES, SECRET, Demand, SimulatedPolicy
 from tidegate.sim.people import People
 from tidegate.sim.shape import Shape
-from tidegate.sim.shop import ANNA, BEN, PRODUCTION, SimulatedRun, SimulatedService
+from tidegate.sim.shop import ANNA, BEN, PRODUCTION, SimulatedService
+from tidegate.sim.shop_run import SimulatedRun
 from tidegate.sim.ticket_office import KEY
 from tidegate.sim.version import Version
 from tidegate.sim.world import World

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
-from zlib import crc32
 
 from tidegate.model.pipeline import Mode, OnDoubt, Strategy
 from tidegate.sim.agent import AgentFaults
@@ -69,8 +68,6 @@ def draw_shape(random: Random) -> Shape:
         undecided=random.choice((OnDoubt.HOLD, OnDoubt.HOLD, OnDoubt.PROMOTE, OnDoubt.ROLLBACK)),
         objective=random.choice((None, None, "98%")),
     )
-    # told by the shape itself: what else a seed draws stays as it is
-    shape = replace(shape, drops=shape.watch != "0s" and crc32(repr(shape).encode()) % 2 == 0)
     return with_foundation(shape) if shape.mode is Mode.DEPLOYMENT and shape.instances != 3 else shape
 
 

@@ -11,7 +11,8 @@ from tidegate.model.ids import RunId
 from tidegate.model.pipeline import Mode
 from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus
-from tidegate.sim.shop import ANNA, BEN, PRODUCTION, SimulatedRun, SimulatedService
+from tidegate.sim.shop import ANNA, BEN, PRODUCTION, SimulatedService
+from tidegate.sim.shop_run import SimulatedRun
 
 IN_VAIN = {"policy", "promotion", "external answer"}
 """The rules of a gate at which no yes helps."""

@@ -13,6 +13,7 @@ from tidegate.sim.blindness import Blindness
 from tidegate.sim.broken import RuleBroken
 from tidegate.sim.demands import Demands
 from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
+from tidegate.sim.drops import Drops
 from tidegate.sim.ending import check_ending
 from tidegate.sim.expectations import check_expectations
 from tidegate.sim.people import People
@@ -77,6 +78,7 @@ class _RandomRun:
         self._world = world
         self._people = People(random)
         self._wardens = Wardens.of(seed, self._people)
+        self._drops = Drops.of(seed)
         self._blindness = Blindness.of(seed)
         self._rehearsed = RehearsedFaults.of(seed)
         self._proofs = Proofs.of(seed)
@@ -122,6 +124,7 @@ class _RandomRun:
 
     def _shape(self) -> Shape:
         shape = draw_shape(self._random)
+        shape = self._drops.shaped(shape) if self._drops else shape
         shape = self._proofs.shaped(shape) if self._proofs else shape
         shape = self._blindness.shaped(shape) if self._blindness else shape
         shape = self._demands.shaped(shape) if self._demands else shape

@@ -11,7 +11,8 @@ from tidegate.model.pipeline import Mode, Strategy
 from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus, StageState
 from tidegate.sim.shape import Approve, Shape
-from tidegate.sim.shop import ANNA, BEN, SimulatedRun, SimulatedService
+from tidegate.sim.shop import ANNA, BEN, SimulatedService
+from tidegate.sim.shop_run import SimulatedRun
 from tidegate.sim.telling import Story, ToldOtherwise
 from tidegate.store import queries
 

@@ -15,7 +15,8 @@ from tidegate.model.train import Train, TrainRun, TrainState
 from tidegate.sim.floor_stories import FLOOR_STORIES
 from tidegate.sim.rehearsal_stories import REHEARSAL_STORIES
 from tidegate.sim.shape import Approve, Shape
-from tidegate.sim.shop import ANNA, SimulatedRun, SimulatedService
+from tidegate.sim.shop import ANNA, SimulatedService
+from tidegate.sim.shop_run import SimulatedRun
 from tidegate.sim.stories import STORIES
 from tidegate.sim.telling import Story, ToldOtherwise
 from tidegate.store import queries, train_queries

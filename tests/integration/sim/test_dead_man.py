@@ -12,7 +12,8 @@ from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus
 from tidegate.sim.broken import RuleBroken
 from tidegate.sim.shape import Shape
-from tidegate.sim.shop import SimulatedRun, SimulatedService
+from tidegate.sim.shop import SimulatedService
+from tidegate.sim.shop_run import SimulatedRun
 from tidegate.sim.stories import QUICK
 from tidegate.sim.world import World
 
