@@ -15,9 +15,9 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from tidegate.sim.broken import RuleBroken
+from tidegate.sim.every_story import EVERY_STORY as STORIES
 from tidegate.sim.random_run import Outcome, simulate
 from tidegate.sim.telling import Telling, ToldOtherwise
-from tidegate.sim.train_stories import EVERY_STORY as STORIES
 from tidegate.sim.world import WorldStuck
 
 COMMAND = "python -m tidegate.sim"

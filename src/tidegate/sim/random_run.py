@@ -16,6 +16,7 @@ from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
 from tidegate.sim.drops import Drops
 from tidegate.sim.ending import check_ending
 from tidegate.sim.expectations import check_expectations
+from tidegate.sim.incident_rules import PEACE
 from tidegate.sim.people import People
 from tidegate.sim.proofs import Proofs
 from tidegate.sim.rehearsed import RehearsedFaults
@@ -24,11 +25,14 @@ from tidegate.sim.shape import Shape
 from tidegate.sim.shop import SimulatedService
 from tidegate.sim.wardens import Wardens
 from tidegate.sim.world import UPKEEP_EVERY, World, WorldStuck
-from tidegate.store import queries
+from tidegate.store import incident_queries, queries
 
 REST_AT_MOST = timedelta(hours=1)
 WAITS_AT_MOST = 12
 """So often somebody does what is waited for, before a run counts as one that never ends."""
+
+INCIDENTS_END_WITHIN = PEACE + 3 * UPKEEP_EVERY
+"""What serves is looked at now and then, and may be found in good health a while after it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class _RandomRun:
         check_ending(self._world)
         self._people.touched |= {RunId(one.run) for one in self._world.office.asked.values() if one.is_no}
         check_expectations(self._world, self._people, self._rate)
+        self._let_incidents_end()
 
     def _push(self) -> None:
         service = self._random.choice(self._services)
@@ -170,6 +175,14 @@ class _RandomRun:
                 world.router.see_higher_generations()
             case _:
                 world.kill_the_server()
+
+    def _let_incidents_end(self) -> None:
+        """Wait for as long as the open ones need, and see that those end that can."""
+        with self._world.database.reading() as connection:
+            if not incident_queries.incidents(connection, open_only=True):
+                return
+        self._world.advance(INCIDENTS_END_WITHIN)
+        self._world.rules.check_incidents()
 
     def _come_to_rest(self) -> None:
         """Wait until nothing moves; in most worlds people do what they are waited for, as long as there is any."""

@@ -7,9 +7,9 @@ import typer
 from tidegate.model.event import RecordedEvent
 from tidegate.sim.broken import RuleBroken
 from tidegate.sim.clock import BEGINNING
+from tidegate.sim.every_story import EVERY_STORY as STORIES
 from tidegate.sim.random_run import simulate
 from tidegate.sim.telling import Story, ToldOtherwise, tell
-from tidegate.sim.train_stories import EVERY_STORY as STORIES
 from tidegate.sim.world import World, WorldStuck
 
 

@@ -13,7 +13,7 @@ from tidegate.sim.broken import RuleBroken
 from tidegate.sim.outside import Outside
 from tidegate.sim.recorded import placement_of, rollout_of, service_of
 from tidegate.sim.router import Split
-from tidegate.store import incident_queries, queries
+from tidegate.store import queries
 
 ROLLBACKS_THAT_STOP_THE_LINE = 2
 
@@ -38,7 +38,6 @@ class RollbackRules:
             case EventKind.ROLLBACK_DECIDED if data.get("for_cause"):
                 self._must_go_back.discard(about["rollout"])
                 self._must_be_quarantined |= {about["deployment"]} if "deployment" in about else set()
-                self._check_incident(connection, recorded)
             case EventKind.DEPLOYMENT_QUARANTINED:
                 self._must_be_quarantined.discard(about["deployment"])
                 self._count_for_cause(connection, recorded)
@@ -68,12 +67,6 @@ class RollbackRules:
         stopped = service_of(connection, recorded).line_stopped_because is not None
         if protected and self._in_a_row[placement] >= ROLLBACKS_THAT_STOP_THE_LINE and not stopped:
             raise RuleBroken("3 two rollbacks for cause in a row stop the line", str(placement))
-
-    def _check_incident(self, connection: Connection, recorded: RecordedEvent) -> None:
-        """Whether the harm for which something goes back belongs to an incident that was open at that moment."""
-        newest = incident_queries.newest_at(connection, placement_of(recorded), 1)
-        if not any(one.closed_at is None or one.closed_at >= recorded.at for one in newest):
-            raise RuleBroken("what goes back for cause has an incident", str(placement_of(recorded)))
 
     def _check_serves(self, connection: Connection, rollout: Rollout, wanted: DeploymentId | None) -> None:
         """Whether exactly one deployment serves now, all instances of it; or none at all."""

@@ -16,6 +16,7 @@ from tidegate.sim.evidence_rules import EvidenceRules
 from tidegate.sim.floor_rules import FloorRules
 from tidegate.sim.gate_rules import GateRules
 from tidegate.sim.hook_rules import check_hook_begins
+from tidegate.sim.incident_rules import IncidentRules
 from tidegate.sim.once import Once
 from tidegate.sim.outside import Outside
 from tidegate.sim.proof_rules import ProofRules
@@ -37,12 +38,14 @@ class Rules:
         self._rollbacks = RollbackRules(outside)
         gates, times, demands = GateRules(outside), TimeRules(outside), DemandRules(outside)
         self._blind, floors = BlindRules(outside), FloorRules()
+        self._incidents = IncidentRules(outside)
         self._waiting = WaitingRules(gates, times, demands)
         self._traffic = TrafficRules(outside, gates.opened, floors)
         self._lookers: tuple[Callable[[Connection, RecordedEvent], None], ...] = (
             Once().look,
             gates.look,
             self._rollbacks.look,
+            self._incidents.look,
             EvidenceRules(outside.traffic).look,
             ProofRules(outside).look,
             TrainRules(outside).look,
@@ -68,6 +71,11 @@ class Rules:
         """Look at what waits at gates when nothing moves any more. Raises RuleBroken."""
         with self._database.reading() as connection:
             self._waiting.check(connection, at)
+
+    def check_incidents(self) -> None:
+        """Look at the incidents that are open when nothing has moved for longer than they need. Raises RuleBroken."""
+        with self._database.reading() as connection:
+            self._incidents.check_over(connection)
 
     def check_blind(self, down: timedelta) -> None:
         """Look at what is served when a server comes that was away for so long. Raises RuleBroken."""

@@ -15,7 +15,7 @@ from tidegate.sim.ending import check_ending
 from tidegate.sim.rest import is_at_rest, why_restless
 from tidegate.sim.shop import SimulatedService
 from tidegate.sim.world import Chances, World, WorldStuck
-from tidegate.store import queries
+from tidegate.store import incident_queries, queries
 
 REST_AT_MOST = timedelta(minutes=30)
 DOWN_AT_MOST_SECONDS = 5.0
@@ -58,12 +58,13 @@ class End:
     """What there is when a story is over: equal ones are the same to everybody but the clock.
 
     `runs` says how each run and its stages ended, `serves` who serves where, `quarantined` who may not come back by
-    itself, and `events` how often each kind of thing was told.
+    itself, `incidents` who did harm where and how that was found, and `events` how often each kind of thing was told.
     """
 
     runs: tuple[str, ...]
     serves: dict[str, str | None]
     quarantined: tuple[str, ...]
+    incidents: tuple[str, ...]
     events: Counter[EventKind] = field(default_factory=Counter)
 
 
@@ -129,6 +130,10 @@ def end_of(world: World) -> End:
             runs=tuple(_how_it_ended(connection, world, run) for run in runs),
             serves={one.id: names[one.serving] if one.serving else None for one in placements},
             quarantined=tuple(sorted(f"{names[one.id]} in {one.placement}" for one in here if one.is_quarantined)),
+            incidents=tuple(
+                f"{names[one.deployment] if one.deployment else None} in {one.placement}: {one.source.words}"
+                for one in incident_queries.incidents(connection)
+            ),
             events=Counter(one.event.kind for one in world.rules.seen if one.event.kind not in AS_TIME_GOES),
         )
 
@@ -148,4 +153,6 @@ def _how_it_ended(connection: Connection, world: World, run: Run) -> str:
 def _differences(one: End, other: End) -> str:
     told = {kind.value: other.events[kind] - one.events[kind] for kind in one.events | other.events}
     changed = {kind: count for kind, count in told.items() if count}
-    return f"{other.runs}, {other.serves}, {other.quarantined}, told {changed} times more; it was {one}"
+    return (
+        f"{other.runs}, {other.serves}, {other.quarantined}, {other.incidents}, told {changed} times more; it was {one}"
+    )

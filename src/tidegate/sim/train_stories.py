@@ -12,12 +12,9 @@ from tidegate.model.pipeline import Mode, Strategy
 from tidegate.model.rollout import RolloutState
 from tidegate.model.run import RunStatus
 from tidegate.model.train import Train, TrainRun, TrainState
-from tidegate.sim.floor_stories import FLOOR_STORIES
-from tidegate.sim.rehearsal_stories import REHEARSAL_STORIES
 from tidegate.sim.shape import Approve, Shape
 from tidegate.sim.shop import ANNA, SimulatedService
 from tidegate.sim.shop_run import SimulatedRun
-from tidegate.sim.stories import STORIES
 from tidegate.sim.telling import Story, ToldOtherwise
 from tidegate.store import queries, train_queries
 
@@ -182,5 +179,3 @@ TRAIN_STORIES = (
     ),
     Story("a train is cancelled under way", _cancelled_under_way, _ready(cat=SHARED)),
 )
-
-EVERY_STORY = (*STORIES, *TRAIN_STORIES, *REHEARSAL_STORIES, *FLOOR_STORIES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.integration.sim import floor_mutants, gate_mutants, mutants
+from tests.integration.sim import floor_mutants, gate_mutants, incident_mutants, mutants, proof_mutants
 from tests.integration.sim.mutants import Mutant, Seeds, Told
 
 from tidegate.sim.broken import RuleBroken
@@ -13,7 +13,13 @@ from tidegate.sim.random_run import simulate
 from tidegate.sim.telling import Telling, ToldOtherwise
 from tidegate.sim.world import WorldStuck
 
-MUTANTS = mutants.MUTANTS + gate_mutants.MUTANTS + floor_mutants.MUTANTS
+MUTANTS = (
+    *mutants.MUTANTS,
+    *gate_mutants.MUTANTS,
+    *floor_mutants.MUTANTS,
+    *proof_mutants.MUTANTS,
+    *incident_mutants.MUTANTS,
+)
 
 TAKE_LONG = (
     "late effects act as the newest",

@@ -6,19 +6,18 @@ from functools import cache
 
 import pytest
 
-from tidegate.sim.floor_stories import FLOOR_STORIES
-from tidegate.sim.hook_stories import HOOK_STORIES
-from tidegate.sim.rehearsal_stories import REHEARSAL_STORIES
-from tidegate.sim.stories import STORIES as SHORT_STORIES
+from tidegate.sim.every_story import EVERY_STORY, FAULT_STORIES
 from tidegate.sim.telling import Story, Telling
+from tidegate.sim.train_stories import TRAIN_STORIES
 
-STORIES = (*SHORT_STORIES, *FLOOR_STORIES, *HOOK_STORIES, *REHEARSAL_STORIES)
+STORIES = [one for one in EVERY_STORY if one not in TRAIN_STORIES]
 
 SHORT = ("a cancel while it is being installed", "two releases wait and nobody approves")
 """Every crash point of these is in the test command; of the others every so many-th, and all in `make crashes`."""
 
 SAMPLED = 6
-"""How many crash points of a longer story are in the test command; of the faults of a rehearsal two."""
+"""How many crash points of a longer story are in the test command; of the faults of a rehearsal, and of
+what is like them, two."""
 
 by_name = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 short_by_name = pytest.mark.parametrize(
@@ -49,7 +48,7 @@ def test_a_crash_at_any_point_of_a_short_story_is_only_a_delay(story: Story) -> 
 @long_by_name
 def test_a_crash_at_a_point_of_a_longer_story_is_only_a_delay(story: Story) -> None:
     told = without_a_crash(story)
-    apart = told.points // (2 if story in REHEARSAL_STORIES else SAMPLED)
+    apart = told.points // (2 if story in FAULT_STORIES else SAMPLED)
     for point in range(apart // 2, told.points + 1, apart):
         told.tell_again(crash_at=point)
 
