@@ -114,6 +114,8 @@ def ended(
     return replace(
         drill,
         state=DrillState.FAILED if wrong else DrillState.PASSED,
+        # what served when its gate opened at last, which may be another than when it was asked for
+        good_commit=good.commit if good else drill.good_commit,
         rollout=rollout.id,
         deployed_at=rollout.step_since,
         seconds=_seconds(decided, rollout.routed_at),

@@ -61,10 +61,10 @@ def order(question: GateQuestion) -> RuleVerdict:
 
 
 def quarantine(question: GateQuestion) -> RuleVerdict:
-    """Nothing automatic brings back what was rolled back for cause."""
+    """Nothing automatic brings back what was rolled back for cause, and no drill, which takes no mark away."""
     if question.quarantined_because is None:
         return opens("quarantine", "not quarantined")
-    if question.by_person:
+    if question.by_person and not question.is_drill:
         return opens("quarantine", f"quarantined ({question.quarantined_because}), but a person asked for it")
     return closes("quarantine", f"quarantined: {question.quarantined_because}", Closing.QUARANTINED, DEPLOY)
 

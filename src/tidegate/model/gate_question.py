@@ -51,6 +51,9 @@ class GateQuestion:
     """The person who asked for the run, where one did."""
 
     by_person: bool = False
+    is_drill: bool = False
+    """Whether it only comes to be taken back."""
+
     break_glass: BreakGlass | None = None
     held_by: str | None = None
     paused_because: str | None = None

@@ -23,7 +23,7 @@ from tidegate.model.pipeline import Stage as StageDefinition
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Cause, Rollout, RolloutState
 from tidegate.model.rollout_begin import Opening, begin_release, deployment_for, end_of_watch
-from tidegate.model.run import Run, StageRun, StageState, Trigger
+from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import EffectiveMode, Service, effective_mode
 from tidegate.model.stage_evidence import evidence_at
@@ -127,6 +127,7 @@ def question_at(draft: RunDraft, stage: StageRun) -> GateQuestion:
         authors=tuple(author for change in site.brings for author in change.authors),
         triggered_by=run.actor.name if run.by_person else None,
         by_person=run.by_person,
+        is_drill=run.is_drill,
         break_glass=_broken_glass(draft, stage.name),
         held_by=run.held_by,
         paused_because=service.paused_because,
@@ -247,7 +248,7 @@ def _begin(draft: RunDraft, name: StageName, decision: GateDecision) -> None:
     beginning = begin_release(opening, draft.release, site.placement, known, old)
     began = replace(beginning.rollout, run=draft.run.id, held=draft.run.held_by is not None)
     placement = beginning.placement
-    if draft.run.trigger is Trigger.DRILL:
+    if draft.run.is_drill:
         plan = drill_plan(began.plan, protected=site.environment.protected)
         began = replace(began, plan=plan, drill=True)
         # to practise with a release is not to deploy it: its own run may still bring it here

@@ -24,7 +24,7 @@ from tests.unit.model.placement_story import PlacementStory, an_upgrade
 
 from tidegate.model.drill import CAUSE, Drill, DrillState, Seen, drill_plan, ended
 from tidegate.model.event import EventKind
-from tidegate.model.ids import ReleaseId, RunId
+from tidegate.model.ids import Commit, ReleaseId, RunId
 from tidegate.model.installation import Installation, InstallationState, Instance, InstanceState, Route, Routing
 from tidegate.model.notification import topic_of
 from tidegate.model.pipeline import VerifyRule
@@ -109,6 +109,13 @@ def test_it_went_well_only_where_the_last_good_deployment_serves_whole(seen: See
     assert all(words in said for words, said in zip(wrong, over.went_wrong, strict=True))
     assert over.state is (DrillState.FAILED if wrong else DrillState.PASSED)
     assert over.seconds is not None and over.whole_seconds is not None and over.whole_seconds >= over.seconds
+
+
+def test_it_says_what_it_went_back_to_where_another_release_came_first() -> None:
+    waited = replace(DRILL, good_commit=Commit("0" * 40))
+    over = ended(waited, RUN, STORY.rollout, GOOD, WELL, NOON + MINUTE)
+    assert over is not None and over.state is DrillState.PASSED
+    assert over.good_commit == GOOD.commit
 
 
 def test_it_goes_on_while_its_rollout_does() -> None:

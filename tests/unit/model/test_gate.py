@@ -211,6 +211,13 @@ def test_an_approval_alone_does_not_lift_a_quarantine() -> None:
     assert decided(question).closing is Closing.QUARANTINED
 
 
+def test_practice_does_not_bring_back_what_was_taken_back_for_cause() -> None:
+    question = replace(a_question(an_approval(ANNA)), quarantined_because="it crashed", by_person=True, is_drill=True)
+    decision = decided(question)
+    assert decision.state is GateState.CLOSED
+    assert decision.blocking[0].text == "quarantined: it crashed"
+
+
 def test_a_person_can_deploy_a_quarantined_deployment_and_the_record_says_that_it_was() -> None:
     question = replace(a_question(an_approval(ANNA)), quarantined_because="it crashed", by_person=True)
     decision = decided(question)
