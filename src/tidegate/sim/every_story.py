@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidegate.sim.drill_stories import DRILL_STORIES
 from tidegate.sim.floor_stories import FLOOR_STORIES
 from tidegate.sim.hook_stories import HOOK_STORIES
 from tidegate.sim.incident_stories import INCIDENT_STORIES
@@ -10,7 +11,7 @@ from tidegate.sim.rehearsal_stories import REHEARSAL_STORIES
 from tidegate.sim.stories import STORIES
 from tidegate.sim.train_stories import TRAIN_STORIES
 
-FAULT_STORIES = (*REHEARSAL_STORIES, *PROOF_STORIES, *INCIDENT_STORIES)
-"""The faults of a rehearsal, and what is found beside the figures of the router."""
+FAULT_STORIES = (*REHEARSAL_STORIES, *PROOF_STORIES, *INCIDENT_STORIES, *DRILL_STORIES)
+"""The faults of a rehearsal, what is found beside the figures of the router, and what comes of it."""
 
 EVERY_STORY = (*STORIES, *TRAIN_STORIES, *FLOOR_STORIES, *HOOK_STORIES, *FAULT_STORIES)

@@ -13,6 +13,7 @@ from tidegate.sim.blindness import Blindness
 from tidegate.sim.broken import RuleBroken
 from tidegate.sim.demands import Demands
 from tidegate.sim.drawing import RATES, draw_behaviour, draw_chances, draw_shape
+from tidegate.sim.drills import Drills
 from tidegate.sim.drops import Drops
 from tidegate.sim.ending import check_ending
 from tidegate.sim.expectations import check_expectations
@@ -82,7 +83,7 @@ class _RandomRun:
         self._world = world
         self._people = People(random)
         self._wardens = Wardens.of(seed, self._people)
-        self._drops = Drops.of(seed)
+        self._drops, self._drills = Drops.of(seed), Drills.of(seed)
         self._blindness = Blindness.of(seed)
         self._rehearsed = RehearsedFaults.of(seed)
         self._proofs = Proofs.of(seed)
@@ -108,6 +109,8 @@ class _RandomRun:
         if self._wardens:
             self._wardens.let_everything_pass(self._world, self._services[0])
         self._come_to_rest()
+        if self._drills and self._drills.begin_one(self._services):
+            self._come_to_rest()
         check_ending(self._world)
         self._people.touched |= {RunId(one.run) for one in self._world.office.asked.values() if one.is_no}
         check_expectations(self._world, self._people, self._rate)
@@ -147,6 +150,8 @@ class _RandomRun:
                 self._blindness.do_something(self._world)
             if self._demands:
                 self._demands.do_something(self._world, self._people, self._services)
+            if self._drills:
+                self._drills.do_something(self._services)
             if self._rehearsed:
                 self._rehearsed.do_something(self._world)
             if self._faulty and self._random.random() < 0.4:

@@ -74,10 +74,5 @@ class RollbackRules:
         if split != ({wanted: 1.0} if wanted else {}):
             raise RuleBroken("2 after any ending one deployment serves", f"{rollout.id}: {split}, not {wanted}")
         deployment = queries.deployment(connection, wanted) if wanted else None
-        if deployment and self._instances_of(deployment.id) < deployment.runtime.instances:
+        if deployment and self._outside.target.instances_of(deployment.id) < deployment.runtime.instances:
             raise RuleBroken("2 all instances of it serve", f"{rollout.id}: {deployment.label} is not whole")
-
-    def _instances_of(self, deployment: DeploymentId) -> int:
-        """How many instances nobody asked to stop; those that died by themselves are put back, which takes time."""
-        folder = self._outside.target.folders.get(deployment)
-        return sum(one.stops_at is None for one in folder.processes.values()) if folder else 0

@@ -12,6 +12,7 @@ from tidegate.model.ids import DeploymentId, Generation
 from tidegate.model.installation import Endpoint, Routing
 from tidegate.sim.blind_rules import BlindRules
 from tidegate.sim.demand_rules import DemandRules
+from tidegate.sim.drill_rules import DrillRules
 from tidegate.sim.evidence_rules import EvidenceRules
 from tidegate.sim.floor_rules import FloorRules
 from tidegate.sim.gate_rules import GateRules
@@ -38,7 +39,7 @@ class Rules:
         self._rollbacks = RollbackRules(outside)
         gates, times, demands = GateRules(outside), TimeRules(outside), DemandRules(outside)
         self._blind, floors = BlindRules(outside), FloorRules()
-        self._incidents = IncidentRules(outside)
+        self._incidents, self._drills = IncidentRules(outside), DrillRules(outside)
         self._waiting = WaitingRules(gates, times, demands)
         self._traffic = TrafficRules(outside, gates.opened, floors)
         self._lookers: tuple[Callable[[Connection, RecordedEvent], None], ...] = (
@@ -46,6 +47,7 @@ class Rules:
             gates.look,
             self._rollbacks.look,
             self._incidents.look,
+            self._drills.look,
             EvidenceRules(outside.traffic).look,
             ProofRules(outside).look,
             TrainRules(outside).look,
@@ -68,9 +70,10 @@ class Rules:
                 self._traffic.check_placement(placement)
 
     def check_waiting(self, at: datetime) -> None:
-        """Look at what waits at gates when nothing moves any more. Raises RuleBroken."""
+        """Look at what waits at gates, and at drills, when nothing moves any more. Raises RuleBroken."""
         with self._database.reading() as connection:
             self._waiting.check(connection, at)
+            self._drills.check_over(connection)
 
     def check_incidents(self) -> None:
         """Look at the incidents that are open when nothing has moved for longer than they need. Raises RuleBroken."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 from tidegate.engine.asking import Asker
+from tidegate.engine.drills import DrillActs
 from tidegate.engine.engine import Engine
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
@@ -95,6 +96,7 @@ class SimulatedServer:
     placements: PlacementActs = field(init=False)
     services: ServiceActs = field(init=False)
     trains: TrainActs = field(init=False)
+    drills: DrillActs = field(init=False)
     freezes: FreezeActs = field(init=False)
     glass: GlassActs = field(init=False)
     questions: QuestionActs = field(init=False)
@@ -110,7 +112,7 @@ class SimulatedServer:
         self.runs = RunActs(self.engine)
         self.placements = PlacementActs(self.engine)
         self.services = ServiceActs(self.engine)
-        self.trains = TrainActs(self.engine)
+        self.trains, self.drills = TrainActs(self.engine), DrillActs(self.engine)
         self.questions = QuestionActs(self.engine)
         self.freezes, self.glass = FreezeActs(self.engine), GlassActs(self.engine)
         self.leasing = Leasing(self.engine, StepLogs(Path("/nonexistent")))
@@ -129,3 +131,4 @@ class SimulatedServer:
         """What the server does now and then."""
         self.leasing.end_lost()
         self.engine.sweep()
+        self.drills.begin_due()

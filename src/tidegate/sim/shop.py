@@ -13,6 +13,7 @@ from tidegate.engine.refusal import Refused
 from tidegate.model.actor import Actor, ActorKind
 from tidegate.model.approval import Answer
 from tidegate.model.change import Change
+from tidegate.model.drill import Drill
 from tidegate.model.event import EventKind
 from tidegate.model.ids import EnvironmentName, PlacementId, ServiceName, placement_id
 from tidegate.model.pipeline import Mode
@@ -27,7 +28,7 @@ from tidegate.sim.shape import Shape, pipeline_text
 from tidegate.sim.shop_run import SimulatedRun
 from tidegate.sim.version import Version
 from tidegate.sim.world import World
-from tidegate.store import gate_queries, queries, time_queries
+from tidegate.store import drill_queries, gate_queries, queries, time_queries
 
 TRIES_AT_MOST = 20
 PRODUCTION = EnvironmentName("production")
@@ -244,6 +245,20 @@ class SimulatedService:
             lambda connection: len(queries.newest_runs(connection, self.name, limit=1000)) > before,
         )
         return self.run_of(version)
+
+    def drill(self, environment: str = PRODUCTION, by: Actor = ANNA) -> SimulatedRun:
+        """Practise a rollback there; the run that does."""
+        before = self.drills()
+        self._do(
+            lambda server: server.drills.begin(self.name, environment, by, in_protected=True),
+            lambda connection: len(drill_queries.drills(connection, self.name)) > len(before),
+        )
+        return SimulatedRun(self, self.drills()[0].run)
+
+    def drills(self) -> tuple[Drill, ...]:
+        """All its drills, the newest first."""
+        with self.world.database.reading() as connection:
+            return drill_queries.drills(connection, self.name)
 
     def pause(self, by: Actor = ANNA) -> None:
         """Let nothing of it pass a gate."""

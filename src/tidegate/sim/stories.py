@@ -159,9 +159,10 @@ def _line_stopped(shop: SimulatedService) -> None:
         raise ToldOtherwise(f"the fourth is {fourth.outcome.value}: {fourth.row.because}")
 
 
-def _two_are_out(shop: SimulatedService) -> None:
-    first_is_out(shop, ROLLING)
-    ends(let_in(shop, "v2", ROLLING), RunStatus.SUCCEEDED, "v2")
+def two_are_out(shop: SimulatedService, shape: Shape = ROLLING) -> None:
+    """A second version serves in production, and nothing is left of the first."""
+    first_is_out(shop, shape)
+    ends(let_in(shop, "v2", shape), RunStatus.SUCCEEDED, "v2")
     shop.world.advance(until=lambda: not _is_present(shop, "v1"))
 
 
@@ -302,7 +303,7 @@ STORIES = (
     Story("a cancel while it is being installed", _cancelled_while_installing, first_is_out),
     Story("a deployment that never becomes healthy", _never_healthy, first_is_out),
     Story("two bad releases in a row", _line_stopped, _first_good_second_bad),
-    Story("another way back is named on the way", _another_way_back, _two_are_out),
+    Story("another way back is named on the way", _another_way_back, two_are_out),
     Story("a service is removed during a rollout", _removed, first_is_out),
     Story("an approved release waits while a newer one comes", _approved_before, first_is_out),
     Story("an approval expires while it waits", _expired, first_is_out),
@@ -310,5 +311,5 @@ STORIES = (
     Story("a held release is overtaken", _overtaken_while_held, first_is_out),
     Story("two releases wait and nobody approves", _nobody_approves, first_is_out),
     Story("a breach in staging while production waits", _breach_upstream, _first_is_watched),
-    Story("a rollback while the service is paused", _rolled_back_while_paused, _two_are_out),
+    Story("a rollback while the service is paused", _rolled_back_while_paused, two_are_out),
 )

@@ -136,6 +136,11 @@ class SimulatedTarget:
         """How the deployment is, asked by nobody of the system under test."""
         return self._describe(deployment)
 
+    def instances_of(self, deployment: DeploymentId) -> int:
+        """How many instances nobody asked to stop; those that died by themselves are put back, which takes time."""
+        folder = self.folders.get(deployment)
+        return sum(one.stops_at is None for one in folder.processes.values()) if folder else 0
+
     def is_dying(self, deployment: DeploymentId | None) -> bool:
         """Whether its instances end by themselves again and again, now or before long."""
         folder = self.folders.get(deployment) if deployment else None

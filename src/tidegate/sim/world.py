@@ -17,10 +17,11 @@ from tidegate.integrations.asking import NotTaken
 from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Judge
 from tidegate.judge.live_methods import MethodJudge
+from tidegate.model.drill_rule import DrillRule
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
 from tidegate.model.event import RecordedEvent
 from tidegate.model.generation import StaleGeneration
-from tidegate.model.ids import Commit, DeploymentId, Generation, PlacementId, ServiceName
+from tidegate.model.ids import Commit, DeploymentId, EnvironmentName, Generation, PlacementId, ServiceName
 from tidegate.model.installation import Endpoint, Routing
 from tidegate.model.lease import Lease, StepOutcome, TestReport
 from tidegate.model.load import LoadPlan, LoadReport, LoadStep
@@ -303,6 +304,12 @@ class World:
         self.kill_the_server()
         self.floor = floor
         self.parts = replace(self.parts, environments=server_yaml.load(server_text(floor)).environments)
+
+    def schedule_drills(self, environment: EnvironmentName, every: timedelta) -> None:
+        """Let the server end, and come back with a configuration by which drills begin there by themselves."""
+        self.kill_the_server()
+        drilled = replace(self.parts.environment(environment), drills=DrillRule(every=every))
+        self.parts = replace(self.parts, environments={**self.parts.environments, environment: drilled})
 
     def _arrive_late(self, act: Callable[[], object]) -> None:
         """Half of what was on its way when the server ended arrives all the same, a good while later."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.integration.sim import floor_mutants, gate_mutants, incident_mutants, mutants, proof_mutants
+from tests.integration.sim import drill_mutants, floor_mutants, gate_mutants, incident_mutants, mutants, proof_mutants
 from tests.integration.sim.mutants import Mutant, Seeds, Told
 
 from tidegate.sim.broken import RuleBroken
@@ -19,6 +19,7 @@ MUTANTS = (
     *floor_mutants.MUTANTS,
     *proof_mutants.MUTANTS,
     *incident_mutants.MUTANTS,
+    *drill_mutants.MUTANTS,
 )
 
 TAKE_LONG = (
