@@ -33,6 +33,7 @@ from tidegate.model.release import Release
 from tidegate.model.rollout import Rollout, RolloutState
 from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunState, Site
+from tidegate.model.stage_floor import awaits_final_step
 from tidegate.model.step_cache import with_keys
 from tidegate.model.step_run import StepRun, StepState
 from tidegate.model.train import Train
@@ -161,19 +162,28 @@ def _sites(
         pace = pace_at(connection, run, placement, rules, environments, trains) if may_wait else Pace()
         asks_authors = any(rule.approvals and rule.approvals.not_author for rule in rules)
         asks_passed = may_wait and any(floor.must_have_passed for floor in environment.floors_for(run.service))
+        owner = queries.rollout(connection, placement.rollout)
         sites[stage.name] = Site(
             environment=environment,
             placement=placement,
-            owner=queries.rollout(connection, placement.rollout),
+            owner=owner,
             deployments=deployments,
             newer_waiting=queries.newer_waiting(connection, run, stage) if may_wait else None,
             older_ready=queries.older_ready(connection, run, stage) if may_wait else None,
+            final_step_of=_final_step_of(connection, run, owner) if may_wait else None,
             freezes=time_queries.freezes_of(connection, run.service, stage.environment) if may_wait else (),
             brings=brought(connection, run, placement) if asks_authors or pace.limits else (),
             pace=pace,
             passed_in=gate_queries.passed_in(connection, release) if asks_passed and release else frozenset(),
         )
     return sites
+
+
+def _final_step_of(connection: Connection, run: Run, owner: Rollout | None) -> str | None:
+    """The run of a placement's last rollout, where another is at the gate and that one has yet to set a floor."""
+    if owner is None or owner.run is None or owner.run == run.id or not owner.has_passed:
+        return None
+    return owner.run if awaits_final_step(queries.steps(connection, owner.run), owner) else None
 
 
 def brought(connection: Connection, run: Run, placement: Placement) -> tuple[Change, ...]:

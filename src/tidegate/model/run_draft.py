@@ -46,6 +46,9 @@ class Site:
     older_ready: str | None = None
     """An older run that nothing but the placement itself keeps out."""
 
+    final_step_of: str | None = None
+    """Another run whose rollout has passed here, and which has yet to begin what cannot be undone."""
+
     freezes: tuple[Freeze, ...] = ()
     """Those that people set, and that concern this service there."""
 

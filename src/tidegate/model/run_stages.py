@@ -27,7 +27,7 @@ from tidegate.model.run import Run, StageRun, StageState
 from tidegate.model.run_draft import RunDraft, Site
 from tidegate.model.service import EffectiveMode, Service, effective_mode
 from tidegate.model.stage_evidence import evidence_at
-from tidegate.model.stage_floor import set_floor, steps_in_turn
+from tidegate.model.stage_floor import awaits_final_step, set_floor, steps_in_turn
 from tidegate.model.stage_proof import ask_rollback, prove
 from tidegate.model.step_condition import is_wanted
 from tidegate.model.step_progress import Outcome, advance_steps, first_failure, outcome_of
@@ -193,6 +193,8 @@ def _busy(draft: RunDraft, site: Site) -> str | None:
     if owner is not None and owner.state.owns_placement:
         what = f"run {owner.run}" if owner.run else f"a {owner.kind.value}"
         return f"{site.placement.id} is moving: {what} is {owner.state.value} there"
+    if site.final_step_of:
+        return f"run {site.final_step_of} has passed there, and has yet to begin what cannot be undone"
     if site.older_ready:
         return f"{site.older_ready} passed every other rule here before, so it goes first"
     return None
@@ -300,6 +302,8 @@ def _end_after_rollout(draft: RunDraft, stage: StageRun, rollout: Rollout, steps
         _stop_steps(draft, stage.name)
         _fail(draft, stage, f"it should have gone back and cannot: {rollout.held_at_floor.text}")
         return
+    if rollout.rollback_asked and awaits_final_step(draft.scope(stage.name), rollout):
+        return  # it goes back, or is held: whichever it is comes first
     _stop_checks(draft, stage.name)
     if not any(one.step.irreversible for one in draft.scope(stage.name)):
         _stop_steps(draft, stage.name)  # a person ended the last share before they had

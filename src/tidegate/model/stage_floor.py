@@ -15,9 +15,20 @@ from tidegate.model.step_run import StepRun, StepState
 
 def steps_in_turn(steps: Sequence[StepRun], rollout: Rollout | None) -> tuple[StepRun, ...]:
     """The steps whose turn may have come: those that cannot be undone only when nothing speaks for going back."""
-    proven = rollout is None or (rollout.has_passed and not rollout.held_at_floor)
+    goes_back = rollout is not None and (rollout.rollback_asked or rollout.held_at_floor)
+    proven = rollout is None or (rollout.has_passed and not goes_back)
     begun = any(one.step.irreversible and one.state is not StepState.WAITING for one in steps)
     return tuple(one for one in steps if proven or begun or not one.step.irreversible)
+
+
+def awaits_final_step(steps: Iterable[StepRun], rollout: Rollout) -> bool:
+    """Whether a rollout has passed whose stage has yet to begin what cannot be undone; `steps` are those of its run.
+
+    Until then the placement has no floor, and nothing else may begin there that could be below it.
+    """
+    final = [one for one in steps if one.scope == rollout.stage and one.step.irreversible]
+    waits = bool(final) and all(one.state is StepState.WAITING for one in final)
+    return waits and rollout.has_passed and not rollout.held_at_floor
 
 
 def set_floor(draft: RunDraft, name: StageName, steps: Iterable[StepRun]) -> None:

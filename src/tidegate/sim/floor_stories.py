@@ -14,7 +14,8 @@ from tidegate.sim.telling import Story, ToldOtherwise
 DROPPING = replace(QUICK, drops=True)
 
 
-def _has_floor(shop: SimulatedService) -> bool:
+def has_floor(shop: SimulatedService) -> bool:
+    """Whether something in production cannot be undone."""
     placement = shop.placement(PRODUCTION)
     return placement is not None and placement.floor is not None
 
@@ -22,7 +23,7 @@ def _has_floor(shop: SimulatedService) -> bool:
 def _rollback_is_held(shop: SimulatedService) -> None:
     """A person asks for a rollback: nothing moves until somebody says that it can."""
     ends(let_in(shop, "v2", DROPPING), RunStatus.SUCCEEDED, "v2")
-    if not _has_floor(shop):
+    if not has_floor(shop):
         raise ToldOtherwise("the step that cannot be undone left no floor")
     shop.roll_back()
     shop.world.advance(timedelta(seconds=20))
@@ -46,7 +47,7 @@ def _waits_for_verification(shop: SimulatedService) -> None:
     shop.world.advance(until=run.rollout_is(RolloutState.JUDGING, step=2))
     shop.world.version("v2").fails(0.5)
     ends(run, RunStatus.ROLLED_BACK, "v1")
-    if _has_floor(shop):
+    if has_floor(shop):
         raise ToldOtherwise("a release that went back left a floor")
 
 

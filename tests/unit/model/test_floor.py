@@ -32,6 +32,7 @@ from tidegate.model.placement import PlacementFloor
 from tidegate.model.rollout import Cause, RolloutState
 from tidegate.model.rollout_begin import begin_return
 from tidegate.model.run import RunStatus, StageState
+from tidegate.model.stage_floor import awaits_final_step
 from tidegate.model.step_run import StepState
 
 VERIFY = VerifyRule(watch=HOUR)
@@ -89,6 +90,49 @@ def test_a_release_that_is_to_go_back_begins_nothing_that_cannot_be_undone() -> 
     assert story.step("drop", "staging").state is StepState.CANCELLED
     stage = story.stage(STAGE_STAGING)
     assert (stage.state, stage.because) == (StageState.FAILED, "it should have gone back and cannot: alert SlowShop")
+
+
+def test_a_release_that_a_person_takes_back_begins_nothing_that_cannot_be_undone() -> None:
+    """It was asked before anybody looked at the run, and after the rollout had passed."""
+    story = dropping("smoke").step_ends("smoke", scope="staging")
+    story.rollout_is(RolloutState.WATCHING, STAGE_STAGING, passed_at=NOON, rollback_asked=ALERT)
+    assert story.step("drop", "staging").state is StepState.WAITING
+    story.goes_back(STAGE_STAGING)
+    assert story.step("drop", "staging").state is StepState.CANCELLED
+    assert story.site(STAGE_STAGING).placement.floor is None
+
+
+def test_nothing_begins_where_another_has_yet_to_begin_what_cannot_be_undone() -> None:
+    story = a_run_story(by_person=True, order=1).change_site(STAGE_STAGING, final_step_of="7").settle()
+    gate = story.stage(STAGE_STAGING).gate
+    assert gate is not None and [one.rule for one in gate.blocking] == ["placement"]
+    assert "run 7 has passed there, and has yet to begin what cannot be undone" in gate.blocking[0].text
+    story.change_site(STAGE_STAGING, final_step_of=None).settle()
+    assert story.stage(STAGE_STAGING).state is StageState.WORKING
+
+
+@pytest.mark.parametrize(
+    ("state", "changes", "awaits"),
+    [
+        (RolloutState.JUDGING, {}, False),
+        (RolloutState.WATCHING, {}, True),
+        (RolloutState.SUCCEEDED, {}, True),
+        (RolloutState.WATCHING, {"held_at_floor": ALERT}, False),
+        (RolloutState.WATCHING, {"stage": STAGE_PRODUCTION}, False),
+    ],
+)
+def test_a_rollout_awaits_its_final_step_from_when_it_has_passed(
+    state: RolloutState, changes: dict[str, object], awaits: bool
+) -> None:
+    story = dropping("smoke")
+    rollout = replace(story.rollout(STAGE_STAGING), state=state, **changes)  # type: ignore[arg-type]
+    assert awaits_final_step(story.state.steps, rollout) == awaits
+
+
+def test_a_final_step_that_has_begun_is_awaited_no_more() -> None:
+    story = dropping("smoke").step_ends("smoke", scope="staging").passes(STAGE_STAGING)
+    assert story.step("drop", "staging").state is StepState.READY
+    assert not awaits_final_step(story.state.steps, story.rollout(STAGE_STAGING))
 
 
 def test_the_floor_of_a_newer_release_stays() -> None:
