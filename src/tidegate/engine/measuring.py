@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -73,9 +74,11 @@ class _Work:
 class Measuring:
     """Reads what is due of a placement's rollout, from each source in turn."""
 
-    def __init__(self, parts: Parts, sources: Mapping[SourceName, FigureSource]) -> None:
+    def __init__(self, parts: Parts, sources: Mapping[SourceName, FigureSource], at_once: int = AT_ONCE) -> None:
+        """So many questions are asked `at_once`; with 1 one after the other, in the thread that looks."""
         self._parts = parts
         self._sources = sources
+        self._at_once = at_once
 
     def look(self, subject: str) -> None:
         """Read what is due of `figures:PLACEMENT`; nothing changes where nothing is."""
@@ -84,8 +87,9 @@ class Measuring:
         if work is None:
             return
         asking = _Asking(self._parts, self._sources, work.rollout)
-        with ThreadPoolExecutor(AT_ONCE, "tidegate-measuring") as pool:
-            for reading in chain(pool.map(asking.before, work.unchecked), pool.map(asking.read, *work.columns)):
+        with ThreadPoolExecutor(self._at_once, "tidegate-measuring") if self._at_once > 1 else nullcontext() as pool:
+            each = pool.map if pool else map
+            for reading in chain(each(asking.before, work.unchecked), each(asking.read, *work.columns)):
                 self._keep(work.rollout, reading)
 
     def _work(self, placement: PlacementId) -> _Work | None:

@@ -11,11 +11,13 @@ from random import Random
 from sqlalchemy import Connection
 
 from tidegate.integrations.asking import Heard, Outside
+from tidegate.metrics.question import FigureSource, Question
 from tidegate.metrics.source import MetricsSource
 from tidegate.model.dead_man import Fallback, Note
 from tidegate.model.figures import Counters
 from tidegate.model.ids import DeploymentId, Generation, PlacementId
 from tidegate.model.installation import DesiredInstallation, Endpoint, Installation, ObservedRouting, Routing
+from tidegate.model.metric import Figures, NoFigures
 from tidegate.routers.dead_man import DeadMan
 from tidegate.routers.router import Router
 from tidegate.store.database import Database
@@ -193,6 +195,19 @@ class CrashingOutside:
         self._points.note_change()
         self._points.reach("after a question")
         return heard
+
+
+class CrashingFigures:
+    """A FigureSource with a crash point before every question."""
+
+    def __init__(self, figures: FigureSource, points: CrashPoints) -> None:
+        self._figures = figures
+        self._points = points
+
+    def read(self, question: Question) -> Figures | NoFigures:
+        """As the source does."""
+        self._points.reach(f"before {question.rule.name} of {question.deployment} are read")
+        return self._figures.read(question)
 
 
 class CrashingMetrics:

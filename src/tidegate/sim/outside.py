@@ -9,6 +9,7 @@ from tidegate.model.ids import Commit, EnvironmentName, ServiceName
 from tidegate.model.train import Train
 from tidegate.sim.clock import ServerClock
 from tidegate.sim.demand import Demand
+from tidegate.sim.own_figures import OwnFigures
 from tidegate.sim.router import SimulatedRouter
 from tidegate.sim.target import SimulatedTarget
 from tidegate.sim.ticket_office import TicketOffice
@@ -30,6 +31,10 @@ class Outside(Protocol):
     @property
     def traffic(self) -> SimulatedTraffic:
         """What users asked."""
+
+    @property
+    def own(self) -> OwnFigures:
+        """What the service counts itself."""
 
     @property
     def trains(self) -> Mapping[str, Train]:

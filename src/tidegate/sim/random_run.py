@@ -18,6 +18,7 @@ from tidegate.sim.drops import Drops
 from tidegate.sim.ending import check_ending
 from tidegate.sim.expectations import check_expectations
 from tidegate.sim.incident_rules import PEACE
+from tidegate.sim.own_metrics import OwnMetrics
 from tidegate.sim.people import People
 from tidegate.sim.proofs import Proofs
 from tidegate.sim.rehearsed import RehearsedFaults
@@ -87,6 +88,7 @@ class _RandomRun:
         self._blindness = Blindness.of(seed)
         self._rehearsed = RehearsedFaults.of(seed)
         self._proofs = Proofs.of(seed)
+        self._own = OwnMetrics.of(seed)
         self._rate = random.choice(RATES)
         names = ("shop", "mail") if random.random() < 0.1 else ("shop",)
         self._services = [SimulatedService(world, name, self._shape(), self._rate) for name in names]
@@ -126,6 +128,8 @@ class _RandomRun:
             self._rehearsed.put_into(version)
         if self._proofs:
             self._proofs.put_into(version)
+        if self._own:
+            self._own.put_into(version)
         if self._demands:
             self._demands.reported_by(version)
         service.push(version, self._shape() if self._random.random() < 0.2 else None)
@@ -134,6 +138,7 @@ class _RandomRun:
         shape = draw_shape(self._random)
         shape = self._drops.shaped(shape) if self._drops else shape
         shape = self._proofs.shaped(shape) if self._proofs else shape
+        shape = self._own.shaped(shape) if self._own else shape
         shape = self._blindness.shaped(shape) if self._blindness else shape
         shape = self._demands.shaped(shape) if self._demands else shape
         return self._wardens.shaped(shape) if self._wardens else shape
@@ -152,6 +157,8 @@ class _RandomRun:
                 self._demands.do_something(self._world, self._people, self._services)
             if self._drills:
                 self._drills.do_something(self._services)
+            if self._own:
+                self._own.do_something(self._world)
             if self._rehearsed:
                 self._rehearsed.do_something(self._world)
             if self._faulty and self._random.random() < 0.4:

@@ -18,6 +18,7 @@ from tidegate.sim.floor_rules import FloorRules
 from tidegate.sim.gate_rules import GateRules
 from tidegate.sim.hook_rules import check_hook_begins
 from tidegate.sim.incident_rules import IncidentRules
+from tidegate.sim.metric_rules import MetricRules
 from tidegate.sim.once import Once
 from tidegate.sim.outside import Outside
 from tidegate.sim.proof_rules import ProofRules
@@ -50,6 +51,7 @@ class Rules:
             self._drills.look,
             EvidenceRules(outside.traffic).look,
             ProofRules(outside).look,
+            MetricRules(outside).look,
             TrainRules(outside).look,
             times.look,
             demands.look,

@@ -14,6 +14,7 @@ from tidegate.engine.engine import Engine
 from tidegate.engine.freezes import FreezeActs
 from tidegate.engine.glass import GlassActs
 from tidegate.engine.leasing import Leasing
+from tidegate.engine.measuring import Measuring
 from tidegate.engine.parts import Parts
 from tidegate.engine.placements import PlacementActs
 from tidegate.engine.questions import QuestionActs
@@ -22,7 +23,9 @@ from tidegate.engine.services import ServiceActs
 from tidegate.engine.step_logs import StepLogs
 from tidegate.engine.train_acts import TrainActs
 from tidegate.integrations.asking import Outside
-from tidegate.model.ids import ServiceName
+from tidegate.metrics.question import FigureSource
+from tidegate.model.ids import PlacementId, ServiceName
+from tidegate.model.metric import SourceName
 from tidegate.sim.clock import ServerClock
 from tidegate.sim.queue import HintFaults, SimulatedQueue
 
@@ -87,6 +90,7 @@ class SimulatedServer:
     parts: Parts
     clock: ServerClock
     outside: Outside
+    figures: FigureSource
     random: Random
     hint_faults: HintFaults
     steps_ready: Callable[[], None]
@@ -101,11 +105,15 @@ class SimulatedServer:
     glass: GlassActs = field(init=False)
     questions: QuestionActs = field(init=False)
     asker: Asker = field(init=False)
+    measuring: Measuring = field(init=False)
     leasing: Leasing = field(init=False)
 
     def __post_init__(self) -> None:
         self.queue = SimulatedQueue(self.clock, self.random, self.hint_faults)
-        self.engine = Engine(self.parts, self.queue, steps_ready=self.steps_ready, ask=self._send)
+        self.engine = Engine(
+            self.parts, self.queue, steps_ready=self.steps_ready, ask=self._send, measure=self._measure
+        )
+        self.measuring = Measuring(self.parts, {SourceName.PROMETHEUS: self.figures}, at_once=1)
         database, secrets = self.parts.database, self.parts.secrets
         self.asker = Asker(database, self.clock, secrets, self.outside, ADDRESS, self.queue.hint)
         self.asker.again = self._send
@@ -121,11 +129,16 @@ class SimulatedServer:
         """Look at what was hinted at."""
         if subject.startswith("question:"):
             self.asker.look(subject)
+        elif subject.startswith("figures:"):
+            self.measuring.look(subject)
         else:
             self.engine.look(subject)
 
     def _send(self, question: str, at: datetime) -> None:
         self.queue.hint(f"question:{question}", at)
+
+    def _measure(self, placement: PlacementId) -> None:
+        self.queue.hint(f"figures:{placement}")
 
     def upkeep(self) -> None:
         """What the server does now and then."""

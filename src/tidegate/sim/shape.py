@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from tidegate.model.pipeline import Mode, OnBlind, OnDoubt, Strategy
 from tidegate.sim.demand import NOTHING, THE_FILES_ADDRESS, Demand, gate_texts
 
+ORDERS, WISH_LIST = "orders", "wish list"
+OWN = {ORDERS: "worse: down, tolerance: 10%", WISH_LIST: "usage: true"}
+"""Metrics of a service's own, and how each is compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Approve:
@@ -46,6 +50,9 @@ class Shape:
 
     load: bool = False
     """Whether verification ends with a load check."""
+
+    own: Sequence[str] = ()
+    """The metrics of the service's own that are compared: of OWN."""
 
     step_timeout: str = "2m"
     blind: OnBlind | None = None
@@ -124,8 +131,12 @@ def _verify(shape: Shape) -> str:
         + ("load: {of: production, at_least: 100/s, protected: true}, " if shape.load else "")
         + (f"blind: {shape.blind.value}, " if shape.blind else "")
         + f"blind_after: {shape.blind_after}, "
-        + "metrics: {latency: {quantiles: [0.5], tolerance: 25%}}}"
+        + f"metrics: {{{''.join(map(_own, shape.own))}latency: {{quantiles: [0.5], tolerance: 25%}}}}}}"
     )
+
+
+def _own(name: str) -> str:
+    return f"{name}: {{source: prometheus, query: '{name} of $deployment', window: 10s, {OWN[name]}}}, "
 
 
 def _check(number: int) -> str:

@@ -22,6 +22,15 @@ EDGES = (5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0)
 _LOG_MEDIAN, _LOG_SIGMA = float(np.log(20.0)), 0.7
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a service counts itself of the requests until a moment, since it counted last."""
+
+    at: datetime
+    orders: int
+    wishes: int
+
+
 @dataclass(slots=True)
 class Tally:
     """What one deployment has done since its counters were last at zero, and ever; it serves since `began_at`."""
@@ -32,6 +41,7 @@ class Tally:
     errors: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(EDGES) + 1))
     ever: int = 0
+    own: list[Own] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -48,6 +58,7 @@ class SimulatedTraffic:
     def __init__(self, clock: SimulatedClock, seed: int, version_of: Callable[[DeploymentId], Version | None]) -> None:
         self._clock = clock
         self._random = np.random.default_rng(seed)
+        self._of_own = np.random.default_rng(seed + 9)
         self._version_of = version_of
         self._counted_to = clock.now()
         self._users: dict[PlacementId, Users] = {}
@@ -69,7 +80,9 @@ class SimulatedTraffic:
         """Let a deployment's counters begin at zero again."""
         self.count()
         known = self.tallies.get(deployment)
-        self.tallies[deployment] = Tally(known.began_at, ever=known.ever) if known else Tally(self._clock.now())
+        self.tallies[deployment] = (
+            Tally(known.began_at, ever=known.ever, own=known.own) if known else Tally(self._clock.now())
+        )
 
     def reset_one(self, random: Random) -> None:
         """Let the counters of one deployment begin at zero again."""
@@ -112,6 +125,9 @@ class SimulatedTraffic:
         tally.errors += int(self._random.binomial(requests, self._failing(version, tally)))
         for index, count in enumerate(self._random.multinomial(requests, self._chances_at(slowness))):
             tally.latency[index] += int(count)
+        if version:
+            own = (int(self._of_own.binomial(requests, share)) for share in (version.orders, version.wishes))
+            tally.own.append(Own(self._counted_to, *own))
 
     def _failing(self, version: Version | None, tally: Tally) -> float:
         """Which share of the requests fails now."""

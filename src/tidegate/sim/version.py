@@ -9,6 +9,7 @@ from datetime import timedelta
 from tidegate.model.ids import Commit
 
 GOOD_ERROR_SHARE = 0.002
+GOOD_ORDERS = 0.3
 VISIBLE_ERRORS, VISIBLE_SLOWNESS = 0.2, 3.0
 
 
@@ -28,6 +29,12 @@ class Version:
     prepare_fails: bool = False
     never_healthy: bool = False
     dies_after: timedelta | None = None
+    orders: float = GOOD_ORDERS
+    """Which share of its requests is an order, as its own figures say."""
+
+    wishes: float = 0.0
+    """Which share uses its wish list; 0 where it has none."""
+
     checks_fail: bool = False
     saturates: bool = False
     """It holds less than a load check asks for; its users notice nothing of that."""
@@ -60,7 +67,12 @@ class Version:
     @property
     def is_good(self) -> bool:
         """Whether it should be promoted."""
-        return self.does_no_harm and not (self.breaks or self.saturates or self.checks_fail)
+        return self.does_no_harm and not (self.breaks or self.saturates or self.checks_fail or self.lowers_orders)
+
+    @property
+    def lowers_orders(self) -> bool:
+        """Whether fewer of its users order, of which the router sees nothing."""
+        return self.orders < GOOD_ORDERS
 
     @property
     def does_no_harm(self) -> bool:

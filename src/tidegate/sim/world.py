@@ -36,6 +36,7 @@ from tidegate.sim.crash import (
     Crashed,
     CrashingDatabase,
     CrashingDeadMan,
+    CrashingFigures,
     CrashingMetrics,
     CrashingOutside,
     CrashingRouter,
@@ -45,6 +46,7 @@ from tidegate.sim.crash import (
 from tidegate.sim.dead_man import SimulatedDeadMan
 from tidegate.sim.demand import NOTHING, Demand, server_text
 from tidegate.sim.memory import fresh_database
+from tidegate.sim.own_figures import OwnFigures
 from tidegate.sim.queue import HintFaults
 from tidegate.sim.router import SimulatedRouter, Split
 from tidegate.sim.rules import Rules
@@ -114,6 +116,7 @@ class World:
         self.trains: dict[str, Train] = {}
         self.windows: dict[tuple[ServiceName, Commit], Sequence[str]] = {}
         self.traffic = SimulatedTraffic(self.clock, seed, self._version_of)
+        self.own = OwnFigures(self.clock, self.server_clock, self.traffic)
         self.router = SimulatedRouter(self.clock, Random(seed + 2), self._on_told, self._on_split)
         self.router.shown = self.server_clock.shown
         self.target = SimulatedTarget(self.clock, Random(seed + 3), self.versions.__getitem__, self._on_stop)
@@ -208,7 +211,7 @@ class World:
         self.agent.faults = AgentFaults()
         self.target.away_until = self.router.faults.slow_until = None
         self.target.squatters = 0
-        self.router.faults.refuses_until = self.traffic.silent_until = None
+        self.router.faults.refuses_until = self.traffic.silent_until = self.own.silent_until = None
 
     def describe(self) -> str:
         """How runs and placements stand, for messages."""
@@ -333,9 +336,9 @@ class World:
     def _start(self) -> None:
         if self._down_since:
             self.rules.check_blind(self.clock.now() - self._down_since)
-        outside = CrashingOutside(self.office, self.points)
+        outside, figures = CrashingOutside(self.office, self.points), CrashingFigures(self.own, self.points)
         self.server = SimulatedServer(
-            self.parts, self.server_clock, outside, self.random, self.chances.hints, self.agent.wake
+            self.parts, self.server_clock, outside, figures, self.random, self.chances.hints, self.agent.wake
         )
         self.server.engine.sweep()
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.integration.sim import drill_mutants, floor_mutants, gate_mutants, incident_mutants, mutants, proof_mutants
+from tests.integration.sim import (
+    drill_mutants,
+    floor_mutants,
+    gate_mutants,
+    incident_mutants,
+    metric_mutants,
+    mutants,
+    proof_mutants,
+)
 from tests.integration.sim.mutants import Mutant, Seeds, Told
 
 from tidegate.sim.broken import RuleBroken
@@ -20,6 +28,7 @@ MUTANTS = (
     *proof_mutants.MUTANTS,
     *incident_mutants.MUTANTS,
     *drill_mutants.MUTANTS,
+    *metric_mutants.MUTANTS,
 )
 
 TAKE_LONG = (

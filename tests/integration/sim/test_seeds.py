@@ -20,6 +20,7 @@ FOUND = {
     443: "broken glass ended the hold of a run, and its rollout to the stage before stayed held for ever",
     930177: "the simulated dead man looked without end where there was nothing to be counted",
     88: "a run that was superseded at a gate left the steps of that stage open",
+    730061: "between the end of a rollout and its step that cannot be undone an older release began",
     720047: "a drill that had waited for long said that it went back to what had served when it was asked for",
 }
 """Seeds that failed once, and what each of them found. Seeds that nobody could fail any more are of no use: where what
