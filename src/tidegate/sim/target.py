@@ -136,6 +136,15 @@ class SimulatedTarget:
         """How the deployment is, asked by nobody of the system under test."""
         return self._describe(deployment)
 
+    def let_die(self, version: Version, after: timedelta) -> None:
+        """Let all instances of a version end by themselves again and again, those that run now as well."""
+        version.dies_after = after
+        running = (
+            one for folder in self.folders.values() if folder.version is version for one in folder.processes.values()
+        )
+        for process in running:
+            process.fails_at = self.clock.now() + after
+
     def instances_of(self, deployment: DeploymentId) -> int:
         """How many instances nobody asked to stop; those that died by themselves are put back, which takes time."""
         folder = self.folders.get(deployment)

@@ -7,6 +7,7 @@ from functools import cache
 import pytest
 
 from tidegate.sim.every_story import EVERY_STORY, FAULT_STORIES
+from tidegate.sim.step_stories import STEP_STORIES
 from tidegate.sim.telling import Story, Telling
 from tidegate.sim.train_stories import TRAIN_STORIES
 
@@ -17,7 +18,7 @@ SHORT = ("a cancel while it is being installed", "two releases wait and nobody a
 
 SAMPLED = 6
 """How many crash points of a longer story are in the test command; of the faults of a rehearsal, and of
-what is like them, two."""
+what is like them, two, and where they begin at one step or another one."""
 
 by_name = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 short_by_name = pytest.mark.parametrize(
@@ -31,6 +32,10 @@ long_by_name = pytest.mark.parametrize(
 @cache
 def without_a_crash(story: Story) -> Telling:
     return Telling.of(story)
+
+
+def sampled(story: Story) -> int:
+    return 1 if story in STEP_STORIES else 2 if story in FAULT_STORIES else SAMPLED
 
 
 @by_name
@@ -48,7 +53,7 @@ def test_a_crash_at_any_point_of_a_short_story_is_only_a_delay(story: Story) -> 
 @long_by_name
 def test_a_crash_at_a_point_of_a_longer_story_is_only_a_delay(story: Story) -> None:
     told = without_a_crash(story)
-    apart = told.points // (2 if story in FAULT_STORIES else SAMPLED)
+    apart = told.points // sampled(story)
     for point in range(apart // 2, told.points + 1, apart):
         told.tell_again(crash_at=point)
 
