@@ -171,12 +171,18 @@ def _sites(
             newer_waiting=queries.newer_waiting(connection, run, stage) if may_wait else None,
             older_ready=queries.older_ready(connection, run, stage) if may_wait else None,
             final_step_of=_final_step_of(connection, run, owner) if may_wait else None,
+            incident=_incident_at(connection, placement) if may_wait and run.is_drill else None,
             freezes=time_queries.freezes_of(connection, run.service, stage.environment) if may_wait else (),
             brings=brought(connection, run, placement) if asks_authors or pace.limits else (),
             pace=pace,
             passed_in=gate_queries.passed_in(connection, release) if asks_passed and release else frozenset(),
         )
     return sites
+
+
+def _incident_at(connection: Connection, placement: Placement) -> str | None:
+    found = incident_queries.open_at(connection, placement.id)
+    return found.reason if found else None
 
 
 def _final_step_of(connection: Connection, run: Run, owner: Rollout | None) -> str | None:

@@ -56,6 +56,7 @@ def _verdicts(question: GateQuestion, policies: Sequence[PolicyResult], now: dat
         gate_order.order(question),
         gate_order.quarantine(question),
         *gate_order.floor(question),
+        *gate_order.peace(question),
         asked,
         *gate_policy.verdicts(question, policies, now),
         *pace(question, now),

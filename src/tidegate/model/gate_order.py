@@ -76,6 +76,13 @@ def floor(question: GateQuestion) -> Iterator[RuleVerdict]:
         yield waits(FLOOR_RULE, question.floor.words, lift)
 
 
+def peace(question: GateQuestion) -> Iterator[RuleVerdict]:
+    """Nobody practises where something is wrong."""
+    if question.is_drill and question.incident:
+        text = f"an incident is open in {question.environment}, and nobody practises there: {question.incident}"
+        yield waits("incident", text, "tidegate incident list")
+
+
 def hold(question: GateQuestion) -> RuleVerdict:
     """A person holds the run, or has paused the service."""
     if question.held_by:

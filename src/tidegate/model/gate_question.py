@@ -54,6 +54,9 @@ class GateQuestion:
     is_drill: bool = False
     """Whether it only comes to be taken back."""
 
+    incident: str | None = None
+    """Why an incident is open there, where that keeps a drill out."""
+
     break_glass: BreakGlass | None = None
     held_by: str | None = None
     paused_because: str | None = None

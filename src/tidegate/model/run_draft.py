@@ -49,6 +49,9 @@ class Site:
     final_step_of: str | None = None
     """Another run whose rollout has passed here, and which has yet to begin what cannot be undone."""
 
+    incident: str | None = None
+    """Why an incident is open here, where the run is a drill."""
+
     freezes: tuple[Freeze, ...] = ()
     """Those that people set, and that concern this service there."""
 

@@ -128,6 +128,7 @@ def question_at(draft: RunDraft, stage: StageRun) -> GateQuestion:
         triggered_by=run.actor.name if run.by_person else None,
         by_person=run.by_person,
         is_drill=run.is_drill,
+        incident=site.incident,
         break_glass=_broken_glass(draft, stage.name),
         held_by=run.held_by,
         paused_because=service.paused_because,

@@ -22,6 +22,7 @@ class DrillRules:
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
         self._runs: set[str] = set()
+        self._broken: set[str] = set()
 
     def look(self, connection: Connection, recorded: RecordedEvent) -> None:
         """Look at one event. Raises RuleBroken."""
@@ -29,11 +30,17 @@ class DrillRules:
         match recorded.event.kind:
             case EventKind.DRILL_BEGAN:
                 self._runs.add(run)
-                self._check_beginning(connection, recorded)
+                self._check_peace(connection, recorded)
+            case EventKind.GLASS_BROKEN:
+                self._broken.add(run)
+            case EventKind.ROLLOUT_BEGAN if run in self._runs and run not in self._broken:
+                self._check_peace(connection, recorded)
             case EventKind.ROLLOUT_SHARES if run in self._runs:
                 self._check_share(connection, recorded)
             case EventKind.ROLLOUT_PASSED if run in self._runs:
                 raise RuleBroken("a drill goes back", recorded.event.text)
+            case EventKind.DEPLOYMENT_RELEASED if run in self._runs and run not in self._broken:
+                raise RuleBroken("a drill takes nothing away", recorded.event.text)
             case kind if kind in _TAKES_AWAY and run in self._runs:
                 raise RuleBroken("a drill takes nothing away", recorded.event.text)
             case EventKind.DRILL_ENDED:
@@ -46,7 +53,7 @@ class DrillRules:
             if run is None or run.status.is_ended:
                 raise RuleBroken("a drill ends with its run", f"{drill.run} of {drill.placement}")
 
-    def _check_beginning(self, connection: Connection, recorded: RecordedEvent) -> None:
+    def _check_peace(self, connection: Connection, recorded: RecordedEvent) -> None:
         incident = incident_queries.open_at(connection, placement_of(recorded))
         if incident and incident.opened_at < recorded.at:
             raise RuleBroken("nobody drills amid an incident", f"{recorded.event.text}: {incident.reason}")

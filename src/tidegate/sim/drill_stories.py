@@ -33,11 +33,17 @@ def _let_in(shop: SimulatedService) -> SimulatedRun:
     return run
 
 
-def _ended(run: SimulatedRun, state: DrillState, environment: str = "production") -> None:
+def _ended(
+    run: SimulatedRun,
+    state: DrillState,
+    environment: str = "production",
+    serves: str = "v2",
+    within: timedelta | None = None,
+) -> None:
     shop = run.service
-    shop.world.advance(until=lambda: shop.drills()[0].is_ended)
+    shop.world.advance(until=lambda: shop.drills()[0].is_ended, at_most=within)
     drill = shop.drills()[0]
-    if drill.state is not state or shop.serving(environment) != "v2":
+    if drill.state is not state or shop.serving(environment) != serves:
         raise ToldOtherwise(f"{drill.state.value}: {drill.went_wrong}; {shop.serving(environment)} serves")
     shop.world.advance(until=run.decided)
 
@@ -68,6 +74,21 @@ def _was_taken_back(shop: SimulatedService) -> None:
     _ended(run, DrillState.FAILED)
     if shop.count(EventKind.DEPLOYMENT_RELEASED):
         raise ToldOtherwise("practice took the quarantine away")
+
+
+def _waits_for_peace(shop: SimulatedService) -> None:
+    """An incident begins while a drill waits at its gate: it comes in when that is over, whoever has let it in."""
+    third = shop.push("v3", QUICK)
+    shop.world.advance(until=third.waits_at("production"))
+    run = shop.drill()
+    shop.world.advance(until=run.waits_at("production"))
+    shop.roll_back()
+    shop.world.advance(until=lambda: shop.serving() == "v1")
+    shop.approve(run)
+    shop.world.advance(timedelta(minutes=2))
+    if run.rollout() is not None:
+        raise ToldOtherwise("it began amid an incident")
+    _ended(run, DrillState.PASSED, serves="v1", within=timedelta(minutes=20))
 
 
 def _newer_comes(shop: SimulatedService) -> None:
@@ -117,6 +138,7 @@ DRILL_STORIES = (
     Story("a drill goes as far as the first share", _goes_well, _two_by_canary),
     Story("a drill finds a release that does not start", _finds_what_does_not_start, _two_at_once),
     Story("a drill finds its release taken back", _was_taken_back, _two_at_once),
+    Story("an incident begins while a drill waits", _waits_for_peace, _two_at_once),
     Story("a release comes during a drill", _newer_comes, _two_at_once),
     Story("a drill begins by itself", _begins_by_itself, _two_are_staged),
     Story("a drill is given up", _given_up, _two_at_once),

@@ -119,6 +119,18 @@ def test_in_production_its_gate_is_asked_and_it_is_given_up_when_nobody_answers(
     assert shop.serving(PRODUCTION) == before
 
 
+def test_an_incident_that_begins_while_it_waits_at_its_gate_keeps_it_waiting(shop: Shop, drills: Drills) -> None:
+    drill = drills.begin("production", in_protected=True)
+    incident = IncidentActs(shop.engine).open("shop", "production", "slow", OWNER)
+    shop.approved(drill.run)
+    assert drills.of(drill.run).state is DrillState.GOES_ON
+    (why,) = [one.text for one in shop.run(drill.run).because if one.rule == "incident"]
+    assert why == "an incident is open in production, and nobody practises there: slow"
+    IncidentActs(shop.engine).close(incident.id, "", OWNER)
+    shop.settle()
+    assert drills.of(drill.run).state is DrillState.PASSED
+
+
 def test_what_only_comes_and_goes_travels_with_no_train(shop: Shop, drills: Drills) -> None:
     shop.restart(trains={"payments": Train("payments", (SHOP,), EnvironmentName("production"))})
     drill = DrillActs(shop.engine).begin("shop", "production", OWNER, in_protected=True)

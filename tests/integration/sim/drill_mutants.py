@@ -11,7 +11,7 @@ from tests.integration.sim.mutants import Mutant, Patch, Seeds, Told
 
 from tidegate.engine import drill_looks, engine
 from tidegate.engine.drill_looks import DrillLook
-from tidegate.model import drill, rollout_forward, run_stages
+from tidegate.model import drill, gate_order, rollout_forward, run_stages
 from tidegate.model.drill import Drill, DrillState, drill_plan, ended
 from tidegate.model.drill_rule import DrillRule
 from tidegate.model.placement_draft import PlacementDraft
@@ -19,7 +19,7 @@ from tidegate.model.rollout import Cause, Rollout, RolloutStep
 from tidegate.model.rollout_return import decide_rollback
 from tidegate.sim.drill_stories import DRILL_STORIES
 
-WELL, SHARE, FINDS, TAKEN, _, BY_ITSELF, GIVEN_UP = DRILL_STORIES
+WELL, SHARE, FINDS, TAKEN, PEACE, _, BY_ITSELF, GIVEN_UP = DRILL_STORIES
 
 
 def a_drill_goes_back_as_anything_else_does(patch: Patch) -> None:
@@ -59,6 +59,15 @@ def nobody_looks_at_drills(patch: Patch) -> None:
     patch.setattr(engine, "look_at_drill", lambda *_: DrillLook())
 
 
+def practice_brings_back_what_was_taken_back(patch: Patch) -> None:
+    quarantine = gate_order.quarantine
+    patch.setattr(gate_order, "quarantine", lambda question: quarantine(replace(question, is_drill=False)))
+
+
+def a_drill_minds_no_incident(patch: Patch) -> None:
+    patch.setattr(gate_order, "peace", lambda _question: ())
+
+
 def a_drill_is_always_due(patch: Patch) -> None:
     patch.setattr(DrillRule, "is_due", lambda *_: True)
 
@@ -89,6 +98,13 @@ MUTANTS = (
         "a drill that went well left all as it was",
     ),
     Mutant("nobody looks at drills", nobody_looks_at_drills, Seeds(14, 1), "a drill ends with its run"),
+    Mutant(
+        "practice brings back what was taken back",
+        practice_brings_back_what_was_taken_back,
+        Told(TAKEN),
+        "a drill takes nothing away",
+    ),
+    Mutant("a drill minds no incident", a_drill_minds_no_incident, Told(PEACE), "nobody drills amid an incident"),
     Mutant("a drill is always due", a_drill_is_always_due, Told(BY_ITSELF), ""),
     Mutant(
         "a drill that nobody lets in is not given up", a_drill_that_nobody_lets_in_is_not_given_up, Told(GIVEN_UP), ""
