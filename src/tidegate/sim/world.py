@@ -17,7 +17,6 @@ from tidegate.integrations.asking import NotTaken
 from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Judge
 from tidegate.judge.live_methods import MethodJudge
-from tidegate.model.drill_rule import DrillRule
 from tidegate.model.environment import DEFAULT_ENVIRONMENTS
 from tidegate.model.event import RecordedEvent
 from tidegate.model.generation import StaleGeneration
@@ -25,6 +24,7 @@ from tidegate.model.ids import Commit, DeploymentId, EnvironmentName, Generation
 from tidegate.model.installation import Endpoint, Routing
 from tidegate.model.lease import Lease, StepOutcome, TestReport
 from tidegate.model.load import LoadPlan, LoadReport, LoadStep
+from tidegate.model.recurrence import Recurrence
 from tidegate.model.step_run import BUILD
 from tidegate.model.train import Train
 from tidegate.routers.router import RouterRefused
@@ -311,7 +311,7 @@ class World:
     def schedule_drills(self, environment: EnvironmentName, every: timedelta) -> None:
         """Let the server end, and come back with a configuration by which drills begin there by themselves."""
         self.kill_the_server()
-        drilled = replace(self.parts.environment(environment), drills=DrillRule(every=every))
+        drilled = replace(self.parts.environment(environment), drills=Recurrence(every=every))
         self.parts = replace(self.parts, environments={**self.parts.environments, environment: drilled})
 
     def _arrive_late(self, act: Callable[[], object]) -> None:

@@ -13,8 +13,8 @@ from tidegate.engine import drill_looks, engine
 from tidegate.engine.drill_looks import DrillLook
 from tidegate.model import drill, gate_order, rollout_forward, run_stages
 from tidegate.model.drill import Drill, DrillState, drill_plan, ended
-from tidegate.model.drill_rule import DrillRule
 from tidegate.model.placement_draft import PlacementDraft
+from tidegate.model.recurrence import Recurrence
 from tidegate.model.rollout import Cause, Rollout, RolloutStep
 from tidegate.model.rollout_return import decide_rollback
 from tidegate.sim.drill_stories import DRILL_STORIES
@@ -69,7 +69,7 @@ def a_drill_minds_no_incident(patch: Patch) -> None:
 
 
 def a_drill_is_always_due(patch: Patch) -> None:
-    patch.setattr(DrillRule, "is_due", lambda *_: True)
+    patch.setattr(Recurrence, "is_due", lambda *_: True)
 
 
 def a_drill_that_nobody_lets_in_is_not_given_up(patch: Patch) -> None:
