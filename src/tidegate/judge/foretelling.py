@@ -13,8 +13,9 @@ from functools import lru_cache
 import numpy as np
 
 from tidegate.judge.arrays import Floats
+from tidegate.judge.limits import STEP_MARGIN, STEP_MARGIN_FLOOR
 from tidegate.judge.proportions import ERROR_HARMS, Rows, Rules
-from tidegate.judge.tracks import LEAST_TO_FAIL, LEAST_TO_PASS, SAFE_LEVEL, Pace
+from tidegate.judge.tracks import LEAST_TO_FAIL, SAFE_LEVEL, Pace
 from tidegate.judge.two_proportions import Counts, Line
 
 _RATES = 24
@@ -43,12 +44,12 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """How a judge is asked: the false-alarm level, what of it errors get, their tolerance, margin and gate."""
+    """How a live rollout is judged: the false-alarm level, what of it errors get, their tolerance, margin and gate."""
 
     alpha: float = 0.01
     weight: float = 0.4
     tolerated: tuple[float, float] = (1.0, 0.0002)
-    margin: tuple[float, float] = (2.0, 0.0042)
+    margin: tuple[float, float] = (STEP_MARGIN, STEP_MARGIN_FLOOR)
     gate: float = 1.25
 
 
@@ -117,7 +118,7 @@ def _batches_until(
         rows = rows.after(counts, rules)
         enough = counts.canary_of * batch >= LEAST_TO_FAIL
         failed = np.where((failed == 0) & enough & (rows.harm.log_total() >= needed), batch, failed)
-        is_safe = rows.log_safety()[0] >= -np.log(SAFE_LEVEL) and counts.canary_of[0] * batch >= LEAST_TO_PASS
+        is_safe = rows.log_safety()[0] >= -np.log(SAFE_LEVEL) and counts.canary_of[0] * batch >= LEAST_TO_FAIL
         passed = passed or (batch if is_safe else 0)
     return failed, passed
 

@@ -14,8 +14,8 @@ BOUND_LEVEL = 0.0005
 BEFORE_RATIO = 1.5
 """How many times a bound of before must be exceeded to be seen: shares move by themselves in the course of a day."""
 
-STEP_MARGIN, STEP_SLOWNESS_FLOOR = 1.5, 0.05
-"""What must be excluded before a step passes: half as many again, and 5 percentage points of slow requests."""
+STEP_MARGIN, STEP_MARGIN_FLOOR, STEP_SLOWNESS_FLOOR = 1.5, 0.02, 0.05
+"""What must be excluded before a step passes: half as many again, and 2 percentage points of errors; 5 of slow ones."""
 
 MOST = 1 - 1e-6
 

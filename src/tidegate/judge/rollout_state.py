@@ -21,6 +21,7 @@ from tidegate.judge.limits import (
     BOUND_LEVEL,
     MOST,
     STEP_MARGIN,
+    STEP_MARGIN_FLOOR,
     STEP_SLOWNESS_FLOOR,
     alone,
     rules_at,
@@ -37,11 +38,9 @@ from tidegate.model.pipeline import LatencyRule
 from tidegate.model.usual import NOTHING_USUAL, Usual
 
 ERRORS_FLOOR = 0.0002
-STEP_MARGIN_FLOOR = 0.02
-"""The harm that must be excluded before a step passes: half as many errors again and 2 percentage points;"""
 
 STEP_SLOWNESS = 2.5
-"""of latency so many times the tolerance, and 5 percentage points of slow requests."""
+"""Of latency so many times the tolerance must be excluded before a step passes."""
 
 SURE_PART = 0.5
 """Latency fails where it is slower by this part of the tolerance for certain, and by the whole of it to be seen."""

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.config.tidegate_yaml import load
+from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.foretelling import Outlook, Step, Traffic, outlook
+from tidegate.judge.judge import Case
 from tidegate.judge.outlook_wording import foretold
 from tidegate.judge.sequential import judge_sequentially
+from tidegate.model.figures import Batch, Counters
+from tidegate.model.pipeline import LatencyRule, VerifyRule
 from tidegate.model.recording import MetricKind, RateSide, RecordedBatch, RecordedMetric, Recording, Tolerance
 from tidegate.model.verdict import Verdict
 
 BATCH = 15.0
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ERRORS_ONLY = VerifyRule(latency=LatencyRule(quantiles=()))
 FILE = """\
 service: shop
 build: {{steps: [{{name: package, run: make, artifacts: {{shop: "*.txt"}}}}]}}
@@ -64,6 +72,27 @@ def test_about_half_of_the_rollouts_with_the_harm_that_is_foretold_are_failed_in
     assert seen is not None
     assert failed(traffic, share, minutes, min(seen * 1.5, 1.0)) > 0.5
     assert failed(traffic, share, minutes, traffic.error_rate + (seen - traffic.error_rate) / 2) < 0.5
+
+
+def seconds_until_a_step_passes(traffic: Traffic, share: float, minutes: int) -> float | None:
+    """When the judge of live rollouts lets a step pass in which both sides fail exactly as many as ever."""
+    judge, batches = ComparisonJudge(), []
+    canary, rest = (round(traffic.per_minute * part * BATCH / 60) for part in (share, 1 - share))
+    for number in range(int(minutes * 60 / BATCH)):
+        begin = NOON + timedelta(seconds=BATCH * number)
+        counters = [Counters(n, round(n * traffic.error_rate)) for n in (canary, rest)]
+        batches.append(Batch(begin, begin + timedelta(seconds=BATCH), 0, *counters))
+        if judge.judge(Case(batches, 0, ERRORS_ONLY)).verdict is Verdict.PASS:
+            return BATCH * (number + 1)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("traffic", "share"),
+    [(Traffic(600, 0), 0.5), (Traffic(2400, 0), 0.2), (Traffic(32, 0), 0.5), (Traffic(24_000, 0.01), 0.2)],
+)
+def test_a_harmless_step_passes_when_it_is_foretold(traffic: Traffic, share: float) -> None:
+    assert one(traffic, share, 30).passes_after == seconds_until_a_step_passes(traffic, share, 30)
 
 
 @settings(max_examples=10, deadline=None)
