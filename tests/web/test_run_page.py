@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, expect
 from tests.integration.api.world import World
 
@@ -73,6 +74,26 @@ def test_a_canary_under_verification_shows_its_share_and_the_figures(page: Page,
     expect(production.get_by_role("img")).to_have_attribute(
         "aria-label", "new: errors at most 0% in a batch; old: errors at most 0% in a batch"
     )
+
+
+@pytest.mark.parametrize(("button", "status"), [("Go on", "25%"), ("Go back", "5%")])
+def test_a_rollout_that_holds_is_decided_with_one_click(page: Page, world: World, button: str, status: str) -> None:
+    run = under_verification(world)
+    world.judge.verdict = Verdict.NO_DATA
+    page.goto(f"/runs/{run}")
+    asked = page.locator(".ask.hold")
+    expect(asked.locator("h2")).to_have_text("production holds at 5%: which way on?")
+    expect(asked.locator("code")).to_have_text(
+        [f"tidegate watch {run} --wait", f"tidegate promote {run}", f"tidegate cancel {run}"]
+    )
+    world.judge.verdict = Verdict.UNDECIDED
+    asked.get_by_role("button", name=button).click()
+    production = page.locator("#stage-2")
+    if button == "Go on":
+        expect(production.locator(".plan [aria-current]")).to_have_text(status)
+    else:
+        expect(production.locator(".plan .left")).to_have_text(status)
+    expect(asked).to_be_hidden()
 
 
 def test_a_failed_verification_says_which_figure_and_where_the_traffic_went(page: Page, world: World) -> None:

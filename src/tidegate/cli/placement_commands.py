@@ -93,6 +93,7 @@ def _say_troubles(output: Output, status: Document) -> None:
         if rollout.get("holds_because"):
             output.say(f"{name} in {environment} holds: {rollout['holds_because']}")
             output.next(f"tidegate promote {rollout['run']} to go on, tidegate cancel {rollout['run']} to go back")
+            output.next(f"tidegate watch {rollout['run']} --wait to wait: it goes on by itself once that is known")
 
 
 def _say_plan(output: Output, service: str, environment: str, plan: Document) -> None:

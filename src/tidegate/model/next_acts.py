@@ -68,3 +68,4 @@ def _of_rollout(run: Run, rollout: Rollout) -> Iterator[NextAct]:
     elif rollout.state is RolloutState.JUDGING and rollout.holds_because:
         yield NextAct(f"{rollout.stage} holds: {rollout.holds_because}. To go on", f"tidegate promote {run.id}")
         yield NextAct("to go back", f"tidegate cancel {run.id}")
+        yield NextAct("to wait: it goes on by itself once that is known", f"tidegate watch {run.id} --wait")

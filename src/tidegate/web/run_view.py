@@ -24,6 +24,7 @@ from tidegate.model.step_run import BUILD, STATE_OF, StepRun, StepState
 from tidegate.store.placement_queries import PlacementRecord
 from tidegate.store.run_queries import RunRecord
 from tidegate.web.glass_view import GlassMark, glass_marks
+from tidegate.web.hold_view import HoldView, hold_view
 from tidegate.web.incident_view import IncidentLine, incident_line
 from tidegate.web.rollout_view import RolloutView, rollout_view
 from tidegate.web.service_view import ReleaseLine, evidence_text, release_line
@@ -115,6 +116,7 @@ class StageBox:
     gate: tuple[ReasonLine, ...]
     gate_state: Badge | None
     asks: Question | None
+    hold: HoldView | None
     answers: tuple[str, ...]
     agreed: frozenset[str]
     """Whose last word here is a yes."""
@@ -213,7 +215,9 @@ def run_view(sources: RunSources, now: datetime) -> RunView:
     build = tuple(step for step in record.steps if step.scope == BUILD)
     stages = tuple(_stage(sources, one, now) for one in record.stages)
     acts = next_acts(run, record.service, record.stages, record.rollouts)
-    answered = {one.asks.command for one in stages if one.asks}
+    answered = {one.asks.command for one in stages if one.asks}.union(
+        *(one.hold.commands for one in stages if one.hold)
+    )
     took = span(run.created_at, run.ended_at, now)
     return RunView(
         id=run.id,
@@ -348,6 +352,7 @@ def _stage(sources: RunSources, stage: StageRun, now: datetime) -> StageBox:
         ),
         gate_state=_gate_badge(stage.gate.state) if stage.gate else None,
         asks=_asks(record.run, stage, rollout),
+        hold=None if record.run.status.is_ended else hold_view(rollout),
         answers=tuple(
             f"{one.actor.name} {one.answer.value}" + (f": {one.comment}" if one.comment else "")
             for one in record.approvals

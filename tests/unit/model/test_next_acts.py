@@ -100,11 +100,12 @@ def test_a_rollout_that_asks_people_names_the_share_and_the_command(count: int, 
     ]
 
 
-def test_a_rollout_that_holds_names_the_way_on_and_the_way_back() -> None:
+def test_a_rollout_that_holds_names_the_three_ways_on() -> None:
     rollout = replace(rollout_at(RolloutState.JUDGING), holds_because="no request in 3 batches")
     assert acts(rollouts=(rollout,)) == [
         ("production holds: no request in 3 batches. To go on", "tidegate promote 01RUN"),
         ("to go back", "tidegate cancel 01RUN"),
+        ("to wait: it goes on by itself once that is known", "tidegate watch 01RUN --wait"),
     ]
 
 
