@@ -64,16 +64,18 @@ class TrafficAnswer(Answer):
     per_minute: float
 
 
-def traffic_answer(environment: str, hours: Sequence[Traffic], now: datetime) -> TrafficAnswer:
-    """The sum of at least one hour."""
-    since = hours[0].begin
+def traffic_answer(
+    environment: str, hours: Sequence[Traffic], now: datetime, first_minute: datetime | None
+) -> TrafficAnswer:
+    """The sum of at least one hour; `first_minute` is the first that is known of the first one."""
+    since = first_minute or hours[0].begin
     requests = sum(one.requests for one in hours)
     return TrafficAnswer(
         environment=environment,
         since=since,
         requests=requests,
         errors=sum(one.errors for one in hours),
-        per_minute=requests / minutes_since_first(hours, now),
+        per_minute=requests / minutes_since_first(hours, now, first_minute),
     )
 
 

@@ -129,7 +129,11 @@ def show_traffic(parts: Parts, _: Reader, name: ServicePath) -> list[TrafficAnsw
             (one.environment, traffic_queries.since(connection, one.id, Span.HOUR, now - A_WEEK))
             for one in queries.placements(connection, name)
         ]
-    return [traffic_answer(environment, rows, now) for environment, rows in known if rows]
+        return [
+            traffic_answer(environment, hours, now, traffic_queries.first_minute(connection, hours[0]))
+            for environment, hours in known
+            if hours
+        ]
 
 
 @router.delete("/{name}")

@@ -20,7 +20,7 @@ def foretold_at(connection: Connection, placement: PlacementId, stage: Stage, no
     requests = sum(one.requests for one in hours)
     if requests < LEAST_TO_FORETELL:
         return ()
-    minutes = minutes_since_first(hours, now)
+    minutes = minutes_since_first(hours, now, traffic_queries.first_minute(connection, hours[0]))
     errors = sum(one.errors for one in hours)
     # rounded as it is said, so that the judge is not asked anew with every request
     return tuple(foretold_of(stage, Traffic(_rounded(requests / minutes), _rounded(errors / requests))))

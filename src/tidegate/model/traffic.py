@@ -87,9 +87,13 @@ class TrafficReading:
         return total
 
 
-def minutes_since_first(hours: Sequence[Traffic], now: datetime) -> float:
-    """The minutes that these rows, of which there is at least one, are about; at least one."""
-    return max((now - hours[0].begin) / timedelta(minutes=1), 1.0)
+def minutes_since_first(hours: Sequence[Traffic], now: datetime, first_minute: datetime | None = None) -> float:
+    """The minutes that these rows, of which there is at least one, are about; at least one.
+
+    A placement that was counted from the middle of an hour on did nothing before: `first_minute` is the first that is
+    known of its first hour, None where none is.
+    """
+    return max((now - (first_minute or hours[0].begin)) / timedelta(minutes=1), 1.0)
 
 
 def spans_of(reading: TrafficReading, before: TrafficReading) -> tuple[tuple[Span, datetime], ...]:

@@ -46,6 +46,15 @@ def since(connection: Connection, placement: PlacementId, span: Span, begin: dat
     return rows.every(connection, Traffic, *where, order_by=_c.begin)
 
 
+def first_minute(connection: Connection, hour: Traffic) -> datetime | None:
+    """The first minute that is known of an hour; None where its minutes are not kept any more, or never were."""
+    inside = and_(_c.begin >= hour.begin, _c.begin < hour.begin + timedelta(hours=1))
+    found = rows.every(
+        connection, Traffic, _c.placement == hour.placement, _c.span == Span.MINUTE, inside, order_by=_c.begin
+    )
+    return found[0].begin if found else None
+
+
 def counted_since(connection: Connection, placement: PlacementId, begin: datetime) -> tuple[int, int] | None:
     """Requests and errors of a placement from then on; None where nothing was counted.
 

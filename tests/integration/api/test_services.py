@@ -74,6 +74,17 @@ def test_the_traffic_of_a_week_is_told_by_environment(world: World) -> None:
         assert client.get("/api/v1/services/other/traffic").status_code == 404
 
 
+def test_the_traffic_of_a_service_that_is_new_is_told_by_the_minutes_that_it_has_had(world: World) -> None:
+    world.shop_in_production()
+    minute = world.clock.now().replace(second=0, microsecond=0) - timedelta(minutes=5)
+    hour = minute.replace(minute=0)
+    with world.database.writing() as connection:
+        for span, begin in ((Span.HOUR, hour), (Span.MINUTE, minute)):
+            rows.put(connection, Traffic(PlacementId("shop/production"), span, begin, 3000, 6))
+    (told,) = world.get("/services/shop/traffic")
+    assert 3000 / 6 <= told["per_minute"] <= 3000 / 5
+
+
 def test_secrets_are_named_and_never_shown(world: World) -> None:
     world.add_shop()
     with world.client() as client:

@@ -149,6 +149,16 @@ def test_the_gate_of_a_canary_says_what_its_shares_can_show_at_this_traffic(shop
     assert "; 50% shows within 30m when" in shown
 
 
+def test_a_service_that_is_new_within_the_hour_has_the_traffic_that_it_has(shop: Shop, users: ManyUsers) -> None:
+    shop.clock.time = shop.clock.time.replace(minute=40)
+    canary = "deploy: {strategy: canary, shares: [10%, 50%, 100%]}"
+    run = shop.pushed(VERIFIED.replace("deploy: {strategy: blue-green}\n    verify", f"{canary}\n    verify"))
+    shop.built()
+    passes(shop, users, 10, failing=1)
+    shown, *_ = look_at_gate(shop.parts, run, "production").foretold
+    assert 600 <= int(shown.removeprefix("at ").partition(" ")[0]) <= 700, shown
+
+
 def test_a_service_that_uses_its_budget_up_loses_the_right_to_deploy_until_a_person_grants_it_anew(
     shop: Shop, users: ManyUsers
 ) -> None:
