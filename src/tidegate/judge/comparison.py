@@ -11,10 +11,11 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from tidegate.judge.judge import Case
+from tidegate.judge.users import only_synthetic
 from tidegate.model.figures import Batch
 from tidegate.model.metric import HistoryBatch
 from tidegate.model.rollout_recording import OWN_WEIGHT
-from tidegate.model.verdict import Judgement, MetricFinding, Verdict
+from tidegate.model.verdict import ONLY_SYNTHETIC, Judgement, MetricFinding, Verdict
 
 if TYPE_CHECKING:
     from tidegate.judge.rollout_state import RolloutState, Standard
@@ -109,7 +110,10 @@ class ComparisonJudge:
         if missing or case.batches[-1].step != case.step:
             words = f"the latest figures of the {missing or 'new'} deployment are missing; a step passes on fresh ones"
             return self._say(Verdict.UNDECIDED, found, [words])
-        return self._say(Verdict.PASS, found, [*(safe_sentence(one) for one in now), *not_judged])
+        alone = only_synthetic(case.batches, case.rule.traffic)
+        by = (ONLY_SYNTHETIC,) if alone else ()
+        passed = self._say(Verdict.PASS, found, [*(safe_sentence(one) for one in now), *not_judged, *by])
+        return replace(passed, only_synthetic=alone)
 
     def _say(
         self,

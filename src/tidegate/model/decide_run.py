@@ -143,9 +143,10 @@ def _end(
 ) -> None:
     draft.run = replace(draft.run, status=status, because=because, ended_at=draft.now)
     why = "; ".join(reason.text for reason in because)
-    said = f"{draft.run.label} {status.value}: {why}"
+    ended = status.value.replace("_", " ")
+    said = f"{draft.run.label} {ended}: {why}"
     if draft.run.trigger is Trigger.AFTER_ROLLBACK:
-        said = f"what {draft.run.label} asks for after a rollback {status.value}: {why}"
+        said = f"what {draft.run.label} asks for after a rollback {ended}: {why}"
         draft.say(EventKind.RUN_ENDED, said, status=status.value, environment=environment, after_rollback=True)
     else:
         draft.say(EventKind.RUN_ENDED, said, status=status.value, environment=environment)

@@ -32,9 +32,14 @@ def post_mortem(story: IncidentStory, now: datetime) -> str:
 
 def figure_text(finding: MetricFinding) -> str:
     """`errors: 25 % on the new deployment, against 0.3 % (fail)`."""
-    new = "no data" if finding.canary is None else f"{finding.canary:g} {finding.unit}".strip()
-    old = "" if finding.baseline is None else f", against {finding.baseline:g} {finding.unit}".rstrip()
-    return f"{finding.name}: {new} on the new deployment{old} ({finding.verdict.value})"
+    new = "no data" if finding.canary is None else _figure(finding.canary, finding.unit)
+    old = "" if finding.baseline is None else f", against {_figure(finding.baseline, finding.unit)}"
+    said = "told, not judged" if finding.is_only_told else finding.verdict.value
+    return f"{finding.name}: {new} on the new deployment{old} ({said})"
+
+
+def _figure(value: float, unit: str) -> str:
+    return f"{float(f'{value:.3g}'):g} {unit}".rstrip()
 
 
 def _draft(story: IncidentStory, now: datetime) -> Iterator[str]:

@@ -19,7 +19,7 @@ from tidegate.model.quantity import format_duration
 from tidegate.model.rollout import Cause, Rollout, RolloutState
 from tidegate.model.rollout_return import decide_rollback
 from tidegate.model.share import NONE
-from tidegate.model.verdict import Judgement, Verdict
+from tidegate.model.verdict import ONLY_SYNTHETIC, Judgement, Verdict
 
 SUSPECTED_AT_MOST = timedelta(minutes=15)
 """So much longer a rollout is watched at most in which something looks like harm."""
@@ -259,7 +259,9 @@ def _pass(draft: PlacementDraft, rollout: Rollout) -> None:
     for part in draft.placement.arrangement.parts:
         if part.share == NONE and part.instances:
             draft.update_deployment(part.deployment, warm_until=draft.now + rollout.keep_warm)
-    text = f"{draft.deployments[rollout.new].label} passed in {draft.placement.environment}"
+    known = rollout.judgement
+    by = f", {ONLY_SYNTHETIC}" if known and known.verdict is Verdict.PASS and known.only_synthetic else ""
+    text = f"{draft.deployments[rollout.new].label} passed in {draft.placement.environment}{by}"
     draft.say(EventKind.ROLLOUT_PASSED, text, actor=_promoter(rollout))
 
 

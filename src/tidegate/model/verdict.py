@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+ONLY_SYNTHETIC = "verified by synthetic requests and health alone: no user asked"
+"""What is said of a service without users."""
+
+
 class Verdict(StrEnum):
     """The answer of a verification."""
 
@@ -49,3 +53,6 @@ class Judgement:
 
     suspects: bool = False
     """Whether something looks like harm that is not certain enough to fail for."""
+
+    only_synthetic: bool = False
+    """Whether it passes by synthetic requests alone: no more requests came than those that Tidegate sent itself."""

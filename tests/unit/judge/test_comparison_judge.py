@@ -17,7 +17,7 @@ from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Case, Judge
 from tidegate.model.figures import Batch, Counters
 from tidegate.model.metric import Counted, HistoryBatch, Spread
-from tidegate.model.pipeline import LatencyRule, VerifyRule
+from tidegate.model.pipeline import LatencyRule, SyntheticTraffic, VerifyRule
 from tidegate.model.verdict import Judgement, Verdict
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -440,3 +440,23 @@ def test_naming_the_judge_loads_no_numerical_library() -> None:
     code = "import sys, tidegate.judge.comparison; print([m for m in ('numpy', 'scipy') if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+# a service that has no users
+
+
+@pytest.mark.parametrize(("per_second", "is_said"), [(60.0, True), (20.0, False)])
+def test_a_service_that_nobody_but_tidegate_asks_passes_by_that_alone_and_says_so(
+    per_second: float, is_said: bool
+) -> None:
+    batches = [
+        replace(one, canary=Counters(60, 0, EDGES, one.canary.latency, 60))
+        for one in traffic(HEALTHY, None, share=1.0)
+        if one.canary
+    ]
+    rule = replace(ERRORS_ONLY, traffic=SyntheticTraffic("/", per_second))
+    judgement = judge(batches, rule=rule, expects_baseline=False)
+    assert judgement.verdict is Verdict.PASS
+    assert judgement.only_synthetic is is_said
+    assert ("by synthetic requests and health alone" in judgement.reason) is is_said
+    assert not judge(batches, rule=ERRORS_ONLY, expects_baseline=False).only_synthetic

@@ -126,7 +126,8 @@ def test_what_a_person_or_an_alert_complained_of_is_cured_by_something_else(
 
 def test_the_draft_of_a_post_mortem_has_all_that_is_known_and_takes_words_as_they_are() -> None:
     finding = MetricFinding("errors", 25.0, 0.3, 1e-9, "%", Verdict.FAIL)
-    evidence = Judgement(Verdict.FAIL, "errors: 25% of 40 requests", "errors", (finding,))
+    usage = MetricFinding("wishes (usage)", 8.75911, 11.0253, 1.0, "%", Verdict.UNDECIDED, 6.0, 12.5)
+    evidence = Judgement(Verdict.FAIL, "errors: 25% of 40 requests", "errors", (finding, usage))
     incident = replace(an_incident(IncidentSource.WATCH, ALERT), evidence=evidence, reason="<b>slow</b>\n# no heading")
     change = Change(Commit("1a2b3c4d5e6f"), "Ada", "ada@example.com", NOON, "Add *discounts*")
     line = RecordedEvent(1, NOON, Event(EventKind.ROLLBACK_DECIDED, "back to 99aa", {}), "", "")
@@ -135,6 +136,7 @@ def test_the_draft_of_a_post_mortem_has_all_that_is_known_and_takes_words_as_the
     for wanted in (
         "- `1a2b3c4d` Add \\*discounts\\* (Ada)",
         "errors: 25 % on the new deployment, against 0.3 % (fail)",
+        "wishes (usage): 8.76 % on the new deployment, against 11 % (told, not judged)",
         "alert HighErrors: 5% of requests fail, since 2026-",
         "back to 99aa (tidegate)",
         "- It has not ended.",

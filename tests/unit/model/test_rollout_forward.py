@@ -116,6 +116,12 @@ def test_what_passed_is_proven_and_the_count_of_rollbacks_begins_again() -> None
     assert story.said(EventKind.ROLLOUT_PASSED) == ["cccccccc passed in production"]
 
 
+def test_what_passed_without_a_user_says_so_in_the_record() -> None:
+    story = a_first_release(a_canary(5, 50), VERIFY).settle().hear(replace(PASS, only_synthetic=True))
+    (said,) = story.said(EventKind.ROLLOUT_PASSED)
+    assert said.endswith("passed in production, verified by synthetic requests and health alone: no user asked")
+
+
 def test_the_last_share_waits_for_the_stages_steps() -> None:
     story = an_upgrade(BLUE_GREEN)
     story.people_say(needs_steps=True).settle()
