@@ -240,7 +240,8 @@ def _sum_of(logs: list[float]) -> float:
 
 
 def _finding(shown: Shown, evidence: float, blamed: str | None) -> MetricFinding:
-    verdict = Verdict.FAIL if shown.name == blamed else Verdict.PASS if shown.safe else Verdict.UNDECIDED
+    is_well = shown.safe and shown.is_proven
+    verdict = Verdict.FAIL if shown.name == blamed else Verdict.PASS if is_well else Verdict.UNDECIDED
     p = min(1.0, exp(-max(min(evidence, 690.0), 0.0)))
     return MetricFinding(shown.name, shown.canary, shown.other, p, shown.unit, verdict)
 

@@ -94,6 +94,7 @@ def _shown(series: MetricSeries, held: _Held, weight: float) -> Shown:
         requests=held.requests,
         beside="when it had warmed up" if grows else "on the old before",
         other_requests=held.other_requests if is_rate else None,
+        is_proven=not held.serious,
     )
 
 

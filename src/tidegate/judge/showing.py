@@ -36,7 +36,7 @@ class Shown:
     `canary` and `other` are its figures in `unit`, `requests` those of the new deployment. `seconds` is since when harm
     probably is done, None where none is seen. `limit` is the share that must be excluded, `seconds_to_go` how long that
     takes if all goes on like this, None where for ever. `is_asked_now` tells those that this step depends on, `beside`
-    what the other figure is.
+    what the other figure is. `is_proven` says whether harm is excluded, where a step passes without that, too.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Shown:
     seconds: float | None = None
     limit: float = 0.0
     seconds_to_go: float | None = None
+    is_proven: bool = True
 
 
 def shown_of(state: RolloutState, seconds: float, *, alone: bool, has_objective: bool) -> list[Shown]:
@@ -89,6 +90,7 @@ def own_metrics(series: Sequence[MetricSeries], step: int, *, alone: bool) -> It
             unit="%" if one.rule.kind is MetricKind.RATE else "",
             requests=float(track.requests[-1]),
             beside="on the old",
+            is_proven=bool(track.safe[-1]),
         )
 
 

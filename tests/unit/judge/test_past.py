@@ -116,6 +116,19 @@ def test_usage_that_drops_by_a_fifth_beside_the_old_deployment_fails(used: float
     assert found.verdict is verdict, found.reason
 
 
+def test_a_drop_that_is_seen_and_not_yet_certain_is_never_called_a_pass_of_its_metric() -> None:
+    batches = [
+        Batch(NOON + n * MINUTE, NOON + (n + 1) * MINUTE, 0, Counters(3000, 0), Counters(3000, 0)) for n in range(9)
+    ]
+    reading = MetricReading(RolloutId("r"), "wishes", NOON, NOON + MINUTE, 0, Counted(3, 315), Counted(25, 297))
+    rule = VerifyRule(latency=LatencyRule(quantiles=()), metrics=(WISHES,))
+    beside = ComparisonJudge().judge(Case(batches, 0, rule, metrics=(MetricSeries(WISHES, (reading,)),)))
+    before = judged(series(WISHES, counts(0.08, windows=1, of=297), counts(0.02, windows=2, of=315)))
+    for found, name in ((beside, "wishes"), (before, "wishes (before)")):
+        assert found.verdict is Verdict.PASS, "a step waits for figures of a metric of the service's own, not for proof"
+        assert {one.name: one.verdict for one in found.metrics}[name] is Verdict.UNDECIDED
+
+
 def test_a_feature_that_the_old_deployment_never_had_is_not_held_against_that() -> None:
     assert own_before([series(WISHES, counts(0.0), counts(0.05))], (), ALONE) == own_before([], (), ALONE)
 
