@@ -47,7 +47,7 @@ class DemoServer:
 
     def stop_all(self) -> None:
         """Stop the server and everything that it started, services included."""
-        tidegate = [sys.executable, "-m", "tidegate.cli.main"]
+        tidegate = [sys.executable, "-P", "-m", "tidegate.cli.main"]
         done = subprocess.run([*tidegate, "down", "--data", str(self.data)], capture_output=True, text=True)
         self.process.wait(30)
         if done.returncode:
@@ -64,7 +64,7 @@ def start_server(data: Path, configuration: str = CONFIGURATION, port: int = 0) 
     known.unlink(missing_ok=True)
     with (data / "demo-server.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tidegate.cli.main", "server", "--data", str(data), "--port", str(port)],
+            [sys.executable, "-P", "-m", "tidegate.cli.main", "server", "--data", str(data), "--port", str(port)],
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
