@@ -208,9 +208,10 @@ def show_rollout(parts: Parts, _: Reader, rollout: IdentifierPath) -> RolloutAns
     """How far a rollout is."""
     with parts.engine.parts.database.reading() as connection:
         found = queries.rollout(connection, rollout)
-    if found is None:
-        raise not_found("rollout", rollout)
-    return rollout_answer(found)
+        if found is None:
+            raise not_found("rollout", rollout)
+        last_response = placement_queries.last_response_seconds(connection, found)
+    return rollout_answer(found).model_copy(update={"last_response_seconds": last_response})
 
 
 def _freezes(parts: Parts, connection: Connection) -> list[FreezeAnswer]:

@@ -118,6 +118,7 @@ class RolloutAnswer(Answer):
     watch_until: datetime | None
     ended_at: datetime | None
     seconds: float | None = None
+    last_response_seconds: float | None = None
 
 
 class RollbackAnswer(Answer):

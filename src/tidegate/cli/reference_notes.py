@@ -216,7 +216,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         ),
     ),
     "rollback": (
-        Example("rollback shop --env production --json", '{"from": "f513a7af", "to": "11643c99", "seconds": 0.106821}'),
+        Example(
+            "rollback shop --env production --json",
+            '{"from": "f513a7af", "to": "11643c99", "seconds": 0.106821, "last_response_seconds": 0.37}',
+        ),
     ),
     "deploy": (
         Example(

@@ -19,6 +19,8 @@ from tidegate.cli.run_view import words
 from tidegate.cli.session import Session, begin
 
 LOOK_EVERY_SECONDS = 0.1
+ANSWERED_WITHIN_SECONDS = 5.0
+"""Requests that take longer than that are not waited for: all new ones go elsewhere by then."""
 
 
 def rollback(
@@ -33,7 +35,8 @@ def rollback(
 ) -> None:
     """Return a service to its last good deployment; it needs no approval, and ends when all traffic is back.
 
-    Prints the measured time from the decision to the moment when the router sends every new request back.
+    Prints the measured time from the decision to the moment when the router sends every new request back, and to the
+    last response of what was rolled back, where that comes within five seconds.
     """
     if stop and release:
         raise CommandFailed(ExitCode.USAGE, "--stop and --release exclude each other", "leave one of them out")
@@ -51,10 +54,33 @@ def rollback(
         session.output.note(f"the rollback goes on; to see it: tidegate status {service}")
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     seconds = float(routed["seconds"])
-    session.output.document({"from": begun["from"], "to": begun["to"], "seconds": seconds})
     if not json:
         came_to = f"is back at {begun['to']}" if begun["to"] else "is stopped"
         session.output.say(f"{service} in {environment} {came_to}, from {begun['from']}, after {seconds:.3f} s")
+    answered = _last_response(session, routed)
+    if not json:
+        session.output.say(_answered_text(str(begun["from"]), answered))
+    document = {"from": begun["from"], "to": begun["to"], "seconds": seconds, "last_response_seconds": answered}
+    session.output.document(document)
+
+
+def _last_response(session: Session, rollout: Document) -> float | None:
+    """Seconds from the decision to the last response; None where it takes longer than is waited for."""
+    give_up_at = time.monotonic() + ANSWERED_WITHIN_SECONDS
+    try:
+        while rollout["last_response_seconds"] is None and time.monotonic() < give_up_at:
+            time.sleep(LOOK_EVERY_SECONDS)
+            rollout = session.client.patiently("rollouts", str(rollout["id"]))
+    except KeyboardInterrupt:
+        return None
+    found = rollout["last_response_seconds"]
+    return None if found is None else float(found)
+
+
+def _answered_text(label: str, seconds: float | None) -> str:
+    if seconds is None:
+        return f"requests to {label} are still in flight; tidegate events says when the last one was answered"
+    return f"the last response of {label} was there after {seconds:.3f} s"
 
 
 def _wait_until_routed(session: Session, rollout: str, what: str) -> Document:

@@ -189,9 +189,12 @@ def _bring_to(draft: PlacementDraft, deployment: Deployment, wanted: int) -> boo
     """Ask for what is left to do; whether nothing is."""
     staying = deployment.endpoints_of(wanted)
     leaving = tuple(one for one in deployment.endpoints if one not in staying)
-    if leaving and not _drained(draft, Drain(deployment.id, leaving)):
+    drain = Drain(deployment.id, leaving)
+    if leaving and not _drained(draft, drain):
         return False
     if deployment.installed > wanted:
+        if leaving and wanted == 0:
+            _note_last_response(draft, deployment, draft.effect(drain))
         # they count as gone from now on: whatever overtakes this finds that they may be stopping
         draft.update_deployment(deployment.id, installed=wanted, endpoints=staying)
     act = Install(deployment.id, wanted)
@@ -213,6 +216,18 @@ def _bring_to(draft: PlacementDraft, deployment: Deployment, wanted: int) -> boo
         draft.update_deployment(deployment.id, present=False, endpoints=(), warm_until=None)
         draft.say(EventKind.DEPLOYMENT_REMOVED, f"{deployment.label} is stopped and removed", deployment=deployment.id)
     return True
+
+
+def _note_last_response(draft: PlacementDraft, deployment: Deployment, drain: Effect | None) -> None:
+    """Say when the deployment that a rollback is about had answered everything."""
+    rollout = draft.rollout
+    if rollout is None or rollout.new != deployment.id or rollout.decided_at is None or drain is None:
+        return
+    if drain.state is not EffectState.DONE or drain.done_at is None:
+        return
+    seconds = (drain.done_at - rollout.decided_at).total_seconds()
+    text = f"the last response of {deployment.label} was there after {seconds:.3f} s"
+    draft.say(EventKind.ROLLBACK_ANSWERED, text, deployment=deployment.id, seconds=seconds)
 
 
 def _drained(draft: PlacementDraft, act: Drain) -> bool:

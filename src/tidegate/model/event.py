@@ -87,6 +87,7 @@ class EventKind(StrEnum):
     METRIC_MISSING = "verification.metric_missing"
     ROLLBACK_DECIDED = "rollback.decided"
     ROLLBACK_ROUTED = "rollback.routed"
+    ROLLBACK_ANSWERED = "rollback.answered"
     ROLLBACK_HELD = "rollback.held"
     FLOOR_SET = "floor.set"
     FLOOR_LIFTED = "floor.lifted"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-
 ONLY_SYNTHETIC = "verified by synthetic requests and health alone: no user asked"
 """What is said of a service without users."""
 

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from tidegate.model.deployment import Deployment
-from tidegate.model.ids import DeploymentId
+from tidegate.model.event import EventKind
+from tidegate.model.ids import DeploymentId, split_placement
 from tidegate.model.placement import Placement
 from tidegate.model.rollout import Rollout, RolloutKind
-from tidegate.store import queries, rows, tables
+from tidegate.store import events, queries, rows, tables
+
+_NEWEST_ROLLBACKS = 50
+"""Of a service; who waits for a last response waits for that of one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,14 @@ def rollouts_to(connection: Connection, deployments: Sequence[Deployment]) -> tu
     c = tables.rollout.c
     here = (c.placement.in_({one.placement for one in deployments}), c.new.in_([one.id for one in deployments]))
     return rows.every(connection, Rollout, *here, c.kind == RolloutKind.RELEASE, order_by=c.began_at.desc())
+
+
+def last_response_seconds(connection: Connection, rollout: Rollout) -> float | None:
+    """From the decision to go back until the bad deployment had answered everything; None where it has not."""
+    service, _ = split_placement(rollout.placement)
+    found = events.newest(connection, EventKind.ROLLBACK_ANSWERED, service, _NEWEST_ROLLBACKS)
+    mine = (one.event.data["seconds"] for one in found if one.event.about.get("rollout") == rollout.id)
+    return next((float(str(seconds)) for seconds in mine), None)
 
 
 def _record(connection: Connection, placement: Placement) -> PlacementRecord:

@@ -209,9 +209,11 @@ def test_a_deployment_names_the_run_that_does_it(tidegate: Command, contract: Co
     assert f"next: tidegate watch {RUN}" in ended.out
 
 
-def rollout_document(state: str, seconds: float | None = None, held: str | None = None) -> dict[str, Any]:
+def rollout_document(
+    state: str, seconds: float | None = None, held: str | None = None, answered: float | None = None
+) -> dict[str, Any]:
     cause = {"text": held} if held else None
-    times = {"seconds": seconds, "decided_at": None, "routed_at": None}
+    times = {"seconds": seconds, "decided_at": None, "routed_at": None, "last_response_seconds": answered}
     return {"id": "O1", "state": state, "held_at_floor": cause, **times}
 
 
@@ -220,16 +222,23 @@ def test_a_rollback_ends_with_the_measured_time_once_the_traffic_is_back(
 ) -> None:
     begun = {"rollout": rollout_document("returning"), "from": "99887766", "to": "1a2b3c4d"}
     contract.answer("POST", "/rollbacks", begun, status=202)
-    rollouts = (rollout_document("watching"), rollout_document("returning"), rollout_document("returning", 0.0421))
+    routed, answered = (rollout_document("returning", 0.0421, answered=one) for one in (None, 0.3))
+    rollouts = (rollout_document("watching"), rollout_document("returning"), routed, answered)
     contract.answer("GET", "/rollouts/O1", *rollouts)
     ended = tidegate("rollback", "shop", "--env", "production", "--json")
-    assert ended.document == {"from": "99887766", "to": "1a2b3c4d", "seconds": 0.0421}
+    assert ended.document == {
+        "from": "99887766",
+        "to": "1a2b3c4d",
+        "seconds": 0.0421,
+        "last_response_seconds": 0.3,
+    }
     assert contract.bodies("POST", "/rollbacks") == [{"service": "shop", "environment": "production"}]
     contract.answer("GET", "/rollouts/O1", *rollouts)
     assert tidegate("rollback", "shop", "--env", "production").out.splitlines() == [
         "shop in production: watching",
         "shop in production: returning",
         "shop in production is back at 1a2b3c4d, from 99887766, after 0.042 s",
+        "the last response of 99887766 was there after 0.300 s",
     ]
     contract.answer("GET", "/rollouts/O1", *rollouts)
     assert "after 0.042 s" in tidegate.on_terminal("rollback", "shop", "--env", "production").out

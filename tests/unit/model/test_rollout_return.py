@@ -100,6 +100,19 @@ def test_the_time_until_all_traffic_was_back_is_told() -> None:
     assert story.rollout.routed_at == NOON + 2 * SECOND
 
 
+def test_the_time_until_the_last_response_is_told() -> None:
+    story = a_canary_story().hear(FAIL).wait(2 * SECOND)
+    (answered,) = [event for event in story.events if event.kind is EventKind.ROLLBACK_ANSWERED]
+    assert answered.about["rollout"] == story.rollout.id
+    assert answered.about["deployment"] == NEW
+    assert 0 <= float(str(answered.data["seconds"])) <= 2
+
+
+def test_what_was_never_rolled_back_has_no_last_response() -> None:
+    story = an_upgrade(BLUE_GREEN).settle().wait(HOUR)
+    assert story.said(EventKind.ROLLBACK_ANSWERED) == []
+
+
 def test_a_rollback_is_not_called_done_while_the_traffic_is_not_back() -> None:
     story = a_canary_story()
     story.away = "the router does not answer"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.unit.model.test_next_acts import rollout_at
+from tests.unit.model.builders import rollout_at
 
 from tidegate.model.rollout import RolloutState
 from tidegate.model.verdict import Judgement, MetricFinding, Verdict
