@@ -121,14 +121,19 @@ def _private_database(data: Path) -> Path:
 
 
 def envoy_program(data: Path, binary: Path) -> Program:
-    """Envoy, kept alive apart from the server; its files are written so that it can begin."""
+    """Envoy, kept alive apart from the server; its files are written so that it can begin.
+
+    A server that is started from another shell leaves the one that runs alone.
+    """
     prepare_envoy(data / "router")
+    env = _own_environment()
     return Program(
         name=ENVOY,
         command=envoy_command(binary, data / "router", admin_socket_path(data / "run")),
         cwd=data / "router",
         log=data / "logs" / "envoy.log",
-        env=_own_environment(),
+        env=env,
+        inherited=frozenset(_HANDED_ON),
     )
 
 
@@ -153,6 +158,8 @@ _CONTAINER_ENGINE = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DO
 """Where the agent finds the container engine, and how it may pull images."""
 
 
+_HANDED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "PYTHONPATH")
+
+
 def _own_environment(*more: str) -> dict[str, str]:
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "PYTHONPATH", *more)
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    return {name: os.environ[name] for name in (*_HANDED_ON, *more) if name in os.environ}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -18,8 +18,10 @@ class Program:
     """A command that supervisord keeps alive, or runs once where `autorestart` is False.
 
     `env` is the whole environment but for two marks (see `marks`), with secrets, which stay out of every process
-    list. Both output streams are appended to `log`. `run_as` is the user and group id that the command gets; None
-    leaves it those of supervisord. Raises ValueError for a name that cannot be a file's name, or an empty command.
+    list. `inherited` names those of its variables that it has from whoever puts it: of another shell they are others,
+    and that is no other program. Both output streams are appended to `log`. `run_as` is the user and group id that the
+    command gets; None leaves it those of supervisord. Raises ValueError for a name that cannot be a file's name, or an
+    empty command.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Program:
     stop_grace: timedelta = timedelta(seconds=10)
     autorestart: bool = True
     run_as: int | None = None
+    inherited: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -48,6 +51,7 @@ class Program:
             "stop_grace_seconds": self.stop_grace.total_seconds(),
             "autorestart": self.autorestart,
             "run_as": self.run_as,
+            "inherited": sorted(self.inherited),
         }
         return json.dumps(fields, indent=1, sort_keys=True)
 
@@ -64,7 +68,18 @@ class Program:
             stop_grace=timedelta(seconds=fields["stop_grace_seconds"]),
             autorestart=fields["autorestart"],
             run_as=fields["run_as"],
+            # what an earlier version wrote names none
+            inherited=frozenset(fields.get("inherited", ())),
         )
+
+    def is_another_than(self, running: Program) -> bool:
+        """Whether this has to replace what runs: anything differs but for what both inherited."""
+        inherited = self.inherited | running.inherited
+        return self._without(inherited) != running._without(inherited)
+
+    def _without(self, inherited: frozenset[str]) -> Program:
+        env = {name: value for name, value in self.env.items() if name not in inherited}
+        return replace(self, env=env, inherited=frozenset())
 
 
 class ProgramPhase(StrEnum):

@@ -73,12 +73,24 @@ class Supervisor:
         with self._locked():
             phase = self._phase(program.name)
             text = program.to_json()
-            definition = self._folder.definition(program.name)
-            same = definition.exists() and definition.read_text(encoding="utf-8") == text
-            if same and (phase in _GOES_ON or (phase is ProgramPhase.EXITED and not program.autorestart)):
+            if self._is_put(program) and (
+                phase in _GOES_ON or (phase is ProgramPhase.EXITED and not program.autorestart)
+            ):
                 return
             self._take_out(program.name, wait=True)
             self._bring_in(program, text)
+
+    def _is_put(self, program: Program) -> bool:
+        definition = self._folder.definition(program.name)
+        if not definition.exists():
+            return False
+        text = definition.read_text(encoding="utf-8")
+        if text == program.to_json():
+            return True
+        try:
+            return not program.is_another_than(Program.from_json(text))
+        except (ValueError, KeyError):
+            return False
 
     def remove(self, name: str, *, wait: bool = True) -> bool:
         """Stop a program and forget it, with all that its process left behind.

@@ -44,6 +44,7 @@ def instance(desired: DesiredInstallation, folder: DeploymentFolder, index: int,
         env={**_environment(desired, folder, run_as), "PORT": str(desired.ports[index])},
         stop_grace=desired.runtime.stop_grace,
         run_as=run_as,
+        inherited=_inherited(desired),
     )
 
 
@@ -60,6 +61,7 @@ def phase(desired: DesiredInstallation, folder: DeploymentFolder, name: str, run
         stop_grace=_PHASE_GRACE,
         autorestart=False,
         run_as=run_as,
+        inherited=_inherited(desired),
     )
 
 
@@ -85,7 +87,16 @@ def _checkout(desired: DesiredInstallation, folder: DeploymentFolder, run_as: in
         },
         stop_grace=_PHASE_GRACE,
         autorestart=False,
+        inherited=frozenset(handed_on),
     )
+
+
+_OF_THE_SERVER = frozenset(("PATH", "LANG", "HOME", "USER", "LOGNAME"))
+
+
+def _inherited(desired: DesiredInstallation) -> frozenset[str]:
+    """What its commands have from the server, whose shell may be another one the next time."""
+    return _OF_THE_SERVER - set(desired.env) - set(desired.secrets)
 
 
 def _environment(desired: DesiredInstallation, folder: DeploymentFolder, run_as: int | None) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ import threading
 import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -177,6 +178,18 @@ def test_putting_the_same_changes_nothing_and_putting_another_replaces_it(data: 
     assert running(supervisor) != first
     assert not is_running(first)
     assert supervisor.state("sample").restarts == 0
+
+
+def test_what_a_program_inherits_from_another_shell_does_not_replace_it(data: Path, supervisor: Supervisor) -> None:
+    one = replace(
+        program(data, "exec sleep 60"), env={"PATH": "/bin:/usr/bin", "A": "1"}, inherited=frozenset({"PATH"})
+    )
+    supervisor.put(one)
+    first = running(supervisor)
+    supervisor.put(replace(one, env={"PATH": "/usr/bin:/bin", "A": "1"}))
+    assert supervisor.state("sample").pid == first
+    supervisor.put(replace(one, env={"PATH": "/usr/bin:/bin", "A": "2"}))
+    assert running(supervisor) != first
 
 
 def test_a_program_that_was_killed_comes_back_and_the_restart_is_counted(data: Path, supervisor: Supervisor) -> None:

@@ -99,6 +99,18 @@ def test_instances_go_on_without_supervisord_and_come_back_with_it(
     assert not set(before) & {listener(port) for port in desired.ports[:2]}
 
 
+def test_a_server_that_is_started_from_another_shell_leaves_the_instances_alone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desired = bench.desired(instances=2)
+    bench.reach(desired, InstallationState.READY)
+    before = [listener(port) for port in desired.ports[:2]]
+    monkeypatch.setenv("PATH", f"/opt/venv/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("LANG", "de_DE.UTF-8")
+    bench.reach(desired, InstallationState.READY)
+    assert [listener(port) for port in desired.ports[:2]] == before
+
+
 def test_the_server_may_be_replaced_while_prepare_runs(bench: Bench, data: Path, supervisor: Supervisor) -> None:
     gate = data / "gate"
     desired = bench.desired(prepare=f"{_wait_for(gate)}; cp {gate} got")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,3 +33,16 @@ def test_a_name_that_could_not_be_a_file_is_refused(name: str) -> None:
 def test_an_empty_command_is_refused() -> None:
     with pytest.raises(ValueError, match="has no command"):
         Program("envoy", (), Path("/"), Path("/log"))
+
+
+def test_what_it_inherits_makes_no_other_program_of_it_also_where_an_earlier_version_wrote_it() -> None:
+    one = Program("one", ("true",), Path("/"), Path("/log"), {"PATH": "/a", "A": "1"}, inherited=frozenset({"PATH"}))
+    written = json.loads(one.to_json())
+    del written["inherited"]
+    for running in (one, Program.from_json(json.dumps(written))):
+        assert not replace(one, env={"PATH": "/b", "A": "1"}).is_another_than(running)
+        assert replace(one, env={"PATH": "/b", "A": "2"}).is_another_than(running)
+        assert replace(one, command=("false",)).is_another_than(running)
+    assert replace(one, env={"PATH": "/b", "A": "1"}, inherited=frozenset()).is_another_than(
+        replace(one, inherited=frozenset())
+    )
