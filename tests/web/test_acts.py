@@ -238,7 +238,8 @@ def test_a_rollout_that_holds_says_so_and_what_ends_it(page: Page, world: World)
     world.post(f"/runs/{run}/approve")
     page.goto(f"/runs/{run}")
     expect(page.locator(".rollout .notice.asks")).to_contain_text("no requests reached the new deployment")
-    expect(page.locator(".next code")).to_have_text([f"tidegate promote {run}", f"tidegate cancel {run}"])
+    ways = [f"tidegate watch {run} --wait", f"tidegate promote {run}", f"tidegate cancel {run}"]
+    expect(page.locator(".ask.hold code")).to_have_text(ways)
     _confirm(page, "Promote")
     eventually(lambda: world.get(f"/runs/{run}")["rollouts"][1]["step"] >= 1 or None, "the next share")
 
