@@ -6,7 +6,7 @@ random walk on an hour's wave), share an incident, or have errors in bursts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -89,6 +89,17 @@ def serve(world: World, rollouts: int, rng: np.random.Generator) -> tuple[Side, 
     return _side(world, level, rng, new=True), _side(world, level, rng, new=False)
 
 
+def serve_alike(worlds: Sequence[World], rollouts: int, rng: np.random.Generator) -> Iterator[tuple[Side, Side]]:
+    """The sides in each of some worlds that differ in their errors only: requests, orders and latency are the same."""
+    level = _level(worlds[0], rollouts, rng)
+    sides = [_side(worlds[0], level, rng, new=new) for new in (True, False)]
+    for world in worlds:
+        here = level if world.moves is Moves.MOVING else _level(world, rollouts, rng)
+        rate = np.clip(world.base * here, 0, 0.9)
+        canary, baseline = (replace(one, errors=_errors(world.errors, one.requests, rate, rng)) for one in sides)
+        yield canary, baseline
+
+
 def _level(world: World, rollouts: int, rng: np.random.Generator) -> Floats:
     shape = (rollouts, world.batches)
     if world.moves is Moves.MOVING:
@@ -151,11 +162,17 @@ def recordings(sides: tuple[Side, Side], history: tuple[Side, Side] | None = Non
     return [_recording(sides, history, place) for place in range(len(sides[0].requests))]
 
 
+def error_metrics(sides: tuple[Side, Side], history: tuple[Side, Side] | None = None) -> list[RecordedMetric]:
+    """The errors of the rollouts alone."""
+    return [
+        _errors_metric(_errors_of(sides, place), _errors_of(history, place) if history else ())
+        for place in range(len(sides[0].requests))
+    ]
+
+
 def _recording(sides: tuple[Side, Side], history: tuple[Side, Side] | None, place: int) -> Recording:
     now, past = _batches(sides, place), _batches(history, place) if history else ((), (), ())
-    errors = RecordedMetric(
-        "errors", MetricKind.RATE, now[0], past[0], tolerance=Tolerance(1.0, 0.0002), gate=1.25, weight=0.4
-    )
+    errors = _errors_metric(now[0], past[0])
     latency = RecordedMetric(
         "latency", MetricKind.HISTOGRAM, now[1], past[1], tolerance=Tolerance(1.1), weight=0.35, edges=tuple(EDGES)
     )
@@ -168,10 +185,19 @@ def _recording(sides: tuple[Side, Side], history: tuple[Side, Side] | None, plac
 _Batches = tuple[RecordedBatch, ...]
 
 
+def _errors_metric(now: _Batches, past: _Batches) -> RecordedMetric:
+    return RecordedMetric("errors", MetricKind.RATE, now, past, tolerance=Tolerance(1.0, 0.0002), gate=1.25, weight=0.4)
+
+
+def _errors_of(sides: tuple[Side, Side], place: int) -> _Batches:
+    canary, baseline = sides
+    return _rates(canary.requests[place], canary.errors[place], baseline.requests[place], baseline.errors[place])
+
+
 def _batches(sides: tuple[Side, Side], place: int) -> tuple[_Batches, _Batches, _Batches]:
     canary, baseline = sides
     return (
-        _rates(canary.requests[place], canary.errors[place], baseline.requests[place], baseline.errors[place]),
+        _errors_of(sides, place),
         tuple(
             RecordedBatch(HistogramSide(tuple(one)), HistogramSide(tuple(other)))
             for one, other in zip(canary.latency[place].tolist(), baseline.latency[place].tolist(), strict=True)
