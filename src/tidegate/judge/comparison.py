@@ -95,7 +95,8 @@ class ComparisonJudge:
             return self._say(Verdict.FAIL, found, [reason], blamed=worst.name, evidence=evidence)
         if words.missing:
             return self._say(Verdict.NO_DATA, found, list(words.missing))
-        return self._pass_or_wait(case, found, words.not_judged, suspected=evidence >= log(SUSPICION))
+        suspicion = _sum_of([_suspicion(one) for one in found if one.serious])
+        return self._pass_or_wait(case, found, words.not_judged, suspected=suspicion >= log(SUSPICION))
 
     def _pass_or_wait(
         self, case: Case, found: list[Shown], not_judged: tuple[str, ...], *, suspected: bool
@@ -221,7 +222,7 @@ def _why_undecided(found: list[Shown], now: list[Shown], *, suspected: bool) -> 
 
     unsure = sorted((one for one in now if not one.safe), key=_seconds_to_go, reverse=True)
     if suspected:
-        worst = max((one for one in found if one.serious), key=_weighted)
+        worst = max((one for one in found if one.serious), key=_suspicion)
         return [suspected_sentence(worst)]
     return [unsure_sentence(one, len(unsure) - 1) for one in unsure[:1]]
 
@@ -232,6 +233,10 @@ def _seconds_to_go(shown: Shown) -> float:
 
 def _weighted(shown: Shown) -> float:
     return shown.log_evidence + log(shown.weight)
+
+
+def _suspicion(shown: Shown) -> float:
+    return max(shown.log_evidence, shown.log_suspicion) + log(shown.weight)
 
 
 def _sum_of(logs: list[float]) -> float:

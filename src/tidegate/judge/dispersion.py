@@ -5,8 +5,9 @@ evidence that treats each as news is five times too sure of itself. The dispersi
 one side do over time: of two spans of batches with x hits in all, the squared difference is compared with what chance
 would make of x. Spans close to each other are compared, and each side with itself, so that neither harm nor a day's
 pattern counts as dispersion; nor does what both sides do together. Spans of 1, 2, 4, … batches are looked at, because
-a client that retries for two minutes is no burst within 15 seconds; the largest estimate that is certainly above 1
-counts, and an estimate from few hits is drawn towards FIRST_GUESS.
+a client that retries for two minutes is no burst within 15 seconds. The shorter ones and the longer ones make an
+estimate each, which counts where it is certainly above 1; the larger does, and one from few hits is drawn towards
+FIRST_GUESS.
 
 Dividing the logarithm of the evidence by the dispersion is exact where hits come in clumps of one size, and the usual
 correction elsewhere (quasi-likelihood: Wedderburn 1974; McCullagh, Nelder 1989, section 4.5).
@@ -30,8 +31,15 @@ GUESS_HITS = 6.0
 GUESS_PAIRS = 2.0
 """and at least as much as so many pairs of batches."""
 
-DOUBT = 1.0
-"""Standard errors by which an estimate must be above 1 to count, so that the largest of several is no accident."""
+DOUBT = 1.5
+"""Standard errors by which an estimate must be above 1 to count, so that the larger of two is no accident."""
+
+SHORT = 2
+"""So many lengths of spans are short: an estimate is made of these together, and one of the longer ones."""
+
+SHORTFALL = 4.0
+"""How many times what is above 1 may be missing from it at first: a burst that is longer than the spans so far, or that
+was not seen yet, is not in an estimate, and of the canary's rises only LARGEST_RISE is."""
 
 CERTAIN = 3.0
 """Standard errors by which both sides change together that have something in common, such as an incident."""
@@ -84,19 +92,33 @@ class Dispersion:
         """Of the `rows`, what is counted from now on is not compared with what was counted before."""
         return replace(self, past=np.where(rows, self.past[0], self.past))
 
-    def factor(self) -> Floats:
-        """By how much to divide the logarithm of the evidence of harm; at least 1."""
+    def factor(self, unknown: Floats | float = 0.0) -> Floats:
+        """By how much to divide the logarithm of the evidence of harm; at least 1.
+
+        `unknown` (R, from 1 without history to 0 with enough) is how much may be missing from the estimate.
+        """
         guessed = np.maximum(GUESS_HITS / 2, GUESS_PAIRS * self.expected[0] / np.maximum(self.pairs()[0], 1.0))
         shortest = (self.squares[0] + FIRST_GUESS * guessed) / (self.expected[0] + guessed)
-        result: Floats = np.maximum(shortest, self.surely())
+        found = 1 + (self.surely() - 1) * (1 + SHORTFALL * unknown)
+        result: Floats = np.maximum(shortest, found)
         return result
 
     def surely(self) -> Floats:
         """The dispersion as far as it was certainly found, without a guess; at least 1."""
-        found = np.divide(self.squares, self.expected, out=np.zeros_like(self.squares), where=self.expected > 0)
-        surely = found * (1 - DOUBT * np.sqrt(2 / np.maximum(self.pairs(), 1.0))) > 1
-        result: Floats = np.where(surely, found, 1.0).max(axis=0)
+        pairs = self.pairs()
+        shorter, longer = (self._together(pairs, slice(0, SHORT)), self._together(pairs, slice(SHORT, None)))
+        result: Floats = np.maximum(shorter, longer)
         return result
+
+    def _together(self, pairs: Floats, some: slice) -> Floats:
+        """One estimate from some lengths of spans, each weighing by how many independent ones there are."""
+        lengths = 2.0 ** np.arange(len(self.expected))[some, None]
+        if not len(lengths):
+            return np.ones(self.expected.shape[1])
+        squares, expected = (self.squares[some] / lengths).sum(axis=0), (self.expected[some] / lengths).sum(axis=0)
+        found = np.divide(squares, expected, out=np.zeros_like(squares), where=expected > 0)
+        surely = found * (1 - DOUBT * np.sqrt(2 / np.maximum(pairs[some][0], 1.0))) > 1
+        return np.where(surely, found, 1.0)
 
 
 _PAIRS_A_SPAN = 1.5

@@ -117,7 +117,7 @@ def _batches_until(
     for batch in range(1, min(int(seconds // batch_seconds), _TRIED_AT_MOST) + 1):
         rows = rows.after(counts, rules)
         enough = counts.canary_of * batch >= LEAST_TO_FAIL
-        failed = np.where((failed == 0) & enough & (rows.harm.log_total() >= needed), batch, failed)
+        failed = np.where((failed == 0) & enough & (rows.log_lasting() >= needed), batch, failed)
         is_safe = rows.log_safety()[0] >= -np.log(SAFE_LEVEL) and counts.canary_of[0] * batch >= LEAST_TO_FAIL
         passed = passed or (batch if is_safe else 0)
     return failed, passed

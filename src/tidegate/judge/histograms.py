@@ -82,6 +82,7 @@ def _track(metric: RecordedMetric, table: Floats, to_go: float) -> Track:
     return Track(
         known=known > 0,
         log_evidence=evidence,
+        log_suspicion=evidence,
         serious=(requests >= LEAST_TO_FAIL) & (np.nan_to_num(ratio, nan=np.inf) >= gate * (1 - 1e-9)) & (canary > 0),
         safe=(np.maximum.accumulate(safety) >= -np.log(SAFE_LEVEL)) & (requests >= LEAST_TO_PASS),
         to_go=max(to_go, batches_to_pass(requests, known)),

@@ -5,8 +5,8 @@ nonnegative supermartingale, so the probability that it *ever* reaches z is at m
 every batch costs nothing. An average of such products is one as well. It is taken
 
 - over the alternatives (sizes of harm), and
-- over the batch with which the harm may have begun: half of the weight is on the first, because a new version is
-  mostly bad from the beginning, the other half on all later ones, w_j = H / (2 (H + j - 1) (H + j)).
+- over the batch with which the harm may have begun: three quarters of the weight are on the first, because a
+  new version is mostly bad from the beginning, the last quarter on all later ones, w_j = H / (4 (H + j - 1) (H + j)).
 
     M_n = sum over j <= n of w_j (product of the bets j … n) + (1 - sum over j <= n of w_j)
 
@@ -23,7 +23,7 @@ import numpy as np
 
 from tidegate.judge.arrays import Flags, Floats
 
-FIRST_START = 0.5
+FIRST_START = 0.75
 """The weight of harm that is there from the beginning."""
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, log, nan
+from math import ceil, inf, log, nan
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A metric against the time before: the evidence of harm (a logarithm), whether its effect matters, and figures."""
+    """A metric against the time before: evidence of harm and suspicion (logarithms), if it matters, and figures."""
 
     log_evidence: float
     serious: bool
@@ -59,6 +59,7 @@ class _Held:
     other: float
     requests: float
     other_requests: float
+    log_suspicion: float = -inf
 
 
 def own_before(series: Sequence[MetricSeries], batches: Sequence[Batch], step: int) -> Before:
@@ -85,6 +86,7 @@ def _shown(series: MetricSeries, held: _Held, weight: float) -> Shown:
         name=f"{series.rule.name} ({'growth' if grows else 'before'})",
         weight=weight,
         log_evidence=held.log_evidence,
+        log_suspicion=held.log_suspicion,
         serious=held.serious and held.requests >= LEAST_TO_FAIL,
         safe=True,
         is_asked_now=True,
@@ -131,7 +133,8 @@ def _rate(metric: RecordedMetric, pace: Pace) -> _Held | str:
     canary = found / max(requests, 1.0)
     canary = 1 - canary if down else canary
     serious = passes_gate(metric, np.array(canary), np.array(hits / of))
-    return _Held(float(rows.harm.log_total()[0]), bool(serious), canary, float(hits / of), requests, float(of))
+    lasting, suspicion = float(rows.log_lasting()[0]), float(rows.harm.log_total()[0])
+    return _Held(lasting, bool(serious), canary, float(hits / of), requests, float(of), suspicion)
 
 
 def _histogram(metric: RecordedMetric, pace: Pace) -> _Held | str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tidegate.judge.arrays import Flags, Floats
 from tidegate.judge.dispersion import Dispersion
+from tidegate.judge.lasting import BURSTS, FEWER_BURSTS, STRETCHES_A_QUARTER, Stretches
 from tidegate.judge.mixture import Evidence
 from tidegate.judge.two_proportions import Counts, Line, log_bets
 
@@ -28,11 +29,15 @@ class Harms:
     least_known: float = 0.0
     """Requests to the baseline before one bets: of what is rare the ratio matters, and a guess of the rate will do."""
 
+    come_in_bursts: bool = False
+    """Whether one client may bring many hits within minutes, so that evidence must last (see `lasting`)."""
+
 
 ERROR_HARMS = Harms(
-    odds=np.array([1.3, 1.7, 2.5, 4.0, 8.0, 25.0, 120.0]),
-    weights=np.array([0.1, 0.25, 0.23, 0.2, 0.1, 0.07, 0.05]),
+    odds=np.array([1.3, 1.6, 2.0, 2.6, 4.2, 9.0, 25.0, 120.0]),
+    weights=np.array([0.07, 0.2, 0.3, 0.14, 0.12, 0.06, 0.06, 0.05]),
     most_a_batch=np.log(4.2),
+    come_in_bursts=True,
 )
 """Of what is rare, and comes in bursts."""
 
@@ -60,6 +65,7 @@ MEMORY = 0.97
 
 _PRIOR_HITS, _PRIOR_OF = 0.5, 50.0
 _LEAST_KNOWN = 50.0
+_LEAST_UNKNOWN = 0.25
 _SEEN = np.log(10.0)
 _LEAST, _MOST = 1e-9, 1 - 1e-9
 
@@ -85,6 +91,9 @@ class Rows:
     rate: Floats
     dispersion: Dispersion
     harm: Evidence
+    stretches: Stretches
+    learned: Floats
+    """How many batches of one version on both sides were seen before (R)."""
     log_safe: Floats
     log_since: Floats
     since: Floats
@@ -104,6 +113,8 @@ class Rows:
             rate=np.zeros((2, rows)),
             dispersion=Dispersion.unknown(rows, lengths),
             harm=Evidence.none(rows, harms.weights, horizon),
+            stretches=Stretches.none(rows, max(1, round(horizon / STRETCHES_A_QUARTER))),
+            learned=np.zeros(rows),
             log_safe=np.zeros((rows, len(SAFETIES))),
             log_since=np.zeros(rows),
             since=np.zeros((4, rows)),
@@ -116,13 +127,19 @@ class Rows:
 
     def learns(self, counts: Counts) -> Rows:
         """With a batch in which both sides ran the same version: it tells of the rate and the dispersion only."""
-        return replace(self, rate=self._rate_after(counts), dispersion=self.dispersion.after(counts, harmless=True))
+        both = (counts.canary_of > 0) & (counts.baseline_of > 0)
+        return replace(
+            self,
+            rate=self._rate_after(counts),
+            dispersion=self.dispersion.after(counts, harmless=True),
+            learned=self.learned + both,
+        )
 
     def after(self, counts: Counts, rules: Rules, baseline: Floats | None = None) -> Rows:
         """With one more batch. `baseline` is the baseline's rate as far as it was known before, where not from here."""
         known = (counts.canary_of > 0) & (counts.baseline_of > 0)
         rate = self.baseline_rate() if baseline is None else np.clip(baseline, _LEAST, _MOST)
-        factor = self.dispersion.factor()[:, None]
+        factor = self.dispersion.factor(self._unknown())[:, None]
         sure = self.dispersion.surely()[:, None]
         harms = _tempered(
             log_bets(counts, rules.tolerated, *_harmful(rate, rules.tolerated, self.harms)),
@@ -135,11 +152,15 @@ class Rows:
         log_since = np.maximum(self.log_since + alternatives, 0.0) * known + self.log_since * ~known
         goes_on = (self.log_since > 0) | ~known
         figures = np.stack([counts.canary_of, counts.canary_hits, counts.baseline_of, counts.baseline_hits]) * known
+        harm = self.harm.after(harms, known)
+        latest = self._rate_after(counts)
+        expected = counts.canary_of * (_known_rate(latest) if baseline is None else rate)
         return replace(
             self,
-            rate=self._rate_after(counts),
+            rate=latest,
             dispersion=self.dispersion.after(counts),
-            harm=self.harm.after(harms, known),
+            harm=harm,
+            stretches=self.stretches.after(harm.log_total(), counts.canary_hits - expected, expected, known),
             log_safe=self.log_safe + safeties * known[:, None],
             log_since=log_since,
             since=self.since * goes_on + figures,
@@ -170,6 +191,15 @@ class Rows:
             step_batches=np.zeros_like(self.step_batches),
         )
 
+    def log_lasting(self) -> Floats:
+        """The logarithm of the evidence that may fail a rollout: of what comes in bursts, as far as it lasts."""
+        if not self.harms.come_in_bursts:
+            return self.harm.log_total()
+        quarters = self._quarters()
+        has_history = self.learned >= 4 * self.harm.horizon
+        bursts = np.where(has_history, 0, np.where(quarters < 1, BURSTS, FEWER_BURSTS))
+        return self.stretches.lasting(bursts.astype(np.float64))
+
     def likely(self) -> Floats:
         """The counts since harm probably began; of the whole step where no harm is to be seen (4 x R)."""
         return np.where(self.is_seen(), self.since, self.total)
@@ -199,9 +229,15 @@ class Rows:
 
     def baseline_rate(self) -> Floats:
         """What the baseline's rate is thought to be."""
-        hits, of = self.rate
-        result: Floats = np.clip((hits + _PRIOR_HITS) / (of + _PRIOR_OF), _LEAST, _MOST)
-        return result
+        return _known_rate(self.rate)
+
+    def _quarters(self) -> Floats:
+        """How many quarters of an hour are known, with history."""
+        return (self.learned + self.harm.batches) / self.harm.horizon
+
+    def _unknown(self) -> Floats:
+        """How much is unknown of how the counts vary: 1 at first, and little after an hour."""
+        return np.clip(1 - self._quarters() / 4, _LEAST_UNKNOWN, 1.0)
 
     def _knows(self, least: float, baseline: Floats | None) -> Floats | float:
         return 1.0 if baseline is not None else (self.rate[1] >= least)[:, None].astype(np.float64)
@@ -209,6 +245,12 @@ class Rows:
     def _rate_after(self, counts: Counts) -> Floats:
         more = np.stack([counts.baseline_hits, counts.baseline_of])
         return np.where(counts.baseline_of > 0, self.rate * MEMORY + more, self.rate)
+
+
+def _known_rate(rate: Floats) -> Floats:
+    hits, of = rate
+    result: Floats = np.clip((hits + _PRIOR_HITS) / (of + _PRIOR_OF), _LEAST, _MOST)
+    return result
 
 
 def _harmful(rate: Floats, line: Line, harms: Harms) -> tuple[Floats, Floats]:

@@ -30,6 +30,7 @@ def track_rates(metrics: Sequence[RecordedMetric], pace: Pace) -> list[Track]:
             np.stack(
                 [
                     ((figures[0] > 0) & (figures[2] > 0)).astype(np.float64),
+                    rows.log_lasting(),
                     rows.harm.log_total(),
                     rows.log_safety(),
                     rows.dispersion.factor(),
@@ -38,7 +39,7 @@ def track_rates(metrics: Sequence[RecordedMetric], pace: Pace) -> list[Track]:
                 ]
             )
         )
-    table = np.array(seen).reshape(len(seen), 9, len(metrics))
+    table = np.array(seen).reshape(len(seen), 10, len(metrics))
     to_go = rows.batches_to(-np.log(SAFE_LEVEL))
     return [_track(one, table[: len(one.batches), :, place], float(to_go[place])) for place, one in enumerate(metrics)]
 
@@ -89,7 +90,8 @@ def _original(figures: Floats, *, down: bool) -> Floats:
 
 
 def _track(metric: RecordedMetric, table: Floats, to_go: float) -> Track:
-    known, evidence, safety, dispersion, requests, canary_of, canary_hits, baseline_of, baseline_hits = table.T
+    known, evidence, suspicion, safety, dispersion, requests, *figures = table.T
+    canary_of, canary_hits, baseline_of, baseline_hits = figures
     canary, baseline = canary_hits / np.maximum(canary_of, 1.0), baseline_hits / np.maximum(baseline_of, 1.0)
     any_data = (canary_of > 0) & (baseline_of > 0)
     ratio = ((canary_hits + 0.5) / (canary_of + 1.0)) / ((baseline_hits + 0.5) / (baseline_of + 1.0))
@@ -98,6 +100,7 @@ def _track(metric: RecordedMetric, table: Floats, to_go: float) -> Track:
     return Track(
         known=known > 0,
         log_evidence=evidence,
+        log_suspicion=suspicion,
         serious=any_data & (canary_of >= LEAST_TO_FAIL) & passes_gate(metric, canary, baseline),
         safe=(np.maximum.accumulate(safety) >= -np.log(SAFE_LEVEL)) & (requests >= LEAST_TO_PASS),
         to_go=max(to_go, batches_to_pass(requests, known)),

@@ -73,10 +73,12 @@ def decide(recording: Recording, tracks: Sequence[Track]) -> RecordedAnswer:
     serious = np.stack([_to(length, one.serious) for one in tracks]) > 0
     counted = np.where(serious, evidence + shares, -np.inf)
     together = np.logaddexp.reduce(counted, axis=0)
+    suspicion = np.stack([_to(length, one.log_suspicion) for one in tracks]) + shares
+    suspected = np.logaddexp.reduce(np.where(serious, suspicion, -np.inf), axis=0) >= np.log(SUSPICION)
     failed_at = _first(together >= -np.log(recording.alpha))
     safe = np.all([_to(length, one.safe) for one in tracks], axis=0)
     known = np.array([_to(length, one.known, ends=True) for one in tracks])
-    passed_at = _first(safe & known.all(axis=0) & (together < np.log(SUSPICION)))
+    passed_at = _first(safe & known.all(axis=0) & ~suspected)
     if failed_at is not None and passed_at is not None and passed_at > failed_at:
         passed_at = None
     blamed = None if failed_at is None else int(counted[:, failed_at].argmax())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite, log
+from math import inf, isfinite, log
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Shown:
     probably is done, None where none is seen. `limit` is the share that must be excluded, `seconds_to_go` how long that
     takes if all goes on like this, None where for ever. `is_asked_now` tells those that this step depends on, `beside`
     what the other figure is. `is_proven` says whether harm is excluded, where a step passes without that, too.
+    what the other figure is. `log_suspicion` is the evidence of harm that may be over soon as well, where that is more
+    than `log_evidence`.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Shown:
     limit: float = 0.0
     seconds_to_go: float | None = None
     is_proven: bool = True
+    log_suspicion: float = -inf
 
 
 def shown_of(state: RolloutState, seconds: float, *, alone: bool, has_objective: bool) -> list[Shown]:
@@ -82,6 +85,7 @@ def own_metrics(series: Sequence[MetricSeries], step: int, *, alone: bool) -> It
             name=one.rule.name,
             weight=OWN_WEIGHT * weight / sum(weights),
             log_evidence=float(track.log_evidence[-1]),
+            log_suspicion=float(track.log_suspicion[-1]),
             serious=bool(track.serious[-1]),
             safe=True,
             is_asked_now=bool(one.at_step(step)) and not alone,
@@ -276,7 +280,8 @@ def _shown_row(rows: Rows, place: int, seconds: float, shown: Shown) -> Shown:
     safe = enough and safety >= -np.log(SAFE_LEVEL)
     return replace(
         shown,
-        log_evidence=float(rows.harm.log_total()[place]),
+        log_evidence=float(rows.log_lasting()[place]),
+        log_suspicion=float(rows.harm.log_total()[place]),
         serious=bool(shown.serious and requests >= LEAST_TO_FAIL),
         safe=bool(safe),
         seconds=float(rows.since_batches[place]) * seconds if rows.is_seen()[place] else None,

@@ -38,7 +38,8 @@ class Pace:
 class Track:
     """What a metric showed after each of T batches.
 
-    `known`: both sides have data in the batch. `log_evidence` of harm; `serious`: its effect passes the gate. `safe`:
+    `known`: both sides have data in the batch. `log_evidence` of harm, and `log_suspicion`, that of harm which
+    may be over soon as well (see `lasting`); `serious`: its effect passes the gate. `safe`:
     harm above the margin is excluded, and `to_go` how many batches that takes from the last one on if all goes on as it
     did. `canary` and `baseline` are the figures
     (shares, quantiles, medians), `ratio` how many times the baseline's the canary's is, `spread` the standard error of
@@ -48,6 +49,7 @@ class Track:
 
     known: Flags
     log_evidence: Floats
+    log_suspicion: Floats
     serious: Flags
     safe: Flags
     to_go: float

@@ -38,9 +38,11 @@ def track_values(metric: RecordedMetric, pace: Pace, batch_seconds: float) -> Tr
     gate = max(metric.gate, times)
     higher = effect >= gate
     grows = (grown > worse) & (growth >= np.log(max(times, 1.05)))
+    evidence = np.logaddexp(worse + np.log(LEVEL_PART), grown + np.log(1 - LEVEL_PART))
     return Track(
         known=~np.isnan(canary) & ~np.isnan(baseline),
-        log_evidence=np.logaddexp(worse + np.log(LEVEL_PART), grown + np.log(1 - LEVEL_PART)),
+        log_evidence=evidence,
+        log_suspicion=evidence,
         serious=higher | grows,
         safe=np.maximum.accumulate(safe) >= -np.log(SAFE_LEVEL) if len(safe) else safe > 0,
         to_go=_to_go(safe),

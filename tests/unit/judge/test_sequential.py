@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tidegate.judge.methods import judge_recordings
-from tidegate.judge.sequential import judge_sequentially
+from tidegate.judge.sequential import SUSPICION, decide, judge_sequentially, track_all
 from tidegate.model.recording import (
     HistogramSide,
     MetricKind,
@@ -53,6 +53,14 @@ def test_harm_fails_and_names_the_batch_the_metric_and_the_figures() -> None:
     low, high = answer.metrics[0].interval or (0, 0)
     assert low < answer.metrics[0].estimate < high
     assert "on the canary against" in answer.reason
+
+
+def test_harm_that_may_be_over_soon_keeps_from_passing() -> None:
+    recording = Recording((errors(*rates((2000, 6), (2000, 4), 10)),))
+    (track,) = track_all(recording.metrics, recording.batch_seconds)
+    assert decide(recording, [track]).verdict is Verdict.PASS
+    suspected = replace(track, log_suspicion=np.full(10, np.log(SUSPICION) + 0.1))
+    assert decide(recording, [suspected]).verdict is Verdict.UNDECIDED
 
 
 def test_a_rollout_that_passed_and_does_harm_later_is_failed() -> None:

@@ -71,6 +71,16 @@ def test_harmless_rollouts_are_not_failed_with_bursts_and_without(history: bool)
     assert len(failed) <= 0.02 * len(some)
 
 
+@pytest.mark.parametrize(("per_minute", "share", "base"), [(600, 0.5, 0.01), (600, 0.05, 0.01), (60_000, 0.05, 0.001)])
+def test_clients_that_retry_for_minutes_fail_few_rollouts_without_history(
+    per_minute: float, share: float, base: float
+) -> None:
+    some = made(World(per_minute, share, base, Errors.RETRYING), 150, seed=21)
+    # of a level of 1% this is the part that errors have beside other metrics
+    answers = judge_sequentially([replace(one, alpha=0.004) for one in some])
+    assert sum(one.verdict is Verdict.FAIL for one in answers) <= 0.02 * len(some)
+
+
 def test_healthy_rollouts_pass_in_minutes() -> None:
     some = recordings(serve(World(batches=60), 12, np.random.default_rng(6)))
     answers = judge_sequentially([replace(one, metrics=one.metrics[:2]) for one in some])
