@@ -37,8 +37,7 @@ class Shown:
     probably is done, None where none is seen. `limit` is the share that must be excluded, `seconds_to_go` how long that
     takes if all goes on like this, None where for ever. `is_asked_now` tells those that this step depends on, `beside`
     what the other figure is. `is_proven` says whether harm is excluded, where a step passes without that, too.
-    what the other figure is. `log_suspicion` is the evidence of harm that may be over soon as well, where that is more
-    than `log_evidence`.
+    `log_suspicion` is the evidence of harm that may be over soon as well, where that is more than `log_evidence`.
     """
 
     name: str

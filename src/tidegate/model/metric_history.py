@@ -23,8 +23,9 @@ MOST_BATCHES = 60
 STRETCH = 20
 """Of so many batches after one another all are kept or none: in single ones a burst of minutes could not be seen."""
 
-MOST_TO_LEARN_FROM = 200
-"""Batches of a metric that a judge is given."""
+MOST_TO_LEARN_FROM = 400
+"""Batches of a metric that a judge is given: a little more than an hour of ten seconds each, from which on errors need
+not last to be believed (see `judge.proportions`)."""
 
 ENOUGH_WITH_BOTH_SIDES = 60
 """Where there are so many with both sides, those of one side are left out: what happened to both looks like a burst."""

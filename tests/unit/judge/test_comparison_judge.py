@@ -15,8 +15,10 @@ import pytest
 
 from tidegate.judge.comparison import ComparisonJudge
 from tidegate.judge.judge import Case, Judge
+from tidegate.judge.rollout_state import RolloutState, Standard
 from tidegate.model.figures import Batch, Counters
 from tidegate.model.metric import Counted, HistoryBatch, Spread
+from tidegate.model.metric_history import MOST_TO_LEARN_FROM
 from tidegate.model.pipeline import LatencyRule, SyntheticTraffic, VerifyRule
 from tidegate.model.verdict import Judgement, Verdict
 
@@ -384,6 +386,16 @@ def test_what_happened_to_both_sides_before_does_not_slow_a_rollout_down() -> No
     known = judge_with(batches, both)
     assert known.verdict is Verdict.PASS
     assert judge_with(batches, [replace(one, beside=None) for one in both]).verdict is Verdict.UNDECIDED
+
+
+def test_what_is_remembered_of_a_service_is_enough_history_for_errors_that_do_not_last() -> None:
+    """As many batches as are remembered, of the length that batches have by default: an hour of them."""
+    quiet = [HistoryBatch(NOON, 10.0, Counted(1, 480), Counted(0, 120)) for _ in range(MOST_TO_LEARN_FROM)]
+    state = RolloutState.new(Standard(LatencyRule(quantiles=()), 0.01, (), NOON), 10.0)
+    for batch in plain((30, 2), (480, 2), count=7):
+        state = state.after(batch, is_alone=False)
+    known = state.knowing({"errors": quiet}, 10.0)
+    assert state.errors.log_lasting() < known.errors.log_lasting() == known.errors.harm.log_total()
 
 
 def judge_with(batches: list[Batch], errors: list[HistoryBatch]) -> Judgement:

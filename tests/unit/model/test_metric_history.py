@@ -102,7 +102,7 @@ def test_a_judge_is_given_the_latest_batches_that_were_over() -> None:
     of_errors = [one for one in hours if one.metric == "errors"]
     found = latest(of_errors, NOON + timedelta(minutes=70))
     assert [(one.begin - NOON) // timedelta(minutes=1) for one in found] == [50, 55, 65]
-    many = [one for hour in range(9) for one in history_of(PLACEMENT, [batch(60 * hour + at) for at in range(40)], ())]
+    many = [one for hour in range(12) for one in history_of(PLACEMENT, [batch(60 * hour + at) for at in range(40)], ())]
     assert len(latest([one for one in many if one.metric == "errors"], NOON + timedelta(days=1))) == MOST_TO_LEARN_FROM
 
 
