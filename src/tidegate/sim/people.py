@@ -7,6 +7,7 @@ from contextlib import suppress
 from random import Random
 
 from tidegate.engine.refusal import Refused
+from tidegate.model.gate import FLOOR_RULE
 from tidegate.model.ids import RunId
 from tidegate.model.pipeline import Mode
 from tidegate.model.rollout import RolloutState
@@ -14,7 +15,7 @@ from tidegate.model.run import RunStatus
 from tidegate.sim.shop import ANNA, BEN, PRODUCTION, SimulatedService
 from tidegate.sim.shop_run import SimulatedRun
 
-IN_VAIN = {"policy", "promotion", "external answer"}
+IN_VAIN = {"policy", "promotion", "external answer", FLOOR_RULE}
 """The rules of a gate at which no yes helps."""
 
 Act = Callable[[SimulatedService, SimulatedRun], None]
