@@ -27,7 +27,7 @@ def freeze(
         typer.Option(
             "--until",
             metavar="T",
-            help='When it ends: in 4h, on a day (2027-01-03, all of it), or at "2027-01-03 17:00".',
+            help='When it ends: after a time (4h), on a day (2027-01-03, all of it), or at "2027-01-03 17:00".',
             show_default=False,
         ),
     ],

@@ -101,6 +101,8 @@ def _problem(detail: ErrorDetails) -> str:
         return f'{said}"kind" is missing (write one of {quoted_list(MetricKind)})'
     if kind == "union_tag_invalid":
         return f'{said}there is no kind "{context["tag"]}" (write one of {quoted_list(MetricKind)})'
+    if kind == "too_short":
+        return f"{said}it is empty (write {context['min_length']} at least)"
     if kind in _EXPECTED:
         return f"{said}expected {_EXPECTED[kind]}, found {_found(detail['input'])}"
     return f"{said}{detail['msg'][:1].lower()}{detail['msg'][1:]}, found {_found(detail['input'])}"

@@ -33,14 +33,12 @@ def with_metrics(
     lacking = [words for one in series if (words := _lacking(one, step, expects_baseline=expects_baseline))]
     waiting = [words for one in series if (words := _waiting(one, step))]
     shown = [words for one in findings if (words := _shown_only(one))]
-    verdict = judgement.verdict
+    verdict, said = judgement.verdict, [judgement.reason, *lacking, *waiting]
     if verdict is Verdict.PASS and (lacking or waiting):
-        verdict = Verdict.NO_DATA if lacking else Verdict.UNDECIDED
-    return replace(
-        judgement,
-        verdict=verdict,
-        reason=". ".join((judgement.reason, *lacking, *waiting, *shown, *map(usage_sentence, usages))),
-    )
+        # what keeps it from passing is said first
+        verdict, said = Verdict.NO_DATA if lacking else Verdict.UNDECIDED, [*lacking, *waiting, judgement.reason]
+    reason = ". ".join((*said, *shown, *map(usage_sentence, usages)))
+    return replace(judgement, verdict=verdict, reason=reason)
 
 
 def usage_sentence(usage: Usage) -> str:

@@ -86,6 +86,7 @@ def test_many_rollouts_are_one_file() -> None:
     [
         ([], 'expected {"method": …'),
         ({"metrics": [ERRORS]}, '"method" is missing'),
+        ({**WHOLE, "metrics": []}, "metrics: it is empty (write 1 at least)"),
         ({**WHOLE, "metricks": []}, 'unknown key "metricks" (did you mean "metrics"?)'),
         (with_errors(gatte=2), 'metrics[0].gatte: unknown key "gatte" (did you mean "gate"?)'),
         (with_errors(kind="ratio"), 'metrics[0]: there is no kind "ratio" (write one of "rate"'),

@@ -82,7 +82,7 @@ def test_figures_that_are_not_judged_are_shown_as_such() -> None:
 def test_a_source_without_figures_never_passes_and_never_fails(readings: tuple[MetricReading, ...]) -> None:
     passed = judged(Verdict.PASS, *readings)
     assert passed.verdict is Verdict.NO_DATA
-    assert passed.reason.startswith(f"errors: fine. orders: {readings[-1].trouble}")
+    assert passed.reason.startswith(f"orders: {readings[-1].trouble}")
     assert judged(Verdict.UNDECIDED, *readings).verdict is Verdict.UNDECIDED
     failed = judged(Verdict.FAIL, *readings)
     assert (failed.verdict, failed.reason) == (Verdict.FAIL, "errors: fine")
@@ -99,14 +99,14 @@ def test_a_metric_of_something_else_stays_one_whatever_it_shows(beside: bool) ->
     found = judged(Verdict.PASS, other, reading(at=1), beside=beside)
     assert (found.verdict, found.reason) == (
         Verdict.NO_DATA,
-        "errors: fine. orders: it does not look at the deployment",
+        "orders: it does not look at the deployment. errors: fine",
     )
 
 
 def test_a_step_waits_for_its_first_figures() -> None:
     found = judged(Verdict.PASS, reading(step=STEP - 1))
     assert found.verdict is Verdict.UNDECIDED
-    assert found.reason == "errors: fine. orders: the first figures come within 2m at this share"
+    assert found.reason == "orders: the first figures come within 2m at this share. errors: fine"
 
 
 def test_nothing_runs_beside_it_at_the_end_and_nothing_is_missed_there() -> None:
