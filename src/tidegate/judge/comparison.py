@@ -96,7 +96,8 @@ class ComparisonJudge:
         if words.missing:
             return self._say(Verdict.NO_DATA, found, list(words.missing))
         suspicion = _sum_of([_suspicion(one) for one in found if one.serious])
-        return self._pass_or_wait(case, found, words.not_judged, suspected=suspicion >= log(SUSPICION))
+        suspected = suspicion >= log(SUSPICION) or any(one.looks_worse for one in found)
+        return self._pass_or_wait(case, found, words.not_judged, suspected=suspected)
 
     def _pass_or_wait(
         self, case: Case, found: list[Shown], not_judged: tuple[str, ...], *, suspected: bool
@@ -222,7 +223,7 @@ def _why_undecided(found: list[Shown], now: list[Shown], *, suspected: bool) -> 
 
     unsure = sorted((one for one in now if not one.safe), key=_seconds_to_go, reverse=True)
     if suspected:
-        worst = max((one for one in found if one.serious), key=_suspicion)
+        worst = max((one for one in found if one.serious), key=lambda one: (one.looks_worse, _suspicion(one)))
         return [suspected_sentence(worst)]
     return [unsure_sentence(one, len(unsure) - 1) for one in unsure[:1]]
 

@@ -18,15 +18,19 @@ from tidegate.judge.rollout_state import ERRORS_FLOOR, LEAST_SLOWNESS, RolloutSt
 from tidegate.judge.tracks import LEAST_TO_FAIL, SAFE_LEVEL, Pace, Track
 from tidegate.judge.values import track_values
 from tidegate.judge.wording import percent
-from tidegate.model.metric import MetricSeries
+from tidegate.model.metric import MetricRule, MetricSeries
 from tidegate.model.metric_recording import recorded_metric
-from tidegate.model.recording import MetricKind
+from tidegate.model.recording import MetricKind, Worse
 from tidegate.model.rollout_recording import OWN_WEIGHT
 
 ERRORS_GATE = 1.25
 ERRORS_WEIGHT, LATENCY_WEIGHT, OBJECTIVE_WEIGHT, BEFORE_WEIGHT = 0.42, 0.37, 0.06, 0.1
 USUAL_ERRORS_WEIGHT = 0.05
 """How the evidence is weighted; they add up to 1, and latency's parts are divided again by quantiles."""
+
+
+LOOKS_WORSE = 2.0
+"""Standard errors; so many harmless metrics look worse once in 40 looks, and cost a step a little time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Shown:
     probably is done, None where none is seen. `limit` is the share that must be excluded, `seconds_to_go` how long that
     takes if all goes on like this, None where for ever. `is_asked_now` tells those that this step depends on, `beside`
     what the other figure is. `is_proven` says whether harm is excluded, where a step passes without that, too.
-    `log_suspicion` is the evidence of harm that may be over soon as well, where that is more than `log_evidence`.
+    `log_suspicion` is the evidence of harm that may be over soon as well, where that is more than `log_evidence`. While
+    it `looks_worse` nothing passes, though that is far from certain.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Shown:
     seconds_to_go: float | None = None
     is_proven: bool = True
     log_suspicion: float = -inf
+    looks_worse: bool = False
 
 
 def shown_of(state: RolloutState, seconds: float, *, alone: bool, has_objective: bool) -> list[Shown]:
@@ -72,12 +78,13 @@ def shown_of(state: RolloutState, seconds: float, *, alone: bool, has_objective:
 
 def own_metrics(series: Sequence[MetricSeries], step: int, *, alone: bool) -> Iterator[Shown]:
     """A service's own metrics that have figures of both sides. They fail a rollout; it does not wait for their proof,
-    only for their figures. `alone` says that nothing runs beside the new deployment at this step."""
+    only for their figures, and while these look worse. `alone` says that nothing runs beside the new deployment."""
     weights = [one.rule.weight or 1.0 for one in series]
     for one, weight in zip(series, weights, strict=True):
         track = _track(one)
         if track is None:
             continue
+        asked = bool(one.at_step(step)) and not alone
         scale = 100.0 if one.rule.kind is MetricKind.RATE else 1.0
         canary, other = float(track.canary[-1]) * scale, float(track.baseline[-1]) * scale
         yield Shown(
@@ -87,14 +94,23 @@ def own_metrics(series: Sequence[MetricSeries], step: int, *, alone: bool) -> It
             log_suspicion=float(track.log_suspicion[-1]),
             serious=bool(track.serious[-1]),
             safe=True,
-            is_asked_now=bool(one.at_step(step)) and not alone,
+            is_asked_now=asked,
             canary=None if np.isnan(canary) else canary,
             other=None if np.isnan(other) else other,
             unit="%" if one.rule.kind is MetricKind.RATE else "",
             requests=float(track.requests[-1]),
             beside="on the old",
             is_proven=bool(track.safe[-1]),
+            looks_worse=asked and _looks_worse(track, one.rule),
         )
+
+
+def _looks_worse(track: Track, rule: MetricRule) -> bool:
+    """Whether a rate is worse than is tolerated by two standard errors: too little to fail, and too much to go on."""
+    if not track.serious[-1] or np.isnan(track.spread[-1]):
+        return False
+    effect = np.log(track.ratio[-1]) * (-1 if rule.worse is Worse.DOWN else 1)
+    return bool(effect - np.log(rule.tolerated_ratio) > LOOKS_WORSE * track.spread[-1])
 
 
 def _track(series: MetricSeries) -> Track | None:
