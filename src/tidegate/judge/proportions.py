@@ -65,7 +65,9 @@ MEMORY = 0.97
 
 _PRIOR_HITS, _PRIOR_OF = 0.5, 50.0
 _LEAST_KNOWN = 50.0
-_LEAST_UNKNOWN = 0.25
+_LEAST_UNKNOWN, _UNKNOWN_WITH_HISTORY = 0.25, 0.08
+"""An hour of the rollout itself says less than one of history: harm may be in it."""
+
 _SEEN = np.log(10.0)
 _LEAST, _MOST = 1e-9, 1 - 1e-9
 
@@ -196,8 +198,7 @@ class Rows:
         if not self.harms.come_in_bursts:
             return self.harm.log_total()
         quarters = self._quarters()
-        has_history = self.learned >= 4 * self.harm.horizon
-        bursts = np.where(has_history, 0, np.where(quarters < 1, BURSTS, FEWER_BURSTS))
+        bursts = np.where(self._has_history(), 0, np.where(quarters < 1, BURSTS, FEWER_BURSTS))
         return self.stretches.lasting(bursts.astype(np.float64))
 
     def likely(self) -> Floats:
@@ -237,7 +238,13 @@ class Rows:
 
     def _unknown(self) -> Floats:
         """How much is unknown of how the counts vary: 1 at first, and little after an hour."""
-        return np.clip(1 - self._quarters() / 4, _LEAST_UNKNOWN, 1.0)
+        least = np.where(self._has_history(), _UNKNOWN_WITH_HISTORY, _LEAST_UNKNOWN)
+        return np.clip(1 - self._quarters() / 4, least, 1.0)
+
+    def _has_history(self) -> Flags:
+        """Of which rows an hour is known of before the rollout."""
+        result: Flags = self.learned >= 4 * self.harm.horizon
+        return result
 
     def _knows(self, least: float, baseline: Floats | None) -> Floats | float:
         return 1.0 if baseline is not None else (self.rate[1] >= least)[:, None].astype(np.float64)
