@@ -37,6 +37,25 @@ def test_a_run_is_followed_from_its_build_to_its_gate_without_a_reload(page: Pag
     expect_not_reloaded(page)
 
 
+def test_a_passed_stage_that_goes_back_opens_while_its_page_is_looked_at(page: Page, world: World) -> None:
+    world.shop_in_production()
+    run = world.push("Add discounts")
+    world.build()
+    world.waits(run)
+    world.post(f"/runs/{run}/approve")
+    page.goto(f"/runs/{run}")
+    expect_status(page, "succeeded")
+    page.reload()
+    production = page.locator("#stage-2 > details")
+    production.locator("summary.heading").click()
+    expect(production).not_to_have_attribute("open", "")
+    mark(page)
+    world.post("/rollbacks", {"service": "shop", "environment": "production"})
+    expect_status(page, "rolled back")
+    expect(production).to_have_attribute("open", "")
+    expect_not_reloaded(page)
+
+
 def test_a_gate_says_which_rules_were_looked_at_and_what_ends_the_waiting(page: Page, world: World) -> None:
     run = at_its_gate(world)
     page.goto(f"/runs/{run}")

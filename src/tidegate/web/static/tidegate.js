@@ -10,9 +10,13 @@
   const note = document.getElementById("not-live");
   let source = null;
 
-  // what a reader has opened, or typed, stays as it is
+  // what a reader has opened, or typed, stays as it is; what has become another thing, by its id, is as the server says
   Object.assign(Idiomorph.defaults.callbacks, {
-    beforeNodeMorphed: (old) => !(old instanceof Element && old.hasAttribute("data-keep")),
+    beforeNodeMorphed: (old, drawn) => {
+      if (!(old instanceof Element)) return true;
+      if (old.tagName === "DETAILS" && old.id !== drawn.id) old.open = drawn.open;
+      return !old.hasAttribute("data-keep");
+    },
     beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
   });
 
