@@ -146,6 +146,8 @@ def _judge(draft: PlacementDraft, rollout: Rollout) -> None:
         return
     if not promoted and rollout.is_last_step and rollout.needs_load and not _load_is_over(draft, rollout):
         return
+    if step.judged and not promoted:
+        _say_doubt(draft, rollout)
     judged_for = rollout.judged_for + (draft.now - rollout.step_since)
     rollout = draft.update_rollout(judged_for=judged_for, holds_because=None)
     if rollout.is_last_step:
@@ -184,6 +186,18 @@ def _evidence_is_in(draft: PlacementDraft, rollout: Rollout) -> bool:
     elif over or (no_data and here >= draft.state.batch * BATCHES_WITHOUT_DATA):
         _hold(draft, rollout, reason)
     return False
+
+
+def _say_doubt(draft: PlacementDraft, rollout: Rollout) -> None:
+    """Put down that a step ends without an answer, where it does: the file says so."""
+    judgement = rollout.judgement
+    assert rollout.verify is not None
+    if judgement and judgement.verdict is Verdict.PASS:
+        return
+    key = "no_data" if judgement is None or judgement.verdict is Verdict.NO_DATA else "undecided"
+    at_most = format_duration(rollout.verify.at_most)
+    text = f"goes on without an answer after {at_most}, as the file says ({key}: promote): {_doubt(judgement)}"
+    draft.say(EventKind.ROLLOUT_STEP, text)
 
 
 def _load_is_over(draft: PlacementDraft, rollout: Rollout) -> bool:

@@ -319,6 +319,10 @@ def test_when_the_time_is_over_a_rollout_without_an_answer_does_what_the_file_sa
     match answer:
         case OnDoubt.PROMOTE:
             assert [line for line in story.log if f"{NEW}=50%" in line]
+            said = story.said(EventKind.ROLLOUT_STEP)[0]
+            key = "no_data" if judgement is NO_DATA else "undecided"
+            assert said.startswith("goes on without an answer after 10m, as the file says")
+            assert said.endswith(f"({key}: promote): {judgement.reason}")
         case OnDoubt.ROLLBACK:
             assert went_back(story)
             assert not story.deployment(NEW).is_quarantined, "nobody knows that it is to blame"
