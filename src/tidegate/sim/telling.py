@@ -32,6 +32,7 @@ AS_TIME_GOES = (
     EventKind.FREEZE_ENDED,
     EventKind.GATE_DECIDED,
     EventKind.ROLLOUT_HOLDS,
+    EventKind.ROLLBACK_ANSWERED,
     EventKind.VERDICT,
     EventKind.PLACEMENT_HEALTH,
     EventKind.PLACEMENT_STUCK,
