@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from tidegate.judge.judge import Case
+from tidegate.judge.shown import Shown
 from tidegate.judge.users import only_synthetic
 from tidegate.model.figures import Batch
 from tidegate.model.metric import HistoryBatch
@@ -19,7 +20,6 @@ from tidegate.model.verdict import ONLY_SYNTHETIC, Judgement, MetricFinding, Ver
 
 if TYPE_CHECKING:
     from tidegate.judge.rollout_state import RolloutState, Standard
-    from tidegate.judge.showing import Shown
 
 FALSE_ALARM_LEVEL = 0.01
 """Over all metrics and all looks of one rollout."""

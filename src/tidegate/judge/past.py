@@ -25,7 +25,7 @@ from tidegate.judge.leak import RECENT, leak
 from tidegate.judge.limits import BEFORE_RATIO, BOUND_LEVEL, MOST, alone, rules_at
 from tidegate.judge.proportions import DOWN_HARMS, ERROR_HARMS, Rows
 from tidegate.judge.rates import passes_gate, rate_counts, rate_figures, rate_rules
-from tidegate.judge.showing import Shown
+from tidegate.judge.shown import Shown
 from tidegate.judge.tracks import LEAST_TO_FAIL, Pace
 from tidegate.judge.two_proportions import Counts
 from tidegate.model.figures import Batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite, log
+from math import isfinite, log
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from tidegate.judge.limits import BEFORE_RATIO, slow_excluded
 from tidegate.judge.proportions import Rows
 from tidegate.judge.rates import track_rates
 from tidegate.judge.rollout_state import ERRORS_FLOOR, LEAST_SLOWNESS, RolloutState
+from tidegate.judge.shown import Shown
 from tidegate.judge.tracks import LEAST_TO_FAIL, SAFE_LEVEL, Pace, Track
 from tidegate.judge.values import track_values
 from tidegate.judge.wording import percent
@@ -31,38 +32,6 @@ USUAL_ERRORS_WEIGHT = 0.05
 
 LOOKS_WORSE = 2.0
 """Standard errors; so many harmless metrics look worse once in 40 looks, and cost a step a little time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A metric: the evidence of harm (a logarithm), whether its effect matters, and whether the step may pass.
-
-    `canary` and `other` are its figures in `unit`, `requests` those of the new deployment. `seconds` is since when harm
-    probably is done, None where none is seen. `limit` is the share that must be excluded, `seconds_to_go` how long that
-    takes if all goes on like this, None where for ever. `is_asked_now` tells those that this step depends on, `beside`
-    what the other figure is. `is_proven` says whether harm is excluded, where a step passes without that, too.
-    `log_suspicion` is the evidence of harm that may be over soon as well, where that is more than `log_evidence`. While
-    it `looks_worse` nothing passes, though that is far from certain.
-    """
-
-    name: str
-    weight: float
-    log_evidence: float
-    serious: bool
-    safe: bool
-    is_asked_now: bool
-    canary: float | None
-    other: float | None
-    unit: str
-    requests: float
-    beside: str
-    other_requests: float | None = None
-    seconds: float | None = None
-    limit: float = 0.0
-    seconds_to_go: float | None = None
-    is_proven: bool = True
-    log_suspicion: float = -inf
-    looks_worse: bool = False
 
 
 def shown_of(state: RolloutState, seconds: float, *, alone: bool, has_objective: bool) -> list[Shown]:

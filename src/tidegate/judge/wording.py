@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from tidegate.judge.shown import Shown
 from tidegate.model.quantity import format_duration
-
-if TYPE_CHECKING:
-    from tidegate.judge.showing import Shown
 
 _SURE = 0.95
 """How sure it is that what must be excluded is (see `tracks.SAFE_LEVEL`)."""
