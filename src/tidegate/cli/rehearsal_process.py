@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import psutil
 
 from tidegate.cli.down import end_rehearsals, rehearsal_process_file, rehearsals_folder
 from tidegate.cli.exit_code import CommandFailed
+from tidegate.cli.own_environment import own_environment
 from tidegate.engine.rehearsal_schedule import CannotPlay, Order, Played
 from tidegate.security.isolation import make_passable, make_private
 
@@ -23,11 +23,8 @@ GRACE_SECONDS = 60.0
 """How long a rehearsal that is to end may take until it is killed: it stops a server of its own, with its services."""
 
 _LEAST_PRIORITY = ("nice", "-n", "19")
-_LOOK_EVERY_SECONDS = 0.1
 _LAST_WORDS = 4000
 """Bytes of the log's end that are looked at for the last line."""
-
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "PYTHONPATH")
 
 
 class RehearsalProcess:
@@ -48,7 +45,7 @@ class RehearsalProcess:
             with self._log.open("wb") as log:
                 process = subprocess.Popen(
                     [*_LEAST_PRIORITY, *command_of(order, self._data, folder)],
-                    env={**_environment(), "TIDEGATE_TOKEN": order.token},
+                    env={**own_environment(), "TIDEGATE_TOKEN": order.token},
                     cwd=folder,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -134,7 +131,3 @@ def command_of(order: Order, data: Path, folder: Path) -> Sequence[str]:
 def stand_ins_file(folder: Path) -> Path:
     """What stands in for the runtime's secrets, as lines NAME=VALUE."""
     return folder / "stand-ins"
-
-
-def _environment() -> dict[str, str]:
-    return {name: os.environ[name] for name in _KEPT if name in os.environ}

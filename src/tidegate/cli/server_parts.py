@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tidegate.artifacts.folder import FolderStore
 from tidegate.cli.dead_man import dead_mans_notes
+from tidegate.cli.own_environment import HANDED_ON, own_environment
 from tidegate.config import server_yaml
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.ids import new_ulid
@@ -126,14 +127,14 @@ def envoy_program(data: Path, binary: Path) -> Program:
     A server that is started from another shell leaves the one that runs alone.
     """
     prepare_envoy(data / "router")
-    env = _own_environment()
+    env = own_environment()
     return Program(
         name=ENVOY,
         command=envoy_command(binary, data / "router", admin_socket_path(data / "run")),
         cwd=data / "router",
         log=data / "logs" / "envoy.log",
         env=env,
-        inherited=frozenset(_HANDED_ON),
+        inherited=frozenset(HANDED_ON),
     )
 
 
@@ -150,16 +151,9 @@ def agent_program(data: Path, address: str, isolation: Isolation) -> Program:
         cwd=data,
         log=data / "logs" / "agent.log",
         # an agent of another version is replaced: its steps go on, and the new one takes them over
-        env={**_own_environment(*_CONTAINER_ENGINE), "TIDEGATE_VERSION": version("tidegate")},
+        env={**own_environment(*_CONTAINER_ENGINE), "TIDEGATE_VERSION": version("tidegate")},
     )
 
 
 _CONTAINER_ENGINE = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_CONFIG", "XDG_RUNTIME_DIR")
 """Where the agent finds the container engine, and how it may pull images."""
-
-
-_HANDED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "PYTHONPATH")
-
-
-def _own_environment(*more: str) -> dict[str, str]:
-    return {name: os.environ[name] for name in (*_HANDED_ON, *more) if name in os.environ}

@@ -53,7 +53,7 @@ class History:
         with self._lock:
             known = self._known.get(rollout.id)
         if known is None:
-            known = _known_of(connection, rollout, rollout.verify)
+            known = Known(batches_before(connection, rollout, rollout.verify), _usual(connection, rollout))
             with self._lock:
                 self._known[rollout.id] = known
                 while len(self._known) > _MOST_KEPT:
@@ -61,13 +61,19 @@ class History:
         return known
 
 
-def _known_of(connection: Connection, rollout: Rollout, rule: VerifyRule) -> Known:
+def batches_before(
+    connection: Connection, rollout: Rollout, rule: VerifyRule
+) -> Mapping[str, tuple[HistoryBatch, ...]]:
+    """The latest batches of each metric from before a rollout, by its name."""
     names = (ERRORS, LATENCY, *(one.name for one in rule.metrics))
     since = rollout.began_at - KEPT_FOR
     hours = {name: metric_queries.history(connection, rollout.placement, name, since, _LOOKED_BACK) for name in names}
-    batches = {name: latest(found, rollout.began_at) for name, found in hours.items()}
-    traffic = traffic_queries.since(connection, rollout.placement, Span.HOUR, since)
-    return Known(batches, usual_of(traffic, rollout.began_at))
+    return {name: latest(found, rollout.began_at) for name, found in hours.items()}
+
+
+def _usual(connection: Connection, rollout: Rollout) -> Usual:
+    traffic = traffic_queries.since(connection, rollout.placement, Span.HOUR, rollout.began_at - KEPT_FOR)
+    return usual_of(traffic, rollout.began_at)
 
 
 def keep_history(connection: Connection, decision: Decision, now: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from tidegate.engine.history import History
+from tidegate.engine.history import batches_before
 from tidegate.model.batches import cut_batches, labelled
 from tidegate.model.metric import series_of
 from tidegate.model.recording import Recording
@@ -19,6 +19,6 @@ def recording_of(connection: Connection, rollout: Rollout) -> Recording | None:
         return None
     taken = labelled(queries.snapshots(connection, rollout.id), rollout.loaded)
     batches = cut_batches(taken, rollout.new, rollout.old)
-    history = History().of(connection, rollout).batches
+    history = batches_before(connection, rollout, rollout.verify)
     series = series_of(rollout.verify.metrics, metric_queries.readings(connection, rollout.id), history)
     return rollout_recording(rollout.verify.latency, batches, series, history) if batches else None

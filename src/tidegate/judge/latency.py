@@ -174,6 +174,12 @@ class Histograms:
         return np.maximum(share, self._above(at))
 
 
+def above_edges(histogram: Floats, edges: Places) -> Floats:
+    """The counts of one histogram (E + 1) above each of these edges (Q)."""
+    result: Floats = _above(histogram[None], edges[None])[0]
+    return result
+
+
 def quantiles_of(edges: Floats, counts: Floats, quantiles: Floats) -> Floats:
     """Quantiles of R histograms (R x E + 1) by interpolation within a bucket, at most the last edge; NaN of nothing."""
     total = counts.sum(axis=1)

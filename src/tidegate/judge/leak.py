@@ -20,10 +20,11 @@ def leak(excess: Floats, pace: Pace, first: int) -> tuple[Floats, Floats]:
     """After each batch the evidence (a logarithm) that `excess` grows from the batch `first` on, and by how much it has
     grown. `excess` is a logarithm, NaN where there is no data."""
     path = evidence_path(np.array([]), ranks(excess, first), pace)
-    known = [place for place in range(first, len(excess)) if not np.isnan(excess[place])]
     growth = np.zeros(len(excess))
-    for place in range(len(excess)):
-        seen = [excess[one] for one in known if one <= place]
+    seen: list[float] = []
+    for place in range(first, len(excess)):
+        if not np.isnan(excess[place]):
+            seen.append(float(excess[place]))
         if len(seen) >= 2 * RECENT:
             growth[place] = np.median(seen[-RECENT:]) - np.median(seen[:RECENT])
     return path, growth

@@ -20,7 +20,7 @@ from tidegate.judge.arrays import Floats
 from tidegate.judge.bounds import OFTEN, upper_bound
 from tidegate.judge.histograms import histogram_figures
 from tidegate.judge.intervals import WARM_UP_SECONDS
-from tidegate.judge.latency import LEAST_KNOWN, QUANTILES, Histograms, quantiles_of
+from tidegate.judge.latency import LEAST_KNOWN, QUANTILES, Histograms, above_edges, quantiles_of
 from tidegate.judge.leak import RECENT, leak
 from tidegate.judge.limits import BEFORE_RATIO, BOUND_LEVEL, MOST, alone, rules_at
 from tidegate.judge.proportions import DOWN_HARMS, ERROR_HARMS, Rows
@@ -156,7 +156,7 @@ def _histogram(metric: RecordedMetric, pace: Pace) -> _Held | str:
     seen = np.zeros(len(edges) + 1)
     for canary, _ in histogram_figures([_new(metric.batches)], len(edges)):
         seen += canary[0]
-        above = np.array([canary[0, edge + 1 :].sum() for edge in state.compared[0]])
+        above = above_edges(canary[0], state.compared[0])
         total = np.full(len(above), canary.sum())
         rows = rows.after(alone(total, above), rules, share)
     return _loudest(metric, state, rows, limits, seen)

@@ -16,7 +16,7 @@ import numpy as np
 
 from tidegate.judge.arrays import Floats
 from tidegate.judge.bounds import upper_bound
-from tidegate.judge.latency import LEAST_KNOWN, Histograms, Slowness
+from tidegate.judge.latency import LEAST_KNOWN, Histograms, Slowness, above_edges
 from tidegate.judge.limits import (
     BOUND_LEVEL,
     MOST,
@@ -173,11 +173,10 @@ class RolloutState:
         limit = np.array([self.standard.objective])
         latency = self._latency(canary)
         counts = _counts(canary, None)
-        of, errors = float(counts.canary_of[0]), float(counts.canary_hits[0])
         state = replace(
             self,
             objective=self.objective.after(counts, rules_at(limit, limit * STEP_MARGIN + STEP_MARGIN_FLOOR), limit),
-            usual=self.usual.after(begin, of, errors, latency, ERRORS_FLOOR),
+            usual=self.usual.after(begin, counts, latency, ERRORS_FLOOR),
             seen=self.seen + np.stack([latency, np.zeros_like(latency)]),
         )
         return state._beside_the_past(latency) if len(self.standard.quantiles) else state
@@ -192,9 +191,9 @@ class RolloutState:
         if np.isnan(bounds).any():
             slower = history.above_faster(1 + 2 * (self.standard.slowness.tolerated - 1))[0]
             bounds = np.array([upper_bound(float(one) * total, total, BOUND_LEVEL) for one in slower])
-        edges = history.compared[0].tolist()
+        edges = history.compared[0]
         limits = np.clip(bounds * self.usual.risen(edges), 0.0, MOST)
-        above = np.array([canary[edge + 1 :].sum() for edge in edges])
+        above = above_edges(canary, edges)
         counts = alone(np.full(len(above), canary.sum()), above)
         share = np.minimum(history.above()[0], limits)
         before = self.before.after(counts, rules_at(limits, slow_excluded(limits)), share)

@@ -17,12 +17,13 @@ from datetime import datetime
 
 import numpy as np
 
-from tidegate.judge.arrays import Floats
+from tidegate.judge.arrays import Floats, Places
 from tidegate.judge.bounds import OFTEN, upper_bound
-from tidegate.judge.latency import LEAST_KNOWN, Histograms
+from tidegate.judge.latency import LEAST_KNOWN, Histograms, above_edges
 from tidegate.judge.limits import BOUND_LEVEL, MOST, alone, rules_at, slow_excluded
 from tidegate.judge.proportions import ERROR_HARMS, SHIFT_HARMS, Rows
 from tidegate.judge.tracks import Pace
+from tidegate.judge.two_proportions import Counts
 from tidegate.model.traffic import Traffic
 from tidegate.model.usual import HALF, LEAST_DAYS, Usual
 
@@ -87,31 +88,30 @@ class AtThisTime:
             Rows.new(len(every.quantiles), SHIFT_HARMS, pace.horizon, pace.lengths),
         )
 
-    def after(self, begin: datetime, requests: float, errors: float, latency: Floats, floor: float) -> AtThisTime:
+    def after(self, begin: datetime, counts: Counts, latency: Floats, floor: float) -> AtThisTime:
         """With a batch of the new deployment alone; a share of errors larger by `floor` is no harm in any case."""
         now = self._time_of(begin)
         state = replace(self, first=self.first or self._time_of(self.began), now=now)
         if now.errors is not None and now.errors_bound is not None:
             limits = np.minimum(now.errors_bound + floor, MOST)
             rules = rules_at(limits, slow_excluded(limits))
-            counts = alone(np.array([requests]), np.array([errors]))
             state = replace(state, errors=self.errors.after(counts, rules, now.errors))
         if now.latency is not None and now.slow_bound is not None:
             rules = rules_at(now.slow_bound, slow_excluded(now.slow_bound))
-            above = self._above(latency)
-            counts = alone(np.full(len(above), latency.sum()), above)
-            usual = self._above(now.latency) / now.latency.sum()
-            state = replace(state, latency=self.latency.after(counts, rules, usual))
+            edges = self.every.compared[0]
+            above = above_edges(latency, edges)
+            slow = alone(np.full(len(above), latency.sum()), above)
+            usual = above_edges(now.latency, edges) / now.latency.sum()
+            state = replace(state, latency=self.latency.after(slow, rules, usual))
         return state
 
-    def risen(self, edges: Sequence[int]) -> Floats:
+    def risen(self, edges: Places) -> Floats:
         """How many times as many requests are usually slower than these edges now as when the rollout began; at least
         once."""
         if not (self.first and self.now) or self.first.latency is None or self.now.latency is None:
             return np.ones(len(edges))
         then, now = (
-            np.array([(one[edge + 1 :].sum() + 0.5) / (one.sum() + 1.0) for edge in edges])
-            for one in (self.first.latency, self.now.latency)
+            (above_edges(one, edges) + 0.5) / (one.sum() + 1.0) for one in (self.first.latency, self.now.latency)
         )
         result: Floats = np.maximum(now / then, 1.0)
         return result
@@ -137,9 +137,6 @@ class AtThisTime:
         """From histograms of D days (D x E + 1)."""
         each = replace(self.every, baseline=latency, edge=np.repeat(self.every.edge, len(latency), axis=0))
         return day_bound(each.above_faster(np.full(len(latency), 1 + self.tolerance)), latency.sum(axis=1))
-
-    def _above(self, histogram: Floats) -> Floats:
-        return np.array([histogram[edge + 1 :].sum() for edge in self.every.compared[0]])
 
 
 def _error_bound(days: Sequence[Traffic]) -> Floats:
