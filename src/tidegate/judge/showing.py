@@ -11,7 +11,7 @@ import numpy as np
 from tidegate.judge.arrays import Floats
 from tidegate.judge.histograms import track_histograms
 from tidegate.judge.latency import quantiles_of
-from tidegate.judge.limits import BEFORE_RATIO, slow_excluded
+from tidegate.judge.limits import BEFORE_RATIO, STEP_MARGIN, STEP_MARGIN_FLOOR, slow_excluded
 from tidegate.judge.proportions import Rows
 from tidegate.judge.rates import track_rates
 from tidegate.judge.rollout_state import ERRORS_FLOOR, LEAST_SLOWNESS, RolloutState
@@ -28,7 +28,6 @@ ERRORS_GATE = 1.25
 ERRORS_WEIGHT, LATENCY_WEIGHT, OBJECTIVE_WEIGHT, BEFORE_WEIGHT = 0.42, 0.37, 0.06, 0.1
 USUAL_ERRORS_WEIGHT = 0.05
 """How the evidence is weighted; they add up to 1, and latency's parts are divided again by quantiles."""
-
 
 LOOKS_WORSE = 2.0
 """Standard errors; so many harmless metrics look worse once in 40 looks, and cost a step a little time."""
@@ -152,52 +151,54 @@ def _latency(state: RolloutState, seconds: float, *, asked: bool) -> Iterator[Sh
 
 
 def _objective(state: RolloutState, seconds: float, words: str) -> Shown:
-    rows, limit = state.objective, state.standard.objective
-    canary, _, requests, _ = _rates(rows, 0)
-    return _shown_row(
-        rows,
-        0,
-        seconds,
-        Shown(
-            "errors (objective)",
-            OBJECTIVE_WEIGHT,
-            0.0,
-            serious=canary >= limit * ERRORS_GATE and canary >= limit + ERRORS_FLOOR,
-            safe=False,
-            is_asked_now=True,
-            canary=100 * canary,
-            other=100 * limit,
-            unit="%",
-            requests=requests,
-            beside=words,
-            limit=100 * (1.5 * limit + 0.02),
-        ),
-    )
+    limit = state.standard.objective
+    held = _Limit("errors (objective)", OBJECTIVE_WEIGHT, limit, limit, words, STEP_MARGIN * limit + STEP_MARGIN_FLOOR)
+    return _held_against(state.objective, held, seconds)
 
 
 def _usual_errors(state: RolloutState, seconds: float) -> Iterator[Shown]:
     rows, now = state.usual.errors, state.usual.now
     if now is None or now.errors is None or now.errors_bound is None:
         return
-    canary, _, requests, _ = _rates(rows, 0)
     bound = float(now.errors_bound[0])
-    yield _shown_row(
+    words = f"usual at this time of the day, and {percent(bound)} on a bad one"
+    excluded = float(slow_excluded(now.errors_bound + ERRORS_FLOOR)[0])
+    held = _Limit("errors (usual)", USUAL_ERRORS_WEIGHT, bound, float(now.errors[0]), words, excluded)
+    yield _held_against(rows, held, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """A share of errors that is held against a limit where nothing runs beside: the share that is `shown` for it,
+    in words, and the one that must be excluded to pass."""
+
+    name: str
+    weight: float
+    limit: float
+    shown: float
+    beside: str
+    excluded: float
+
+
+def _held_against(rows: Rows, held: _Limit, seconds: float) -> Shown:
+    canary, _, requests, _ = _rates(rows, 0)
+    return _shown_row(
         rows,
         0,
         seconds,
         Shown(
-            "errors (usual)",
-            USUAL_ERRORS_WEIGHT,
+            held.name,
+            held.weight,
             0.0,
-            serious=canary >= bound * ERRORS_GATE and canary >= bound + ERRORS_FLOOR,
+            serious=canary >= held.limit * ERRORS_GATE and canary >= held.limit + ERRORS_FLOOR,
             safe=False,
             is_asked_now=True,
             canary=100 * canary,
-            other=100 * float(now.errors[0]),
+            other=100 * held.shown,
             unit="%",
             requests=requests,
-            beside=f"usual at this time of the day, and {percent(bound)} on a bad one",
-            limit=100 * float(slow_excluded(now.errors_bound + ERRORS_FLOOR)[0]),
+            beside=held.beside,
+            limit=100 * held.excluded,
         ),
     )
 
